@@ -1,0 +1,152 @@
+//! `HOST:PORT` as a backend advertises it.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+/// A host and a port: `10.0.0.5:80`, `[2001:db8::5]:80` or `web.example.net:80`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub host: Host,
+    /// Never 0.
+    pub port: u16,
+}
+
+/// A host, displayed without brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+    Name(String),
+}
+
+/// Why a text is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error("has no port; write HOST:PORT, as in 10.0.0.5:80")]
+    NoPort,
+    #[error("is IPv6 without brackets; write [ADDRESS]:PORT, as in [2001:db8::5]:80")]
+    Unbracketed,
+    #[error("has a bad port; use a number from 1 to 65535")]
+    Port,
+    #[error("has a bad IPv6 address between its brackets")]
+    V6,
+    #[error(
+        "has a bad host; use an IPv4 address, [IPv6], or a name of letters, digits, '-' and '.'"
+    )]
+    Host,
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return Err(AddressError::Unbracketed);
+        }
+        let (host, port) = text.rsplit_once(':').ok_or(AddressError::NoPort)?;
+        let host = if let Some(inner) = host.strip_prefix('[') {
+            let inner = inner.strip_suffix(']').ok_or(AddressError::V6)?;
+            Host::V6(inner.parse().map_err(|_| AddressError::V6)?)
+        } else if host.contains(':') {
+            return Err(AddressError::Unbracketed);
+        } else if let Ok(v4) = host.parse() {
+            Host::V4(v4)
+        } else if is_hostname(host) {
+            Host::Name(host.to_owned())
+        } else {
+            return Err(AddressError::Host);
+        };
+        // `u16::from_str` takes a leading '+'.
+        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(AddressError::Port);
+        }
+        match port.parse() {
+            Ok(0) | Err(_) => Err(AddressError::Port),
+            Ok(port) => Ok(Self { host, port }),
+        }
+    }
+}
+
+/// RFC 1123, and underscores, which container networks use. A name whose last label is all digits
+/// would be a mistyped IPv4 address.
+fn is_hostname(name: &str) -> bool {
+    let label_is_fine = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    name.len() <= 253
+        && name.split('.').all(label_is_fine)
+        && !last.bytes().all(|b| b.is_ascii_digit())
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(ip) => ip.fmt(f),
+            Self::V6(ip) => ip.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::V6(ip) => write!(f, "[{ip}]:{}", self.port),
+            Host::V4(_) | Host::Name(_) => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn takes_ipv4_bracketed_ipv6_and_names() {
+        for text in ["10.0.0.5:7777", "[2001:db8::5]:80", "web-1.example.net:65535", "my_app:1"] {
+            assert_eq!(text.parse::<Address>().map(|a| a.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_bad_one() {
+        for (text, error) in [
+            ("10.0.0.5", AddressError::NoPort),
+            ("", AddressError::NoPort),
+            ("10.0.0.5:0", AddressError::Port),
+            ("10.0.0.5:70000", AddressError::Port),
+            ("10.0.0.5:", AddressError::Port),
+            ("10.0.0.5:+80", AddressError::Port),
+            ("::1", AddressError::Unbracketed),
+            ("2001:db8::5:80", AddressError::Unbracketed),
+            ("fe80::1%eth0:80", AddressError::Unbracketed),
+            ("[::1:80", AddressError::V6),
+            ("[nope]:80", AddressError::V6),
+            (":80", AddressError::Host),
+            ("10.0.0.500:80", AddressError::Host),
+            ("a b:80", AddressError::Host),
+            ("-web:80", AddressError::Host),
+            ("web;rm:80", AddressError::Host),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_parses_has_no_white_space_and_prints_itself(text in "\\PC{0,40}") {
+            if let Ok(address) = text.parse::<Address>() {
+                let printed = address.to_string();
+                prop_assert!(!printed.contains(char::is_whitespace));
+                prop_assert_eq!(printed.parse::<Address>(), Ok(address));
+            }
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Drives one registration: probes, signals and news from etcd go in as events, and what the
+//! registration decides is carried out.
+//!
+//! One loop owns all of it. The only other task is the etcd session, which is stopped and awaited
+//! before this returns. A probe is a future inside the loop: dropping it ends the attempt.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tracing::{info, warn};
+
+use crate::config::AgentConfig;
+use crate::etcd::connection::Connector;
+use crate::etcd::error::EtcdError;
+use crate::etcd::session::{News, Request, Session};
+use crate::exit::Exit;
+use crate::health::{self, Cadence, Health, Verdict};
+use crate::notify;
+use crate::probe::{Attempt, Probe};
+use crate::registration::{Action, Event, Outcome, Registration, Status};
+use crate::signal::StopSignals;
+
+/// Room for a few changes of the key; the session waits when it is full.
+const NEWS_DEPTH: usize = 16;
+/// The registration has one request under way at a time.
+const REQUEST_DEPTH: usize = 1;
+
+/// Runs until a signal stops it.
+///
+/// # Errors
+/// When etcd refuses us at the start.
+pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Result<Exit> {
+    let AgentConfig { target, probe, thresholds, cadence, ttl, drain, stop_timeout, etcd } = config;
+    let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
+    let (news_end, news) = mpsc::channel(NEWS_DEPTH);
+    let key = target.key.clone();
+    let session = Session::new(Connector::new(etcd), target, ttl, news_end);
+    let session = tokio::spawn(session.run(requests_end));
+    let agent = Agent {
+        health: Health::new(thresholds),
+        cadence,
+        probe,
+        registration: Registration::new(drain, stop_timeout, fastrand::u64(..)),
+        requests,
+        key,
+        stopping: false,
+    };
+    let result = agent.drive(news, &mut signals).await;
+    // Whatever it is still waiting for, nobody wants the answer.
+    session.abort();
+    let _ended = session.await;
+    Ok(result?)
+}
+
+struct Agent {
+    health: Health,
+    cadence: Cadence,
+    probe: Probe,
+    registration: Registration,
+    requests: mpsc::Sender<Request>,
+    key: String,
+    stopping: bool,
+}
+
+impl Agent {
+    async fn drive(mut self, mut news: mpsc::Receiver<News>, signals: &mut StopSignals) -> Result<Exit, EtcdError> {
+        let probe = self.probe.clone();
+        let mut attempt = next_attempt(&probe, Duration::ZERO);
+        let mut watchdog = notify::watchdog_period().map(ticks);
+        loop {
+            let deadline = self.registration.deadline();
+            // A lost probe attempt is polled again in the next turn; `recv` is cancel-safe and the
+            // rest are timers.
+            let event = tokio::select! {
+                signal = signals.recv() => {
+                    if self.stopping {
+                        warn!("second signal: leaving at once");
+                        return Ok(Exit::Signal(signal));
+                    }
+                    self.stopping = true;
+                    info!("stopping");
+                    notify::stopping();
+                    Event::Shutdown
+                }
+                told = news.recv() => match told {
+                    Some(News::Event(event)) => event,
+                    Some(News::Refused(error)) => return Err(error),
+                    // The session ends before us only by breaking down.
+                    None => return Ok(Exit::Store),
+                },
+                result = &mut attempt, if !self.stopping => {
+                    let turned = self.observe(&result);
+                    let wait = health::jittered(self.health.wait(self.cadence), fastrand::f64());
+                    attempt = next_attempt(&probe, wait);
+                    match turned {
+                        Some(verdict) => Event::Verdict(verdict),
+                        None => continue,
+                    }
+                }
+                () = sleep_until_some(deadline) => Event::DeadlineReached,
+                () = tick(&mut watchdog) => {
+                    notify::watchdog();
+                    continue;
+                }
+            };
+            if let Some(exit) = self.react(event).await {
+                return Ok(exit);
+            }
+        }
+    }
+
+    fn observe(&mut self, attempt: &Attempt) -> Option<Verdict> {
+        tracing::debug!(took = ?attempt.took, result = %attempt.text(), "probed");
+        let turned = self.health.observe(attempt.result.is_ok());
+        match turned {
+            Some(Verdict::Up) => info!("backend is up: {}", attempt.text()),
+            Some(Verdict::Down) => warn!("backend is down: {}", attempt.text()),
+            None => {}
+        }
+        turned
+    }
+
+    async fn react(&mut self, event: Event) -> Option<Exit> {
+        let before = self.registration.status();
+        for action in self.registration.on(event, Instant::now()) {
+            match action {
+                Action::Announce { take_over } => self.request(Request::Announce { take_over }).await,
+                Action::Withdraw(claim) => self.request(Request::Withdraw(claim)).await,
+                Action::Ready => notify::ready(),
+                Action::Exit(Outcome::Clean) => return Some(Exit::Done),
+                Action::Exit(Outcome::LeftToTtl) => {
+                    warn!(key = self.key, "etcd could not be told in time: the key is left to its TTL");
+                    return Some(Exit::Store);
+                }
+            }
+        }
+        let status = self.registration.status();
+        if status != before {
+            self.report(before, status);
+        }
+        None
+    }
+
+    /// The channel has room, as one request is under way at a time. A closed one shows as the end
+    /// of the news.
+    async fn request(&self, request: Request) {
+        let _sent = self.requests.send(request).await;
+    }
+
+    fn report(&self, before: Status, status: Status) {
+        let key = &self.key;
+        match status {
+            Status::Unhealthy if before != Status::Starting => info!(key, "deregistered"),
+            Status::Displaced => warn!(key, "displaced by another registration; standing by"),
+            Status::Draining => info!(key, "deregistered; draining"),
+            Status::Starting
+            | Status::Registered
+            | Status::Unhealthy
+            | Status::Pending
+            | Status::Stopping => {}
+        }
+        notify::status(match status {
+            Status::Starting => "probing for the first time",
+            Status::Registered => "registered",
+            Status::Unhealthy => "backend is down; not registered",
+            Status::Displaced => "displaced by another registration; standing by",
+            Status::Pending => "waiting for etcd",
+            Status::Stopping => "deregistering",
+            Status::Draining => "deregistered; draining",
+        });
+    }
+}
+
+type NextAttempt<'a> = Pin<Box<dyn Future<Output = Attempt> + 'a>>;
+
+fn next_attempt(probe: &Probe, wait: Duration) -> NextAttempt<'_> {
+    Box::pin(async move {
+        sleep(wait).await;
+        probe.attempt().await
+    })
+}
+
+fn ticks(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => {
+            ticks.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until_some(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

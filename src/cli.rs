@@ -1,0 +1,147 @@
+//! The command line as typed. Whether values make sense is for `config` to say.
+
+mod agent;
+mod etcd;
+
+use std::io;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use agent::{AgentArgs, ProbeArgs, TargetArgs};
+pub use etcd::EtcdArgs;
+
+/// Keep a service's key in etcd for as long as the service is healthy.
+///
+/// Without a command, runs the agent in the foreground: it probes the backend, holds
+/// <PREFIX>/<SERVICE>/<HOST> = HOST:PORT in etcd under a lease while the backend is healthy, and
+/// deletes the key when it is not, and on SIGTERM or SIGINT.
+#[derive(Parser, Debug)]
+#[command(name = "register", version)]
+#[command(after_help = "Durations are written 250ms, 30s or 1m 30s. \
+    Every flag can be given as REGISTER_<FLAG> in the environment; etcdctl's ETCDCTL_* variables \
+    are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy; 2 usage or \
+    configuration; 3 etcd unreachable or refused; 128+n ended by signal n before finishing.")]
+pub struct Cli {
+    #[command(flatten)]
+    pub agent: AgentArgs,
+    #[command(flatten)]
+    pub etcd: EtcdArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Remove our registration: for ExecStopPost=, or by hand
+    Deregister(DeregisterArgs),
+    /// Show what is registered: key, value, TTL left, lease
+    List(ListArgs),
+    /// Probe once and print the verdict; etcd is not touched
+    Check(CheckArgs),
+    /// Print a completion script
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub struct DeregisterArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The longest that it may take
+    #[arg(long, env = "REGISTER_STOP_TIMEOUT", value_name = "DURATION", default_value = "5s")]
+    pub stop_timeout: String,
+}
+
+#[derive(Args, Debug)]
+pub struct ListArgs {
+    /// Where to look
+    #[arg(env = "REGISTER_PREFIX", default_value = "/services")]
+    pub prefix: String,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub target: TargetArgs,
+    #[command(flatten)]
+    pub probe: ProbeArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Args, Debug)]
+pub struct OutputArgs {
+    /// How to print
+    #[arg(long, env = "REGISTER_OUTPUT", value_enum, default_value_t = OutputFormat::Text)]
+    pub output: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    Text,
+    Json,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Logs")]
+pub struct LogArgs {
+    /// text or json, on standard error
+    #[arg(long, env = "REGISTER_LOG_FORMAT", global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// error, warn, info, debug or trace; RUST_LOG wins
+    #[arg(long, env = "REGISTER_LOG_LEVEL", global = true, value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Writes a completion script to standard output.
+pub fn print_completions(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Cli::command(), "register", &mut io::stdout());
+}
+
+/// Writes the manual page to standard output.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print_man_page() -> io::Result<()> {
+    clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_its_environment_variable() {
+        for argument in Cli::command().get_arguments() {
+            let Some(flag) = argument.get_long() else { continue };
+            if flag == "help" || flag == "version" {
+                continue;
+            }
+            let expected = format!("REGISTER_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(
+                argument.get_env().and_then(|name| name.to_str()),
+                Some(expected.as_str()),
+                "--{flag}"
+            );
+        }
+    }
+}

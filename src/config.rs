@@ -1,0 +1,304 @@
+//! Flags as typed → settings that hold together. Every fault is found before any is reported.
+
+mod etcd;
+mod target;
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::cli::{AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ProbeArgs};
+use crate::health::{Cadence, Thresholds};
+use crate::probe::{self, Probe};
+
+pub use etcd::{Credentials, EtcdConfig};
+pub use target::Target;
+
+/// The longest TTL that etcd grants.
+const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
+
+/// How long `list` may take.
+const LIST_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub struct AgentConfig {
+    pub target: Target,
+    pub probe: Probe,
+    pub thresholds: Thresholds,
+    pub cadence: Cadence,
+    /// Whole seconds.
+    pub ttl: Duration,
+    pub drain: Duration,
+    pub stop_timeout: Duration,
+    pub etcd: EtcdConfig,
+}
+
+#[derive(Debug)]
+pub struct DeregisterConfig {
+    pub target: Target,
+    pub timeout: Duration,
+    pub etcd: EtcdConfig,
+}
+
+#[derive(Debug)]
+pub struct ListConfig {
+    pub prefix: String,
+    pub timeout: Duration,
+    pub output: OutputFormat,
+    pub etcd: EtcdConfig,
+}
+
+#[derive(Debug)]
+pub struct CheckConfig {
+    pub probe: Probe,
+    pub output: OutputFormat,
+}
+
+/// Looks up a variable of the environment.
+pub trait Env: Fn(&str) -> Option<String> {}
+impl<F: Fn(&str) -> Option<String>> Env for F {}
+
+/// All that is wrong with what was typed, a line each.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<String>);
+
+impl Faults {
+    /// Two checks may find the same fault; it is reported once.
+    fn add(&mut self, fault: impl Into<String>) {
+        let fault = fault.into();
+        if !self.0.contains(&fault) {
+            self.0.push(fault);
+        }
+    }
+
+    /// Keeps the value, or the fault.
+    fn take<T>(&mut self, result: Result<T, impl Into<String>>) -> Option<T> {
+        result.map_err(|fault| self.add(fault)).ok()
+    }
+
+    fn duration(&mut self, flag: &str, text: &str, least: Duration) -> Option<Duration> {
+        self.take(match humantime::parse_duration(text) {
+            Ok(duration) if duration >= least => Ok(duration),
+            Ok(_) => Err(format!(
+                "{flag} {text:?}: must be at least {}",
+                humantime::format_duration(least)
+            )),
+            Err(error) => Err(format!("{flag} {text:?}: {error}; write 250ms, 30s or 1m 30s")),
+        })
+    }
+
+    fn count(&mut self, flag: &str, text: &str) -> Option<u32> {
+        self.take(match text.parse() {
+            Ok(0) | Err(_) => Err(format!("{flag} {text:?}: use a whole number, at least 1")),
+            Ok(count) => Ok(count),
+        })
+    }
+
+    /// The settings, if nothing was wrong with any of them.
+    fn settle<T>(self, settings: Option<T>) -> Result<T, Self> {
+        match settings {
+            Some(settings) if self.0.is_empty() => Ok(settings),
+            Some(_) | None => Err(self),
+        }
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// # Errors
+/// All that is wrong.
+pub fn agent(args: AgentArgs, etcd: EtcdArgs, env: impl Env) -> Result<AgentConfig, Faults> {
+    let mut faults = Faults::default();
+    let target = target::check(&args.target, &mut faults);
+    let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
+    let interval = faults.duration("--interval", &args.interval, MILLISECOND);
+    let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
+    let rise = faults.count("--rise", &args.rise);
+    let fall = faults.count("--fall", &args.fall);
+    let ttl = ttl(&args.ttl, &mut faults);
+    let drain = faults.duration("--drain", &args.drain, Duration::ZERO);
+    let stop_timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
+    let etcd = etcd::check(etcd, env, &mut faults);
+    let settings = (|| {
+        Some(AgentConfig {
+            target: target?,
+            probe: probe?,
+            thresholds: Thresholds { rise: rise?, fall: fall? },
+            cadence: Cadence { interval: interval?, fast_interval: fast_interval? },
+            ttl: ttl?,
+            drain: drain?,
+            stop_timeout: stop_timeout?,
+            etcd: etcd?,
+        })
+    })();
+    faults.settle(settings)
+}
+
+/// # Errors
+/// All that is wrong.
+pub fn deregister(
+    args: DeregisterArgs,
+    etcd: EtcdArgs,
+    env: impl Env,
+) -> Result<DeregisterConfig, Faults> {
+    let mut faults = Faults::default();
+    let target = target::check(&args.target, &mut faults);
+    let timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
+    let etcd = etcd::check(etcd, env, &mut faults);
+    let settings = (|| Some(DeregisterConfig { target: target?, timeout: timeout?, etcd: etcd? }))();
+    faults.settle(settings)
+}
+
+/// # Errors
+/// All that is wrong.
+pub fn list(args: ListArgs, etcd: EtcdArgs, env: impl Env) -> Result<ListConfig, Faults> {
+    let mut faults = Faults::default();
+    let prefix = target::check_prefix("PREFIX", &args.prefix, &mut faults);
+    let etcd = etcd::check(etcd, env, &mut faults);
+    let output = args.output.output;
+    let settings = (|| Some(ListConfig { prefix: prefix?, timeout: LIST_TIMEOUT, output, etcd: etcd? }))();
+    faults.settle(settings)
+}
+
+/// # Errors
+/// All that is wrong.
+pub fn check(args: CheckArgs) -> Result<CheckConfig, Faults> {
+    let mut faults = Faults::default();
+    if let Some(address) = &args.target.address {
+        target::check_address(address, &mut faults);
+    }
+    let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
+    let output = args.output.output;
+    faults.settle(probe.map(|probe| CheckConfig { probe, output }))
+}
+
+fn ttl(text: &str, faults: &mut Faults) -> Option<Duration> {
+    let ttl = faults.duration("--ttl", text, Duration::from_secs(1))?;
+    if ttl.subsec_nanos() != 0 || ttl > MAX_TTL {
+        faults.add(format!("--ttl {text:?}: etcd takes whole seconds, at most 9000000000"));
+        return None;
+    }
+    Some(ttl)
+}
+
+fn probe(args: ProbeArgs, address: Option<&str>, faults: &mut Faults) -> Option<Probe> {
+    let timeout = faults.duration("--timeout", &args.timeout, MILLISECOND);
+    let url = match (&args.check, address) {
+        (Some(url), _) => url.clone(),
+        (None, Some(address)) => format!("http://{address}/"),
+        (None, None) => {
+            faults.add("--address is missing: give HOST:PORT, as in --address 10.0.0.5:80");
+            return None;
+        }
+    };
+    // A bad address was reported as such; the URL made from it need not be.
+    if args.check.is_none() && address.is_some_and(|text| text.parse::<crate::address::Address>().is_err()) {
+        return None;
+    }
+    let spec = probe::Spec {
+        url,
+        timeout: timeout?,
+        expect: args.expect,
+        method: args.method,
+        headers: args.header,
+        body_regex: args.body_regex,
+        host: args.host,
+        tls_skip_verify: args.tls_skip_verify,
+        ca_file: args.check_ca,
+    };
+    match Probe::new(spec) {
+        Ok(probe) => Some(probe),
+        Err(found) => {
+            for fault in found {
+                faults.add(fault);
+            }
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+
+    fn faults_of(flags: &str) -> Vec<String> {
+        let cli = Cli::try_parse_from(std::iter::once("register").chain(flags.split_whitespace()))
+            .expect("flags that clap takes");
+        match agent(cli.agent, cli.etcd, |_| None) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.0,
+        }
+    }
+
+    #[test]
+    fn service_and_address_are_enough() {
+        assert_eq!(faults_of("--service apache --address 10.0.0.5:7777"), [""; 0]);
+    }
+
+    #[test]
+    fn all_faults_are_reported_together() {
+        assert_eq!(
+            faults_of("--address 10.0.0.5:0 --ttl 0s --rise 0 --interval soon --endpoints ftp://x:1"),
+            [
+                "--address \"10.0.0.5:0\": has a bad port; use a number from 1 to 65535",
+                "--service is missing: give the service's name, as in --service apache",
+                "--interval \"soon\": expected number at 0; write 250ms, 30s or 1m 30s",
+                "--rise \"0\": use a whole number, at least 1",
+                "--ttl \"0s\": must be at least 1s",
+                "--endpoints \"ftp://x:1\": unknown scheme; use http:// or https://",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_fractional_ttl_is_refused() {
+        assert_eq!(
+            faults_of("--service a --address 10.0.0.5:1 --ttl 1500ms"),
+            ["--ttl \"1500ms\": etcd takes whole seconds, at most 9000000000"]
+        );
+    }
+
+    #[test]
+    fn a_service_is_one_segment() {
+        for name in ["a/b", ".", "..", "a\tb", ""] {
+            let cli = Cli::try_parse_from(["register", "--service", name, "--address", "10.0.0.5:1"])
+                .expect("flags that clap takes");
+            let faults = agent(cli.agent, cli.etcd, |_| None).expect_err(name);
+            assert!(faults.to_string().starts_with("--service"), "{faults}");
+        }
+    }
+
+    #[test]
+    fn etcdctl_variables_are_a_fallback_for_our_flags() {
+        let cli = Cli::try_parse_from(["register", "--service", "a", "--address", "10.0.0.5:1"])
+            .expect("flags that clap takes");
+        let config = agent(cli.agent, cli.etcd, |name| match name {
+            "ETCDCTL_ENDPOINTS" => Some("10.0.0.1:2379,http://10.0.0.2:4001/".to_owned()),
+            "ETCDCTL_USER" => Some("web:se:cret".to_owned()),
+            _ => None,
+        })
+        .expect("a sound configuration");
+        assert_eq!(config.etcd.endpoints, ["http://10.0.0.1:2379", "http://10.0.0.2:4001"]);
+        let credentials = config.etcd.credentials.expect("credentials");
+        assert_eq!((credentials.user.as_str(), credentials.password.as_str()), ("web", "se:cret"));
+    }
+
+    #[test]
+    fn tls_material_turns_bare_endpoints_into_https_and_contradicts_http() {
+        let flags = "--service a --address 10.0.0.5:1 --insecure-skip-tls-verify --endpoints";
+        assert_eq!(faults_of(&format!("{flags} 10.0.0.1:2379")), [""; 0]);
+        assert_eq!(
+            faults_of(&format!("{flags} http://10.0.0.1:2379")),
+            ["--endpoints \"http://10.0.0.1:2379\": is not TLS, but TLS flags are given; use https://"]
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! How to reach etcd: endpoints, credentials, TLS.
+
+use std::fmt;
+use std::fs;
+use std::sync::Arc;
+
+use crate::address::{Address, AddressError};
+use crate::cli::EtcdArgs;
+use crate::etcd::tls;
+
+use super::{Env, Faults};
+
+const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:2379";
+const DEFAULT_PORT: u16 = 2379;
+
+#[derive(Clone, Debug)]
+pub struct EtcdConfig {
+    /// `http://host:port` or `https://host:port`; never empty.
+    pub endpoints: Vec<String>,
+    pub credentials: Option<Credentials>,
+    /// For `https://` endpoints; there if one of them is.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+#[derive(Clone)]
+pub struct Credentials {
+    pub user: String,
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Option<EtcdConfig> {
+    let files = tls::Files {
+        ca: args.cacert.or_else(|| env("ETCDCTL_CACERT")),
+        cert: args.cert.or_else(|| env("ETCDCTL_CERT")),
+        key: args.cert_key.or_else(|| env("ETCDCTL_KEY")),
+        skip_verify: args.insecure_skip_tls_verify
+            || env("ETCDCTL_INSECURE_SKIP_TLS_VERIFY").is_some_and(|text| text == "true"),
+    };
+    let (flag, list) = match (args.endpoints, env("ETCDCTL_ENDPOINTS")) {
+        (Some(list), _) => ("--endpoints", list),
+        (None, Some(list)) => ("ETCDCTL_ENDPOINTS", list),
+        (None, None) if files.any() => ("--endpoints", "127.0.0.1:2379".to_owned()),
+        (None, None) => ("--endpoints", DEFAULT_ENDPOINT.to_owned()),
+    };
+    let endpoints: Vec<_> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .filter_map(|text| {
+            let endpoint = endpoint(text, files.any());
+            faults.take(endpoint.map_err(|reason| format!("{flag} {text:?}: {reason}")))
+        })
+        .collect();
+    if list.split(',').all(|text| text.trim().is_empty()) {
+        faults.add(format!("{flag} {list:?}: names no endpoint; give at least one HOST:PORT"));
+    }
+    let credentials = credentials(args.user, args.password_file, env, faults);
+    let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
+        match tls::client_config(&files) {
+            Ok(config) => Some(Arc::new(config)),
+            Err(error) => {
+                faults.add(error.to_string());
+                None
+            }
+        }
+    } else {
+        None
+    };
+    Some(EtcdConfig { endpoints, credentials, tls })
+}
+
+fn endpoint(text: &str, tls_flags: bool) -> Result<String, String> {
+    let (scheme, rest) = match text.split_once("://") {
+        Some(("http", _)) if tls_flags => {
+            return Err("is not TLS, but TLS flags are given; use https://".to_owned());
+        }
+        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
+        Some(_) => return Err("unknown scheme; use http:// or https://".to_owned()),
+        None => (if tls_flags { "https" } else { "http" }, text),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    match rest.parse::<Address>() {
+        Ok(address) => Ok(format!("{scheme}://{address}")),
+        Err(AddressError::NoPort) => format!("{rest}:{DEFAULT_PORT}")
+            .parse::<Address>()
+            .map(|address| format!("{scheme}://{address}"))
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn credentials(
+    user: Option<String>,
+    password_file: Option<String>,
+    env: impl Env,
+    faults: &mut Faults,
+) -> Option<Credentials> {
+    let Some(user) = user.or_else(|| env("ETCDCTL_USER")) else {
+        if password_file.is_some() {
+            faults.add("--password-file is given without --user: give the user's name too");
+        }
+        return None;
+    };
+    let (name, inline) = match user.split_once(':') {
+        Some((name, password)) => (name.to_owned(), Some(password.to_owned())),
+        None => (user, None),
+    };
+    let password = match password_file {
+        Some(path) => match fs::read_to_string(&path) {
+            Ok(text) => Some(text.lines().next().unwrap_or_default().to_owned()),
+            Err(error) => {
+                faults.add(format!("--password-file {path:?}: {error}"));
+                return None;
+            }
+        },
+        None => inline.or_else(|| env("ETCDCTL_PASSWORD")),
+    };
+    match password {
+        Some(password) if !name.is_empty() => Some(Credentials { user: name, password }),
+        Some(_) => {
+            faults.add("--user: the name is empty; write NAME or NAME:PASSWORD");
+            None
+        }
+        None => {
+            faults.add(format!("--user {name:?}: has no password; use --password-file or ETCDCTL_PASSWORD"));
+            None
+        }
+    }
+}

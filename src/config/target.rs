@@ -1,0 +1,166 @@
+//! What is registered: the key and the value.
+
+use crate::address::Address;
+use crate::cli::TargetArgs;
+
+use super::Faults;
+
+/// The key to hold in etcd, and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub key: String,
+    pub value: String,
+}
+
+pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
+    let address = match &args.address {
+        Some(text) => check_address(text, faults),
+        None => {
+            faults.add("--address is missing: give HOST:PORT, as in --address 10.0.0.5:80");
+            None
+        }
+    };
+    let prefix = match args.key {
+        Some(_) => None,
+        None => check_prefix("--prefix", &args.prefix, faults),
+    };
+    let service = match (&args.service, &args.key) {
+        (Some(name), _) => check_service(name, faults),
+        (None, Some(key)) if !key.contains("{service}") => Some(""),
+        (None, _) => {
+            faults.add("--service is missing: give the service's name, as in --service apache");
+            None
+        }
+    };
+    let (address, service) = (address?, service?);
+    let key = match (&args.key, prefix) {
+        (Some(template), _) => fill("--key", template, service, &address, faults)?,
+        (None, prefix) => format!("{}/{service}/{}", prefix?.trim_end_matches('/'), address.host),
+    };
+    if key.is_empty() || key.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        faults.add(format!("--key {key:?}: must not be empty nor hold white space or control characters"));
+        return None;
+    }
+    let value = match &args.value {
+        Some(template) => fill("--value", template, service, &address, faults)?,
+        None => address.to_string(),
+    };
+    Some(Target { key, value })
+}
+
+pub(super) fn check_address(text: &str, faults: &mut Faults) -> Option<Address> {
+    faults.take(text.parse().map_err(|error| format!("--address {text:?}: {error}")))
+}
+
+pub(super) fn check_prefix(flag: &str, prefix: &str, faults: &mut Faults) -> Option<String> {
+    if !prefix.starts_with('/') || prefix.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        faults.add(format!("{flag} {prefix:?}: must start with '/' and hold no white space, as in /services"));
+        return None;
+    }
+    Some(prefix.to_owned())
+}
+
+fn check_service<'a>(name: &'a str, faults: &mut Faults) -> Option<&'a str> {
+    let unfit = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if name.is_empty() || name == "." || name == ".." || name.contains(unfit) {
+        faults.add(format!("--service {name:?}: must be one path segment: no '/', no white space, not empty"));
+        return None;
+    }
+    Some(name)
+}
+
+/// Fills the placeholders in. A brace that opens no known placeholder stands for itself, so that
+/// `--value '{"host":"{host}"}'` can be written.
+fn fill(flag: &str, template: &str, service: &str, address: &Address, faults: &mut Faults) -> Option<String> {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        filled.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let name = rest[1..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+        if name.is_empty() || !rest[1 + name.len()..].starts_with('}') {
+            filled.push('{');
+            rest = &rest[1..];
+            continue;
+        }
+        match name {
+            "service" => filled.push_str(service),
+            "host" => filled.push_str(&address.host.to_string()),
+            "port" => filled.push_str(&address.port.to_string()),
+            "address" => filled.push_str(&address.to_string()),
+            "hostname" => filled.push_str(&gethostname::gethostname().to_string_lossy()),
+            unknown => {
+                faults.add(format!(
+                    "{flag} {template:?}: unknown placeholder {{{unknown}}}; there are {{service}} {{host}} {{port}} {{address}} {{hostname}}"
+                ));
+                return None;
+            }
+        }
+        rest = &rest[name.len() + 2..];
+    }
+    filled.push_str(rest);
+    Some(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn target(address: &str, key: Option<&str>, value: Option<&str>) -> Result<(String, String), String> {
+        let mut faults = Faults::default();
+        let args = TargetArgs {
+            service: Some("apache".to_owned()),
+            address: Some(address.to_owned()),
+            prefix: "/services".to_owned(),
+            key: key.map(str::to_owned),
+            value: value.map(str::to_owned),
+        };
+        check(&args, &mut faults)
+            .map(|target| (target.key, target.value))
+            .ok_or_else(|| faults.to_string())
+    }
+
+    #[test]
+    fn the_key_is_named_by_the_host_and_holds_the_address() {
+        assert_eq!(
+            target("10.0.0.5:7777", None, None),
+            Ok(("/services/apache/10.0.0.5".to_owned(), "10.0.0.5:7777".to_owned()))
+        );
+    }
+
+    #[test]
+    fn an_ipv6_key_has_no_brackets_but_its_value_has() {
+        assert_eq!(
+            target("[2001:db8::5]:80", None, None),
+            Ok(("/services/apache/2001:db8::5".to_owned(), "[2001:db8::5]:80".to_owned()))
+        );
+    }
+
+    #[test]
+    fn placeholders_are_filled_in_and_json_braces_stay() {
+        assert_eq!(
+            target("10.0.0.5:7777", Some("/x/{service}/{host}-{port}"), Some(r#"{"at":"{address}"}"#)),
+            Ok(("/x/apache/10.0.0.5-7777".to_owned(), r#"{"at":"10.0.0.5:7777"}"#.to_owned()))
+        );
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_named() {
+        let error = target("10.0.0.5:7777", Some("/x/{hots}"), None).expect_err("unknown");
+        assert!(error.contains("unknown placeholder {hots}"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_key_is_refused() {
+        let error = target("10.0.0.5:7777", Some(""), None).expect_err("empty");
+        assert!(error.starts_with("--key \"\": must not be empty"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_template_gives_a_text_or_a_fault(template in "(\\{|\\}|host|port|é|x){0,12}") {
+            let _either = target("10.0.0.5:7777", Some(&template), Some(&template));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! etcd v3: the only place that names `etcd_client`.
+
+pub mod connection;
+pub mod error;
+pub mod key;
+pub mod lease;
+pub mod read;
+pub mod session;
+pub mod tls;

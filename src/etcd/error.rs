@@ -1,0 +1,89 @@
+//! What can go wrong with etcd, told apart by what to do about it.
+
+use std::error::Error as StdError;
+use std::io;
+use std::time::Duration;
+
+use tonic::Code;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EtcdError {
+    /// Retrying will not help: wrong credentials, no permission, a certificate that does not fit.
+    #[error("etcd at {endpoint} refused: {reason}")]
+    Refused { endpoint: String, reason: String },
+    /// Worth another try, here or at another endpoint.
+    #[error("etcd at {endpoint}: {reason}")]
+    Unavailable { endpoint: String, reason: String },
+    #[error("etcd at {endpoint} did not answer within {}", humantime::format_duration(*.after))]
+    Timeout { endpoint: String, after: Duration },
+}
+
+impl EtcdError {
+    pub(super) fn from_client(endpoint: &str, error: &etcd_client::Error) -> Self {
+        let endpoint = endpoint.to_owned();
+        match error {
+            etcd_client::Error::GRpcStatus(status) => {
+                let reason = match innermost(status) {
+                    Some(cause) => cause,
+                    None => status.message().trim_start_matches("etcdserver: ").to_owned(),
+                };
+                if is_refusal(status) || is_certificate_fault(status) {
+                    Self::Refused { endpoint, reason }
+                } else {
+                    Self::Unavailable { endpoint, reason }
+                }
+            }
+            etcd_client::Error::TransportError(error) => Self::from_transport(endpoint, error),
+            other => Self::Unavailable { endpoint, reason: other.to_string() },
+        }
+    }
+
+    pub(super) fn from_transport(endpoint: String, error: &tonic::transport::Error) -> Self {
+        let reason = innermost(error).unwrap_or_else(|| error.to_string());
+        if is_certificate_fault(error) {
+            Self::Refused { endpoint, reason }
+        } else {
+            Self::Unavailable { endpoint, reason }
+        }
+    }
+
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+}
+
+fn is_refusal(status: &tonic::Status) -> bool {
+    match status.code() {
+        Code::PermissionDenied => true,
+        Code::Unauthenticated => !status.message().contains("invalid auth token"),
+        // What etcd answers to a wrong password, and to a login where users are not enabled.
+        Code::InvalidArgument | Code::FailedPrecondition => {
+            status.message().contains("authentication") || status.message().contains("user name")
+        }
+        _ => false,
+    }
+}
+
+/// Whether TLS broke off over a certificate, on either side.
+fn is_certificate_fault(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|cause| {
+        let tls = cause.downcast_ref::<rustls::Error>().or_else(|| {
+            let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
+            inner.downcast_ref::<rustls::Error>()
+        });
+        matches!(
+            tls,
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
+        )
+    })
+}
+
+/// The text of the last cause: the layers above it only say that there was an error.
+fn innermost(error: &(dyn StdError + 'static)) -> Option<String> {
+    chain(error).skip(1).last().map(ToString::to_string)
+}
+
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}

@@ -1,0 +1,190 @@
+//! The transactions on our key. Each is conditional on what was read, so that an answer that got
+//! lost, or a request that arrives late, can do no harm.
+
+use std::time::{Duration, Instant};
+
+use etcd_client::{Compare, CompareOp, KeyValue, LeaseGrantOptions, Txn, TxnOp};
+
+use super::connection::Connection;
+use super::error::EtcdError;
+use super::lease::Lease;
+use crate::config::Target;
+use crate::registration::{Claim, Holder, LeaseId, Revision};
+
+/// How often to start over when somebody else writes the key at the same moment.
+const RACES: usize = 5;
+
+/// What became of an attempt to hold the key.
+#[derive(Debug)]
+pub enum Announcement {
+    Put { lease: Lease, revision: Revision, taken_over: Option<TakenOver> },
+    /// Another live lease holds it, and `take_over` was not asked for.
+    Occupied { revision: Revision },
+}
+
+/// Whose key it was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenOver {
+    /// It had our value: from a previous incarnation.
+    Ours,
+    Foreign,
+}
+
+/// Puts the key under a new lease.
+///
+/// # Errors
+/// [`EtcdError`]; then the put may have happened, under a lease that was pushed to `granted`.
+pub async fn announce(
+    connection: &Connection,
+    target: &Target,
+    ttl: Duration,
+    take_over: bool,
+    granted: &mut Granted,
+) -> Result<Announcement, EtcdError> {
+    let mut client = connection.client.clone();
+    let sent_at = Instant::now();
+    // Choosing the id ourselves lets us recognise the lease even if the answer is lost.
+    let id = fastrand::i64(1..i64::MAX);
+    granted.push(id);
+    let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+    let options = LeaseGrantOptions::new().with_id(id);
+    let grant = connection.call(client.lease_grant(seconds, Some(options))).await?;
+    let lease = Lease::granted(id, seconds_of(grant.ttl()), sent_at);
+
+    for _ in 0..RACES {
+        let (revision, before) = read(connection, &target.key).await?;
+        let taken_over = before.as_ref().and_then(|kv| taken_over(kv, target, granted));
+        if let (Some(kv), Some(_), false) = (&before, taken_over, take_over)
+            && kv.lease() != 0
+        {
+            revoke(connection, id).await;
+            return Ok(Announcement::Occupied { revision });
+        }
+        let put = etcd_client::PutOptions::new().with_lease(id);
+        let txn = Txn::new()
+            .when([unchanged(&target.key, before.as_ref())])
+            .and_then([TxnOp::put(target.key.as_str(), target.value.as_str(), Some(put))]);
+        let answer = connection.call(client.txn(txn)).await?;
+        if answer.succeeded() {
+            let revision = answer.header().map_or(revision, |header| header.revision());
+            // What we held the key under before holds nothing now.
+            if let Some(previous) = before.map(|kv| kv.lease())
+                && granted.contains(previous)
+            {
+                revoke(connection, previous).await;
+            }
+            return Ok(Announcement::Put { lease, revision, taken_over });
+        }
+    }
+    revoke(connection, id).await;
+    Err(connection.broken("the key kept changing while we were putting it"))
+}
+
+/// Deletes the key if `claim` covers it; tells whether it did. A lease named by the claim is
+/// revoked too.
+///
+/// # Errors
+/// [`EtcdError`]; then the key may be there still.
+pub async fn withdraw(
+    connection: &Connection,
+    target: &Target,
+    claim: Claim,
+    granted: &Granted,
+) -> Result<bool, EtcdError> {
+    let mut client = connection.client.clone();
+    let delete = || [TxnOp::delete(target.key.as_str(), None)];
+    if let Claim::Lease(id) = claim {
+        let held = Compare::lease(target.key.as_str(), CompareOp::Equal, id);
+        let answer = connection.call(client.txn(Txn::new().when([held]).and_then(delete()))).await?;
+        revoke(connection, id).await;
+        return Ok(answer.succeeded());
+    }
+    for _ in 0..RACES {
+        let (_, Some(kv)) = read(connection, &target.key).await? else {
+            return Ok(false);
+        };
+        let ours = granted.contains(kv.lease())
+            || (claim == Claim::Value && kv.value() == target.value.as_bytes());
+        if !ours {
+            return Ok(false);
+        }
+        let txn = Txn::new().when([unchanged(&target.key, Some(&kv))]).and_then(delete());
+        if connection.call(client.txn(txn)).await?.succeeded() {
+            if granted.contains(kv.lease()) {
+                revoke(connection, kv.lease()).await;
+            }
+            return Ok(true);
+        }
+    }
+    Err(connection.broken("the key kept changing while we were deleting it"))
+}
+
+/// Who holds the key, and the revision at which that was so.
+///
+/// # Errors
+/// [`EtcdError`].
+pub async fn holder(connection: &Connection, key: &str) -> Result<(Revision, Holder), EtcdError> {
+    let (revision, kv) = read(connection, key).await?;
+    Ok((revision, kv.as_ref().map_or(Holder::Nobody, holder_of)))
+}
+
+pub(super) fn holder_of(kv: &KeyValue) -> Holder {
+    match kv.lease() {
+        0 => Holder::NoLease,
+        id => Holder::Lease(id),
+    }
+}
+
+/// The leases that this process asked for, newest last. Old ones have long expired.
+#[derive(Debug, Default)]
+pub struct Granted(std::collections::VecDeque<LeaseId>);
+
+impl Granted {
+    const MOST: usize = 32;
+
+    fn push(&mut self, id: LeaseId) {
+        if self.0.len() == Self::MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back(id);
+    }
+
+    fn contains(&self, id: LeaseId) -> bool {
+        self.0.contains(&id)
+    }
+}
+
+async fn read(connection: &Connection, key: &str) -> Result<(Revision, Option<KeyValue>), EtcdError> {
+    let mut client = connection.client.clone();
+    let mut answer = connection.call(client.get(key, None)).await?;
+    let revision = answer.header().map_or(0, |header| header.revision());
+    Ok((revision, answer.take_kvs().into_iter().next()))
+}
+
+fn taken_over(kv: &KeyValue, target: &Target, granted: &Granted) -> Option<TakenOver> {
+    if granted.contains(kv.lease()) {
+        None
+    } else if kv.value() == target.value.as_bytes() {
+        Some(TakenOver::Ours)
+    } else {
+        Some(TakenOver::Foreign)
+    }
+}
+
+/// Holds while nobody has written the key since `before` was read.
+fn unchanged(key: &str, before: Option<&KeyValue>) -> Compare {
+    Compare::mod_revision(key, CompareOp::Equal, before.map_or(0, KeyValue::mod_revision))
+}
+
+/// Gives a lease back. It is not kept alive any more, so a failure only means that it lasts until
+/// its TTL.
+async fn revoke(connection: &Connection, id: LeaseId) {
+    let mut client = connection.client.clone();
+    if let Err(error) = connection.call(client.lease_revoke(id)).await {
+        tracing::debug!(lease = %format_args!("{id:x}"), %error, "lease left to its TTL");
+    }
+}
+
+pub(super) fn seconds_of(ttl: i64) -> Duration {
+    Duration::from_secs(u64::try_from(ttl).unwrap_or(0))
+}

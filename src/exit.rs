@@ -1,0 +1,28 @@
+//! How a run ends, as the caller of the program sees it.
+
+/// The exit codes of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: the backend is unhealthy.
+    Unhealthy,
+    /// 2: usage or configuration.
+    Usage,
+    /// 3: etcd unreachable, or it refused.
+    Store,
+    /// 128+n: ended by signal n before finishing.
+    Signal(u8),
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Unhealthy => 1,
+            Exit::Usage => 2,
+            Exit::Store => 3,
+            Exit::Signal(number) => 128_u8.saturating_add(number),
+        })
+    }
+}

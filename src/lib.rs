@@ -1,0 +1,18 @@
+//! The parts of the `register` binary, as a library for its tests, benches and simulations.
+//! Not a public API.
+
+pub mod address;
+pub mod agent;
+pub mod backoff;
+pub mod cli;
+pub mod config;
+pub mod etcd;
+pub mod exit;
+pub mod health;
+pub mod list;
+pub mod log;
+pub mod notify;
+pub mod oneshot;
+pub mod probe;
+pub mod registration;
+pub mod signal;

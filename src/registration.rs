@@ -1,0 +1,363 @@
+//! What should be in etcd, beside what etcd last confirmed: the next request follows from the pair.
+//! No clock, no socket: events and the time come in, actions go out.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use crate::backoff::Backoff;
+use crate::health::Verdict;
+
+/// The first wait after a failed request, doubled up to [`RETRY_CAP`].
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_CAP: Duration = Duration::from_secs(5);
+
+pub type LeaseId = i64;
+pub type Revision = i64;
+
+/// Who holds the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    /// A key that no lease holds: it will not go by itself.
+    NoLease,
+    Lease(LeaseId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The backend's health turned.
+    Verdict(Verdict),
+    /// Answer to [`Action::Announce`]: the key is ours.
+    Announced { lease: LeaseId, revision: Revision },
+    /// Answer to [`Action::Announce`]: another live lease holds the key, and we may not take it.
+    Occupied { revision: Revision },
+    /// Answer to [`Action::Withdraw`]: nothing of ours is left.
+    Withdrawn,
+    /// Answer to either: it may or may not have happened.
+    Failed,
+    /// A connection to etcd was made: what failed before may work now.
+    Connected,
+    /// News: etcd dropped the lease, or it could not be renewed for a whole TTL.
+    LeaseLost { lease: LeaseId },
+    /// News: the key as read afresh, after connecting.
+    Read { revision: Revision, holder: Holder },
+    /// News: the key changed.
+    Changed { revision: Revision, holder: Holder },
+    /// The time that [`Registration::deadline`] named has come.
+    DeadlineReached,
+    /// Stop: withdraw, drain, exit. Repeats are ignored.
+    Shutdown,
+}
+
+/// What a withdrawal may delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The key under this lease, and the lease with it.
+    Lease(LeaseId),
+    /// The key under any lease that we were granted.
+    Granted,
+    /// That, or the key with our value: it is from a previous incarnation.
+    Value,
+}
+
+/// At most one of `Announce` and `Withdraw` is under way at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Put the key under a new lease. `take_over`: even if another live lease holds it.
+    Announce { take_over: bool },
+    Withdraw(Claim),
+    /// The first verdict has been carried out.
+    Ready,
+    Exit(Outcome),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing of ours is left in etcd.
+    Clean,
+    /// Etcd could not be told in time; the TTL does the rest.
+    LeftToTtl,
+}
+
+/// One line for people, and for systemd's `STATUS=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Starting,
+    Registered,
+    Unhealthy,
+    Displaced,
+    /// What etcd should hold could not be brought about yet.
+    Pending,
+    Stopping,
+    Draining,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Key {
+    /// Never asked, an answer was lost, or the lease was.
+    Unknown,
+    Absent,
+    Present { lease: LeaseId, revision: Revision },
+    /// Another live lease holds it. `held` is our own lease, yet to be given back.
+    Displaced { revision: Revision, held: Option<LeaseId> },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Withdrawing { by: Instant, drain: bool },
+    Draining { until: Instant },
+    Done,
+}
+
+/// One registration.
+///
+/// ```text
+///                 Announced                       LeaseLost, key gone
+///  Unknown ──────────────────────▶ Present ───────────────────────────▶ Unknown
+///     ▲ │ Withdrawn                 │    │ put by another live lease
+///     │ └──────────▶ Absent ◀───────┘    ▼
+///     │ Failed         ▲   Withdrawn  Displaced
+///     └─ (any request) └─────────────────┘ that key went
+/// ```
+///
+/// Up + (Unknown | Absent) → announce. Down or stopping + (Unknown | Present) → withdraw.
+/// Displaced → stand by.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    wanted: Option<Verdict>,
+    key: Key,
+    in_flight: bool,
+    /// Until then we are the newest and may take a foreign key over.
+    announced_before: bool,
+    ready: bool,
+    /// The latest change that came while a request was under way.
+    unread: Option<(Revision, Holder)>,
+    backoff: Backoff,
+    retry_at: Option<Instant>,
+    phase: Phase,
+    drain: Duration,
+    stop_timeout: Duration,
+}
+
+impl Registration {
+    /// `drain` and `stop_timeout` as on the command line; `seed` for the back-off's jitter.
+    #[must_use]
+    pub fn new(drain: Duration, stop_timeout: Duration, seed: u64) -> Self {
+        Self {
+            wanted: None,
+            key: Key::Unknown,
+            in_flight: false,
+            announced_before: false,
+            ready: false,
+            unread: None,
+            backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed),
+            retry_at: None,
+            phase: Phase::Running,
+            drain,
+            stop_timeout,
+        }
+    }
+
+    /// Takes in an event and says what to do now.
+    pub fn on(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        self.take_in(event, now);
+        self.decide(now)
+    }
+
+    /// When to send [`Event::DeadlineReached`], at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Running => self.retry_at,
+            Phase::Withdrawing { by, .. } => Some(self.retry_at.map_or(by, |retry| retry.min(by))),
+            Phase::Draining { until } => Some(until),
+            Phase::Done => None,
+        }
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match (self.phase, self.wanted, self.key) {
+            (Phase::Withdrawing { .. } | Phase::Done, _, _) => Status::Stopping,
+            (Phase::Draining { .. }, _, _) => Status::Draining,
+            (Phase::Running, None, _) => Status::Starting,
+            (Phase::Running, Some(Verdict::Up), Key::Present { .. }) => Status::Registered,
+            (Phase::Running, Some(Verdict::Up), Key::Displaced { .. }) => Status::Displaced,
+            (Phase::Running, Some(Verdict::Down), Key::Absent | Key::Displaced { .. }) => Status::Unhealthy,
+            (Phase::Running, Some(Verdict::Up), Key::Unknown | Key::Absent)
+            | (Phase::Running, Some(Verdict::Down), Key::Unknown | Key::Present { .. }) => Status::Pending,
+        }
+    }
+
+    fn take_in(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Verdict(verdict) => {
+                self.wanted = Some(verdict);
+                self.retry_at = None;
+            }
+            Event::Announced { lease, revision } => {
+                self.announced_before = true;
+                self.answered(Key::Present { lease, revision });
+            }
+            Event::Occupied { revision } => self.answered(Key::Displaced { revision, held: None }),
+            Event::Withdrawn => {
+                let key = match self.key {
+                    Key::Displaced { revision, .. } => Key::Displaced { revision, held: None },
+                    Key::Unknown | Key::Absent | Key::Present { .. } => Key::Absent,
+                };
+                self.answered(key);
+            }
+            Event::Failed => {
+                let key = match self.key {
+                    // Our lease holds no key any more and is not kept alive: it goes by itself.
+                    Key::Displaced { revision, .. } => Key::Displaced { revision, held: None },
+                    Key::Unknown | Key::Absent | Key::Present { .. } => Key::Unknown,
+                };
+                let delay = self.backoff.delay();
+                self.in_flight = false;
+                self.key = key;
+                self.catch_up();
+                self.retry_at = Some(now + delay);
+            }
+            Event::Connected => self.retry_at = None,
+            Event::LeaseLost { lease } => match self.key {
+                Key::Present { lease: ours, .. } if ours == lease => self.key = Key::Unknown,
+                Key::Displaced { revision, held: Some(ours) } if ours == lease => {
+                    self.key = Key::Displaced { revision, held: None };
+                }
+                Key::Unknown | Key::Absent | Key::Present { .. } | Key::Displaced { .. } => {}
+            },
+            Event::Read { revision, holder } => {
+                // Whatever was heard before the connection was made is older than this.
+                self.unread = None;
+                if !self.in_flight {
+                    self.see(revision, holder);
+                }
+            }
+            Event::Changed { revision, holder } => {
+                self.unread = Some((revision, holder));
+                if !self.in_flight {
+                    self.catch_up();
+                }
+            }
+            Event::DeadlineReached => {
+                if self.retry_at.is_some_and(|retry| retry <= now) {
+                    self.retry_at = None;
+                }
+            }
+            Event::Shutdown => {
+                if self.phase == Phase::Running {
+                    let drain = match self.key {
+                        Key::Present { .. } => true,
+                        Key::Unknown => self.announced_before,
+                        Key::Absent | Key::Displaced { .. } => false,
+                    };
+                    self.phase = Phase::Withdrawing { by: now + self.stop_timeout, drain };
+                    self.retry_at = None;
+                }
+            }
+        }
+    }
+
+    fn answered(&mut self, key: Key) {
+        self.in_flight = false;
+        self.key = key;
+        self.backoff.reset();
+        self.retry_at = None;
+        self.catch_up();
+    }
+
+    /// Takes in the change that had to wait, unless the answer is newer.
+    fn catch_up(&mut self) {
+        if let Some((revision, holder)) = self.unread.take() {
+            let known = match self.key {
+                Key::Present { revision, .. } | Key::Displaced { revision, .. } => revision,
+                Key::Unknown | Key::Absent => return,
+            };
+            if revision > known {
+                self.see(revision, holder);
+            }
+        }
+    }
+
+    fn see(&mut self, revision: Revision, holder: Holder) {
+        self.key = match (self.key, holder) {
+            (Key::Present { lease, .. }, Holder::Lease(other)) if other == lease => {
+                Key::Present { lease, revision }
+            }
+            (Key::Present { lease, .. }, Holder::Lease(_)) => Key::Displaced { revision, held: Some(lease) },
+            (Key::Present { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
+            (Key::Displaced { held, .. }, Holder::Lease(_)) => Key::Displaced { revision, held },
+            (Key::Displaced { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
+            (key @ (Key::Unknown | Key::Absent), _) => key,
+        };
+    }
+
+    fn decide(&mut self, now: Instant) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.is_carried_out() && !self.ready {
+            self.ready = true;
+            actions.push(Action::Ready);
+        }
+        if let Some(outcome) = self.advance_shutdown(now) {
+            self.phase = Phase::Done;
+            actions.push(Action::Exit(outcome));
+        }
+        if let Some(request) = self.next_request() {
+            self.in_flight = true;
+            self.unread = None;
+            actions.push(request);
+        }
+        actions
+    }
+
+    fn is_carried_out(&self) -> bool {
+        match (self.wanted, self.key) {
+            (Some(Verdict::Up), Key::Present { .. } | Key::Displaced { .. })
+            | (Some(Verdict::Down), Key::Absent | Key::Displaced { .. }) => !self.in_flight,
+            (None, _)
+            | (Some(Verdict::Up), Key::Unknown | Key::Absent)
+            | (Some(Verdict::Down), Key::Unknown | Key::Present { .. }) => false,
+        }
+    }
+
+    fn advance_shutdown(&mut self, now: Instant) -> Option<Outcome> {
+        let nothing_left = !self.in_flight && matches!(self.key, Key::Absent | Key::Displaced { held: None, .. });
+        if let Phase::Withdrawing { by, drain } = self.phase {
+            if !nothing_left {
+                return (now >= by).then_some(Outcome::LeftToTtl);
+            }
+            let until = if drain { now + self.drain } else { now };
+            self.phase = Phase::Draining { until };
+        }
+        match self.phase {
+            Phase::Draining { until } if now >= until => Some(Outcome::Clean),
+            Phase::Draining { .. } | Phase::Running | Phase::Withdrawing { .. } | Phase::Done => None,
+        }
+    }
+
+    fn next_request(&self) -> Option<Action> {
+        if self.in_flight || self.retry_at.is_some() {
+            return None;
+        }
+        let wanted = match self.phase {
+            Phase::Running => self.wanted?,
+            Phase::Withdrawing { .. } => Verdict::Down,
+            Phase::Draining { .. } | Phase::Done => return None,
+        };
+        match (wanted, self.key) {
+            (_, Key::Displaced { held: Some(lease), .. }) => Some(Action::Withdraw(Claim::Lease(lease))),
+            (_, Key::Displaced { held: None, .. }) => None,
+            (Verdict::Up, Key::Present { .. }) | (Verdict::Down, Key::Absent) => None,
+            (Verdict::Up, Key::Unknown | Key::Absent) => {
+                Some(Action::Announce { take_over: !self.announced_before })
+            }
+            (Verdict::Down, Key::Present { lease, .. }) => Some(Action::Withdraw(Claim::Lease(lease))),
+            (Verdict::Down, Key::Unknown) if self.announced_before => Some(Action::Withdraw(Claim::Granted)),
+            (Verdict::Down, Key::Unknown) => Some(Action::Withdraw(Claim::Value)),
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! The registration as a table, as stories, and under random events.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const LEASE: LeaseId = 7;
+const FOREIGN: LeaseId = 99;
+const GRACE: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(2);
+
+fn registration() -> Registration {
+    Registration::new(DRAIN, GRACE, 1)
+}
+
+/// Feeds the events in at one instant and returns the last one's actions.
+fn after(registration: &mut Registration, now: Instant, events: &[Event]) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for event in events {
+        actions = registration.on(*event, now);
+    }
+    actions
+}
+
+const UP: Event = Event::Verdict(Verdict::Up);
+const DOWN: Event = Event::Verdict(Verdict::Down);
+const ANNOUNCED: Event = Event::Announced { lease: LEASE, revision: 10 };
+
+fn changed(revision: Revision, holder: Holder) -> Event {
+    Event::Changed { revision, holder }
+}
+
+#[test]
+fn the_next_request_follows_from_what_is_wanted_and_what_is_known() {
+    let present = Key::Present { lease: LEASE, revision: 10 };
+    let held = Key::Displaced { revision: 10, held: Some(LEASE) };
+    let displaced = Key::Displaced { revision: 10, held: None };
+    let by_lease = Some(Action::Withdraw(Claim::Lease(LEASE)));
+    let announce = Some(Action::Announce { take_over: false });
+    let sweep = Some(Action::Withdraw(Claim::Granted));
+    // key, wanted: none, up, down, stopping
+    let table = [
+        (Key::Unknown, [None, announce, sweep, sweep]),
+        (Key::Absent, [None, announce, None, None]),
+        (present, [None, None, by_lease, by_lease]),
+        (held, [None, by_lease, by_lease, by_lease]),
+        (displaced, [None, None, None, None]),
+    ];
+    let now = Instant::now();
+    for (key, expected) in table {
+        let wishes = [None, Some(Verdict::Up), Some(Verdict::Down), Some(Verdict::Up)];
+        for (column, (wanted, expected)) in wishes.into_iter().zip(expected).enumerate() {
+            for in_flight in [false, true] {
+                let mut registration = registration();
+                registration.wanted = wanted;
+                registration.key = key;
+                registration.announced_before = true;
+                registration.in_flight = in_flight;
+                if column == 3 {
+                    registration.phase = Phase::Withdrawing { by: now + GRACE, drain: false };
+                }
+                let expected = if in_flight { None } else { expected };
+                assert_eq!(registration.next_request(), expected, "{key:?} column {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_asked_of_etcd_before_the_first_verdict() {
+    let now = Instant::now();
+    assert_eq!(registration().on(Event::Connected, now), []);
+}
+
+#[test]
+fn the_first_announcement_takes_over_and_later_ones_do_not() {
+    let now = Instant::now();
+    let mut registration = registration();
+    assert_eq!(registration.on(UP, now), [Action::Announce { take_over: true }]);
+    assert_eq!(registration.on(ANNOUNCED, now), [Action::Ready]);
+    assert_eq!(
+        registration.on(Event::LeaseLost { lease: LEASE }, now),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn a_backend_that_never_passed_has_its_previous_incarnation_swept_away_then_we_are_ready() {
+    let now = Instant::now();
+    let mut registration = registration();
+    assert_eq!(registration.on(DOWN, now), [Action::Withdraw(Claim::Value)]);
+    assert_eq!(registration.on(Event::Withdrawn, now), [Action::Ready]);
+    assert_eq!(registration.status(), Status::Unhealthy);
+}
+
+#[test]
+fn a_failed_request_is_retried_after_a_delay_or_on_connecting() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP]);
+    assert_eq!(registration.on(Event::Failed, now), []);
+    let retry = registration.deadline().expect("a retry");
+    assert!(retry > now && retry <= now + RETRY_FIRST);
+    assert_eq!(
+        registration.clone().on(Event::DeadlineReached, retry),
+        [Action::Announce { take_over: true }]
+    );
+    assert_eq!(registration.on(Event::Connected, now), [Action::Announce { take_over: true }]);
+}
+
+#[test]
+fn the_latest_verdict_is_applied_when_the_answer_comes() {
+    let now = Instant::now();
+    let mut registration = registration();
+    assert_eq!(after(&mut registration, now, &[UP, DOWN]), []);
+    assert_eq!(registration.on(ANNOUNCED, now), [Action::Withdraw(Claim::Lease(LEASE))]);
+}
+
+#[test]
+fn a_deleted_key_is_put_again() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, ANNOUNCED]);
+    assert_eq!(
+        registration.on(changed(11, Holder::Nobody), now),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn a_key_overwritten_without_a_lease_would_never_go_and_is_put_again() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, ANNOUNCED]);
+    assert_eq!(
+        registration.on(changed(11, Holder::NoLease), now),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn displaced_by_a_live_lease_we_give_ours_back_stand_by_and_return_when_it_goes() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, ANNOUNCED]);
+    assert_eq!(
+        registration.on(changed(11, Holder::Lease(FOREIGN)), now),
+        [Action::Withdraw(Claim::Lease(LEASE))]
+    );
+    assert_eq!(registration.on(Event::Withdrawn, now), []);
+    assert_eq!(registration.status(), Status::Displaced);
+    assert_eq!(after(&mut registration, now, &[DOWN, UP]), []);
+    assert_eq!(
+        registration.on(changed(12, Holder::Nobody), now),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn news_older_than_the_announcement_is_dropped() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, changed(9, Holder::Lease(FOREIGN)), ANNOUNCED]);
+    assert_eq!(registration.status(), Status::Registered);
+    assert_eq!(registration.on(changed(10, Holder::Lease(LEASE)), now), []);
+    assert_eq!(registration.on(Event::LeaseLost { lease: FOREIGN }, now), []);
+}
+
+#[test]
+fn a_change_that_overtakes_the_answer_is_not_missed() {
+    let now = Instant::now();
+    let mut registration = registration();
+    assert_eq!(
+        after(&mut registration, now, &[UP, changed(11, Holder::Lease(FOREIGN)), ANNOUNCED]),
+        [Action::Ready, Action::Withdraw(Claim::Lease(LEASE))]
+    );
+}
+
+#[test]
+fn a_fresh_read_counts_even_if_etcd_was_wiped_and_its_revisions_start_over() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, ANNOUNCED]);
+    assert_eq!(
+        registration.on(Event::Read { revision: 1, holder: Holder::Nobody }, now),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn shutdown_withdraws_drains_and_exits() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, ANNOUNCED]);
+    assert_eq!(registration.on(Event::Shutdown, now), [Action::Withdraw(Claim::Lease(LEASE))]);
+    assert_eq!(registration.on(Event::Withdrawn, now), []);
+    assert_eq!(registration.deadline(), Some(now + DRAIN));
+    assert_eq!(
+        registration.on(Event::DeadlineReached, now + DRAIN),
+        [Action::Exit(Outcome::Clean)]
+    );
+}
+
+#[test]
+fn shutdown_of_an_unhealthy_one_exits_at_once() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[DOWN, Event::Withdrawn]);
+    assert_eq!(registration.on(Event::Shutdown, now), [Action::Exit(Outcome::Clean)]);
+}
+
+#[test]
+fn shutdown_gives_up_when_the_grace_ends_and_a_second_one_does_not_extend_it() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, ANNOUNCED, Event::Shutdown]);
+    let later = now + Duration::from_secs(4);
+    assert_eq!(registration.on(Event::Shutdown, later), []);
+    assert_eq!(registration.deadline(), Some(now + GRACE));
+    assert_eq!(
+        registration.on(Event::DeadlineReached, now + GRACE),
+        [Action::Exit(Outcome::LeftToTtl)]
+    );
+}
+
+#[test]
+fn shutdown_cuts_a_back_off_short() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, ANNOUNCED, Event::LeaseLost { lease: LEASE }, Event::Failed]);
+    assert_eq!(registration.on(Event::Shutdown, now), [Action::Withdraw(Claim::Granted)]);
+}
+
+/// What an etcd that loses answers, with another writer on the key, would tell.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Verdict(bool),
+    /// The request under way is carried out; its answer may get lost.
+    Answer { lost: bool },
+    /// The request under way never gets there.
+    Fail,
+    LeaseLost,
+    ForeignPut,
+    ForeignGone,
+    DeletedByHand,
+    Reconnect,
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => any::<bool>().prop_map(Step::Verdict),
+        6 => any::<bool>().prop_map(|lost| Step::Answer { lost }),
+        1 => Just(Step::Fail),
+        1 => Just(Step::LeaseLost),
+        1 => Just(Step::ForeignPut),
+        1 => Just(Step::ForeignGone),
+        1 => Just(Step::DeletedByHand),
+        1 => Just(Step::Reconnect),
+        2 => (0_u64..6_000).prop_map(Step::Wait),
+    ]
+}
+
+/// A model of etcd as far as one key goes, wired to a registration.
+struct World {
+    registration: Registration,
+    now: Instant,
+    revision: Revision,
+    holder: Holder,
+    next_lease: LeaseId,
+    ours: Vec<LeaseId>,
+    request: Option<Action>,
+    exit: Option<Outcome>,
+    up: bool,
+    stopping: bool,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            registration: registration(),
+            now: Instant::now(),
+            revision: 1,
+            holder: Holder::Nobody,
+            next_lease: 1_000,
+            ours: Vec::new(),
+            request: None,
+            exit: None,
+            up: false,
+            stopping: false,
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.exit.is_some() {
+            return;
+        }
+        for action in self.registration.on(event, self.now) {
+            match action {
+                Action::Announce { .. } | Action::Withdraw(_) => {
+                    assert!(self.request.is_none(), "two requests at once");
+                    assert!(self.exit.is_none(), "a request after the end");
+                    if let Action::Announce { .. } = action {
+                        assert!(self.up && !self.stopping, "announced while unhealthy or stopping");
+                    }
+                    if let Action::Withdraw(Claim::Lease(lease)) = action {
+                        assert!(self.ours.contains(&lease), "a foreign lease was claimed");
+                    }
+                    self.request = Some(action);
+                }
+                Action::Ready => {}
+                Action::Exit(outcome) => self.exit = Some(outcome),
+            }
+        }
+    }
+
+    fn set(&mut self, holder: Holder) {
+        if self.holder != holder {
+            self.revision += 1;
+            self.holder = holder;
+            self.tell(Event::Changed { revision: self.revision, holder });
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        matches!(self.holder, Holder::Lease(lease) if self.ours.contains(&lease))
+    }
+
+    fn answer(&mut self, lost: bool) {
+        let Some(request) = self.request.take() else { return };
+        let answer = match request {
+            Action::Announce { take_over } => {
+                let foreign = matches!(self.holder, Holder::Lease(_)) && !self.is_ours();
+                if foreign && !take_over {
+                    Event::Occupied { revision: self.revision }
+                } else {
+                    self.next_lease += 1;
+                    let lease = self.next_lease;
+                    self.ours.push(lease);
+                    self.revision += 1;
+                    self.holder = Holder::Lease(lease);
+                    Event::Announced { lease, revision: self.revision }
+                }
+            }
+            Action::Withdraw(_) => {
+                if self.is_ours() {
+                    self.revision += 1;
+                    self.holder = Holder::Nobody;
+                }
+                Event::Withdrawn
+            }
+            Action::Ready | Action::Exit(_) => unreachable!("not requests"),
+        };
+        self.tell(if lost { Event::Failed } else { answer });
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Verdict(up) => {
+                self.up = up;
+                let verdict = if up { Verdict::Up } else { Verdict::Down };
+                self.tell(Event::Verdict(verdict));
+            }
+            Step::Answer { lost } => self.answer(lost),
+            Step::Fail => {
+                if self.request.take().is_some() {
+                    self.tell(Event::Failed);
+                }
+            }
+            Step::LeaseLost => {
+                if let Some(&lease) = self.ours.last() {
+                    if self.is_ours() {
+                        self.set(Holder::Nobody);
+                    }
+                    self.tell(Event::LeaseLost { lease });
+                }
+            }
+            Step::ForeignPut => self.set(Holder::Lease(FOREIGN)),
+            Step::ForeignGone => {
+                if self.holder == Holder::Lease(FOREIGN) {
+                    self.set(Holder::Nobody);
+                }
+            }
+            Step::DeletedByHand => self.set(Holder::Nobody),
+            Step::Reconnect => {
+                if self.request.is_none() {
+                    self.tell(Event::Read { revision: self.revision, holder: self.holder });
+                    self.tell(Event::Connected);
+                }
+            }
+            Step::Wait(millis) => {
+                self.now += Duration::from_millis(millis);
+                if self.registration.deadline().is_some_and(|deadline| deadline <= self.now) {
+                    self.tell(Event::DeadlineReached);
+                }
+            }
+        }
+    }
+
+    /// Etcd is well again and nobody disturbs.
+    fn settle(&mut self) {
+        for _ in 0..50 {
+            self.take(Step::Answer { lost: false });
+            self.take(Step::Wait(6_000));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn once_etcd_answers_the_key_is_there_exactly_if_the_backend_is_up(
+        steps in prop::collection::vec(step(), 0..80)
+    ) {
+        let mut world = World::new();
+        for step in steps {
+            world.take(step);
+        }
+        world.take(Step::ForeignGone);
+        world.take(Step::Reconnect);
+        world.settle();
+        prop_assert_eq!(world.is_ours(), world.up);
+    }
+
+    #[test]
+    fn a_foreign_live_key_is_not_fought_over(steps in prop::collection::vec(step(), 0..80)) {
+        let mut world = World::new();
+        world.take(Step::Verdict(true));
+        world.settle();
+        for step in steps {
+            world.take(step);
+        }
+        world.take(Step::ForeignPut);
+        world.take(Step::Reconnect);
+        world.settle();
+        prop_assert_eq!(world.holder, Holder::Lease(FOREIGN));
+    }
+
+    #[test]
+    fn shutdown_always_ends_within_grace_and_drain(
+        before in prop::collection::vec(step(), 0..40),
+        during in prop::collection::vec(step(), 0..40),
+    ) {
+        let mut world = World::new();
+        for step in before {
+            world.take(step);
+        }
+        world.stopping = true;
+        world.tell(Event::Shutdown);
+        let stopped_at = world.now;
+        for step in during {
+            world.take(step);
+        }
+        world.now = world.now.max(stopped_at + GRACE);
+        world.tell(Event::DeadlineReached);
+        world.now += DRAIN;
+        world.tell(Event::DeadlineReached);
+        prop_assert!(world.exit.is_some());
+        if world.exit == Some(Outcome::Clean) {
+            prop_assert!(!world.is_ours());
+        }
+    }
+}

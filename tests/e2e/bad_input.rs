@@ -1,0 +1,90 @@
+use crate::harness::agent::outcome;
+use crate::harness::{Etcd, Nginx, register};
+
+/// Exit code 2, one line, nothing on standard output.
+fn refusal(flags: &[&str]) -> String {
+    let (code, said, complaint) = outcome(register().args(flags));
+    assert_eq!((code, said.as_str()), (2, ""), "{complaint}");
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    complaint.trim_end().to_owned()
+}
+
+const WEB: [&str; 4] = ["--service", "web", "--address", "10.0.0.5:80"];
+
+#[test]
+fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
+    let table: &[(&[&str], &str)] = &[
+        (
+            &["--address", "10.0.0.5:80"],
+            "register: --service is missing: give the service's name, as in --service apache",
+        ),
+        (
+            &["--service", "web"],
+            "register: --address is missing: give HOST:PORT, as in --address 10.0.0.5:80",
+        ),
+        (
+            &["--service", "web", "--address", "10.0.0.5:0"],
+            "register: --address \"10.0.0.5:0\": has a bad port; use a number from 1 to 65535",
+        ),
+        (
+            &["--service", "web", "--address", "10.0.0.5:70000"],
+            "register: --address \"10.0.0.5:70000\": has a bad port; use a number from 1 to 65535",
+        ),
+        (
+            &["--service", "web", "--address", "2001:db8::5:80"],
+            "register: --address \"2001:db8::5:80\": is IPv6 without brackets; write [ADDRESS]:PORT, as in [2001:db8::5]:80",
+        ),
+        (
+            &["--service", "web", "--address", "10.0.0.5"],
+            "register: --address \"10.0.0.5\": has no port; write HOST:PORT, as in 10.0.0.5:80",
+        ),
+        (&[&WEB[..], &["--ttl", "0"]].concat(), "register: --ttl \"0\": must be at least 1s"),
+        (&[&WEB[..], &["--ttl", "0s"]].concat(), "register: --ttl \"0s\": must be at least 1s"),
+        (
+            &[&WEB[..], &["--check", "ftp://x/"]].concat(),
+            "register: --check \"ftp://x/\": unknown scheme; use http://, https://, tcp://, exec: or none",
+        ),
+        (
+            &[&WEB[..], &["--check", "tcp://10.0.0.5"]].concat(),
+            "register: --check \"tcp://10.0.0.5\": has no port; write HOST:PORT, as in 10.0.0.5:80",
+        ),
+        (
+            &[&WEB[..], &["--key", ""]].concat(),
+            "register: --key \"\": must not be empty nor hold white space or control characters",
+        ),
+        (
+            &[&WEB[..], &["--endpoints", "ftp://10.0.0.1:2379"]].concat(),
+            "register: --endpoints \"ftp://10.0.0.1:2379\": unknown scheme; use http:// or https://",
+        ),
+        (
+            &[&WEB[..], &["--check", "tcp://10.0.0.5:80", "--expect", "200"]].concat(),
+            "register: --expect: only for http:// and https:// checks",
+        ),
+        (
+            &[&WEB[..], &["--user", "root"]].concat(),
+            "register: --user \"root\": has no password; use --password-file or ETCDCTL_PASSWORD",
+        ),
+        (
+            &[&WEB[..], &["--endpoints", "https://10.0.0.1:2379", "--cacert", "/nonexistent"]].concat(),
+            "register: --cacert \"/nonexistent\": I/O error: No such file or directory (os error 2)",
+        ),
+    ];
+    for (flags, complaint) in table {
+        assert_eq!(refusal(flags), *complaint);
+    }
+}
+
+#[test]
+fn an_unknown_flag_exits_2() {
+    let (code, _, complaint) = outcome(register().arg("--servise"));
+    assert_eq!(code, 2);
+    assert!(complaint.contains("--servise"), "{complaint}");
+}
+
+#[test]
+fn a_mistake_writes_nothing() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let before = etcd.revision();
+    refusal(&["--once", "--service", "web", "--address", &backend.address(), "--endpoints", &etcd.url(), "--ttl", "0s"]);
+    assert_eq!(etcd.revision(), before);
+}

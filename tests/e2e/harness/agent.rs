@@ -1,0 +1,83 @@
+//! The binary under test.
+
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tempfile::NamedTempFile;
+
+use super::{Etcd, Nginx, Owned, eventually, signal};
+
+/// `register`, with nothing of the caller's environment that could configure it.
+pub fn register() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_register"));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("REGISTER_") || text.starts_with("ETCDCTL_") || text == "NOTIFY_SOCKET" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs it to its end: exit code, standard output, standard error.
+pub fn outcome(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// A running agent, quick to notice.
+pub struct Agent {
+    process: Owned,
+    log: NamedTempFile,
+}
+
+impl Agent {
+    pub fn start(etcd: &Etcd, backend: &Nginx, flags: &[&str]) -> Self {
+        let address = backend.address();
+        let url = etcd.url();
+        Self::spawn(
+            register()
+                .args(["--service", "web", "--address", &address, "--endpoints", &url])
+                .args(["--interval", "200ms", "--fast-interval", "100ms"])
+                .args(flags),
+        )
+    }
+
+    pub fn spawn(command: &mut Command) -> Self {
+        let log = NamedTempFile::new().unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(log.path()).unwrap())
+            .spawn()
+            .unwrap();
+        Self { process: Owned(child), log }
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    pub fn wait_for_log(&self, text: &str, limit: Duration) {
+        eventually(&format!("the log says {text:?}"), limit, || {
+            let log = self.log();
+            if log.contains(text) { Ok(()) } else { Err(log) }
+        });
+    }
+
+    pub fn signal(&self, which: Signal) {
+        signal(&self.process.0, which);
+    }
+
+    /// Waits for the end; a signal's number n counts as 128+n.
+    pub fn wait_for_exit(&mut self, limit: Duration) -> i32 {
+        eventually("the agent ends", limit, || match self.process.0.try_wait().unwrap() {
+            Some(status) => Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap())),
+            None => Err(fs::read_to_string(self.log.path()).unwrap()),
+        })
+    }
+}

@@ -1,0 +1,247 @@
+//! etcd, one member or several.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Owned, SOON, eventually, own_address, signal, tool};
+
+pub struct Etcd {
+    client: SocketAddrV4,
+    peer: SocketAddrV4,
+    name: String,
+    cluster: String,
+    scheme: &'static str,
+    server_flags: Vec<String>,
+    client_flags: Vec<String>,
+    directory: TempDir,
+    process: Option<Owned>,
+}
+
+/// A key as etcd has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub value: String,
+    pub lease: i64,
+    pub mod_revision: i64,
+}
+
+impl Etcd {
+    pub fn start() -> Self {
+        let mut etcd = Self::prepare("m0");
+        etcd.cluster = etcd.member();
+        etcd.run();
+        etcd.wait_until_healthy();
+        etcd
+    }
+
+    pub fn start_cluster(size: usize) -> Vec<Self> {
+        let mut members: Vec<_> = (0..size).map(|n| Self::prepare(&format!("m{n}"))).collect();
+        let cluster = members.iter().map(Self::member).collect::<Vec<_>>().join(",");
+        for member in &mut members {
+            member.cluster.clone_from(&cluster);
+            member.run();
+        }
+        for member in &members {
+            member.wait_until_healthy();
+        }
+        members
+    }
+
+    /// TLS, with client certificates asked for.
+    /// `server` and `client` are certificate and key; `server`'s is for `ip`.
+    pub fn start_tls(ip: Ipv4Addr, ca: &Path, server: (&Path, &Path), client: (&Path, &Path)) -> Self {
+        let text = |path: &Path| path.display().to_string();
+        let mut etcd = Self::prepare("m0");
+        etcd.client.set_ip(ip);
+        etcd.scheme = "https";
+        etcd.cluster = etcd.member();
+        etcd.server_flags = vec![
+            format!("--cert-file={}", text(server.0)),
+            format!("--key-file={}", text(server.1)),
+            "--client-cert-auth".to_owned(),
+            format!("--trusted-ca-file={}", text(ca)),
+        ];
+        etcd.client_flags = vec![
+            format!("--cacert={}", text(ca)),
+            format!("--cert={}", text(client.0)),
+            format!("--key={}", text(client.1)),
+        ];
+        etcd.run();
+        etcd.wait_until_healthy();
+        etcd
+    }
+
+    fn prepare(name: &str) -> Self {
+        Self {
+            client: own_address(),
+            peer: own_address(),
+            name: name.to_owned(),
+            cluster: String::new(),
+            scheme: "http",
+            server_flags: Vec::new(),
+            client_flags: Vec::new(),
+            directory: tempfile::tempdir().unwrap(),
+            process: None,
+        }
+    }
+
+    fn member(&self) -> String {
+        format!("{}=http://{}", self.name, self.peer)
+    }
+
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.client)
+    }
+
+    fn run(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.directory.path().join("log"))
+            .unwrap();
+        let child = tool("etcd")
+            .args(["--name", &self.name])
+            .arg("--data-dir")
+            .arg(self.directory.path().join("data"))
+            .args(["--listen-client-urls", &self.url(), "--advertise-client-urls", &self.url()])
+            .args(["--listen-peer-urls", &format!("http://{}", self.peer)])
+            .args(["--initial-advertise-peer-urls", &format!("http://{}", self.peer)])
+            .args(["--initial-cluster", &self.cluster])
+            // Quick elections, and leases as short as one second.
+            .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
+            .args(&self.server_flags)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.process = Some(Owned(child));
+    }
+
+    fn wait_until_healthy(&self) {
+        eventually("etcd answers", SOON, || self.try_ctl(&["get", "health"]));
+    }
+
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    pub fn restart(&mut self) {
+        self.run();
+        self.wait_until_healthy();
+    }
+
+    /// Kills it and starts it with nothing in it.
+    pub fn wipe(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.directory.path().join("data")).unwrap();
+        self.restart();
+    }
+
+    /// It accepts, and never answers.
+    pub fn hang(&self) {
+        signal(&self.process.as_ref().unwrap().0, Signal::STOP);
+    }
+
+    pub fn resume(&self) {
+        signal(&self.process.as_ref().unwrap().0, Signal::CONT);
+    }
+
+    pub fn use_client_flags(&mut self, flags: &[&str]) {
+        self.client_flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+    }
+
+    pub fn ctl(&self, arguments: &[&str]) -> String {
+        self.try_ctl(arguments).unwrap()
+    }
+
+    fn try_ctl(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.ctl_command().args(arguments).output().unwrap();
+        if output.status.success() {
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    fn ctl_command(&self) -> Command {
+        let mut command = tool("etcdctl");
+        command
+            .env("ETCDCTL_API", "3")
+            .args(["--endpoints", &self.url(), "--command-timeout=2s", "--dial-timeout=2s"])
+            .args(&self.client_flags);
+        command
+    }
+
+    pub fn revision(&self) -> i64 {
+        self.json(&["get", "no such key"])["header"]["revision"].as_i64().unwrap()
+    }
+
+    pub fn get(&self, key: &str) -> Option<Held> {
+        let answer = self.json(&["get", key]);
+        let kv = answer["kvs"].as_array()?.first()?;
+        Some(Held {
+            value: String::from_utf8(base64(kv["value"].as_str().unwrap_or_default())).unwrap(),
+            lease: kv["lease"].as_i64().unwrap_or(0),
+            mod_revision: kv["mod_revision"].as_i64().unwrap(),
+        })
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let text = self.ctl(&[arguments, &["--write-out=json"]].concat());
+        serde_json::from_str(&text).unwrap()
+    }
+
+    pub fn lease_count(&self) -> usize {
+        let leases = self.ctl(&["lease", "list"]);
+        leases.lines().count() - 1
+    }
+
+    /// Grants a lease and puts the key under it, as another agent would.
+    pub fn put_leased(&self, key: &str, value: &str, ttl: u32) -> String {
+        let granted = self.ctl(&["lease", "grant", &ttl.to_string()]);
+        let lease = granted.split_whitespace().nth(1).unwrap().to_owned();
+        self.ctl(&["put", key, value, &format!("--lease={lease}")]);
+        lease
+    }
+
+    pub fn wait_for(&self, key: &str, limit: Duration) -> Held {
+        eventually(&format!("{key} is there"), limit, || self.get(key).ok_or_else(|| "no key".to_owned()))
+    }
+
+    pub fn wait_for_value(&self, key: &str, value: &str) -> Held {
+        eventually(&format!("{key} = {value}"), SOON, || match self.get(key) {
+            Some(held) if held.value == value => Ok(held),
+            other => Err(format!("{other:?}")),
+        })
+    }
+
+    pub fn wait_until_gone(&self, key: &str, limit: Duration) {
+        eventually(&format!("{key} is gone"), limit, || match self.get(key) {
+            None => Ok(()),
+            Some(held) => Err(format!("{held:?}")),
+        });
+    }
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for symbol in text.bytes().filter(|symbol| *symbol != b'=') {
+        let value = ALPHABET.iter().position(|letter| *letter == symbol).unwrap();
+        bits = bits << 6 | u32::try_from(value).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
+        }
+    }
+    bytes
+}

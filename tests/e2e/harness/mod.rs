@@ -1,0 +1,69 @@
+//! Real servers and the binary under test, each owned by a value that ends it when dropped.
+
+pub mod agent;
+pub mod etcd;
+pub mod nginx;
+
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+pub use agent::{Agent, register};
+pub use etcd::Etcd;
+pub use nginx::Nginx;
+
+/// For what should happen soon, on a loaded machine.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// Waits until `look` finds what is waited for, and fails with what it saw last.
+pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) => assert!(Instant::now() < deadline, "{what}: not within {limit:?}; last seen: {seen}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A free port on a loopback address that no other test has, so that nobody else's outgoing
+/// connection can take the port while its server restarts.
+pub fn own_address() -> SocketAddrV4 {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let pid = std::process::id();
+    let byte = |number: u32| u8::try_from(number).unwrap();
+    let own = NEXT.fetch_add(1, Ordering::Relaxed);
+    assert!(own < 255, "more servers than addresses");
+    let ip = Ipv4Addr::new(127, byte(100 + pid % 100), byte(pid / 100 % 256), own);
+    let port = TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().port();
+    SocketAddrV4::new(ip, port)
+}
+
+/// A program from the system, or from where `make deps` unpacks what the system has not.
+pub fn tool(name: &str) -> Command {
+    let unpacked = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/usr");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .chain([unpacked.join("bin"), unpacked.join("sbin")]);
+    let found = directories.map(|directory| directory.join(name)).find(|path| path.is_file());
+    Command::new(found.unwrap_or_else(|| panic!("{name} is not installed: run `make deps`")))
+}
+
+pub fn signal(child: &Child, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, signal).expect("the process is there");
+}
+
+/// A process that is killed and reaped when its owner goes.
+pub struct Owned(pub Child);
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,27 @@
+//! The built binary against real servers. Each test starts its own and ends them.
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests stop at the first surprise, and nobody else uses the harness"
+)]
+
+mod harness;
+
+/// Up, down, stopped, killed: the key follows the backend and the agent.
+mod following;
+/// Etcd killed, hung, wiped, cut off.
+mod outages;
+/// Who may hold and who may delete the key.
+mod ownership;
+/// `--once`, `deregister`, `list`, `check`.
+mod oneshot;
+/// HTTP, TCP and exec probes against backends that misbehave.
+mod probing;
+/// Users and TLS.
+mod access;
+/// Mistakes on the command line.
+mod bad_input;
+/// What the service manager is told.
+mod systemd;

@@ -1,0 +1,132 @@
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::{Agent, Etcd, Nginx, SOON, register};
+
+#[test]
+fn an_outage_shorter_than_the_ttl_changes_nothing() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Agent::start(&etcd, &backend, &["--ttl", "20s"]);
+    let before = etcd.wait_for(&backend.key(), SOON);
+    etcd.kill();
+    agent.wait_for_log("trying again until it answers", SOON);
+    etcd.restart();
+    agent.wait_for_log("etcd answers again", SOON);
+    assert_eq!(etcd.get(&backend.key()), Some(before));
+}
+
+#[test]
+fn an_outage_longer_than_the_ttl_ends_with_a_new_registration() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Agent::start(&etcd, &backend, &["--ttl", "2s"]);
+    let before = etcd.wait_for(&backend.key(), SOON);
+    etcd.kill();
+    agent.wait_for_log("taken for gone", SOON);
+    etcd.restart();
+    let start = Instant::now();
+    let after = loop {
+        let held = etcd.wait_for(&backend.key(), SOON);
+        if held.lease != before.lease {
+            break held;
+        }
+        assert!(start.elapsed() < SOON, "the old lease is still there");
+    };
+    assert_eq!(after.value, before.value);
+    let trouble = agent.log().matches("trying again").count();
+    assert_eq!(trouble, 1, "said once, not on every try:\n{}", agent.log());
+}
+
+#[test]
+fn a_wiped_etcd_gets_the_key_again() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    let _agent = Agent::start(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    for filler in ["a", "b", "c", "d"] {
+        etcd.ctl(&["put", filler, "so that the new revisions are lower"]);
+    }
+    etcd.wipe();
+    etcd.wait_for(&backend.key(), SOON);
+}
+
+#[test]
+fn etcd_may_come_after_the_agent() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    etcd.kill();
+    let agent = Agent::start(&etcd, &backend, &[]);
+    agent.wait_for_log("trying again until it answers", SOON);
+    etcd.restart();
+    etcd.wait_for(&backend.key(), SOON);
+}
+
+#[test]
+fn the_verdict_of_now_counts_when_etcd_returns() {
+    let (mut etcd, mut backend) = (Etcd::start(), Nginx::start());
+    let agent = Agent::start(&etcd, &backend, &["--ttl", "60s"]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.kill();
+    backend.stop();
+    agent.wait_for_log("backend is down", SOON);
+    etcd.restart();
+    etcd.wait_until_gone(&backend.key(), SOON);
+}
+
+#[test]
+fn a_hung_member_is_left_for_another_before_the_lease_runs_out() {
+    let (members, backend) = (Etcd::start_cluster(3), Nginx::start());
+    let endpoints = format!("{},{}", members[0].url(), members[1].url());
+    let agent = Agent::spawn(
+        register()
+            .args(["--service", "web", "--address", &backend.address(), "--endpoints", &endpoints])
+            .args(["--ttl", "6s", "--interval", "200ms"]),
+    );
+    let before = members[1].wait_for(&backend.key(), SOON);
+    members[0].hang();
+    agent.wait_for_log("etcd answers again", SOON);
+    // Two TTLs after the hang the very same lease must still hold the key.
+    let end = Instant::now() + Duration::from_secs(12);
+    while Instant::now() < end {
+        assert_eq!(members[1].get(&backend.key()), Some(before.clone()), "{}", agent.log());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    members[0].resume();
+}
+
+#[test]
+fn a_stop_while_etcd_is_down_takes_no_longer_than_allowed_and_exits_3() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    let mut agent = Agent::start(&etcd, &backend, &["--stop-timeout", "1s"]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.kill();
+    let start = Instant::now();
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_for_exit(SOON), 3);
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(3), "{took:?}");
+}
+
+#[test]
+fn a_stop_while_etcd_hangs_takes_no_longer_than_allowed_and_exits_3() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let mut agent = Agent::start(&etcd, &backend, &["--stop-timeout", "1s"]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.hang();
+    let start = Instant::now();
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_for_exit(SOON), 3);
+    assert!(start.elapsed() < Duration::from_secs(3));
+    etcd.resume();
+}
+
+#[test]
+fn a_stop_during_a_short_outage_still_deletes_the_key() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    let mut agent = Agent::start(&etcd, &backend, &["--stop-timeout", "20s"]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.kill();
+    agent.signal(Signal::TERM);
+    agent.wait_for_log("trying again", SOON);
+    etcd.restart();
+    assert_eq!(agent.wait_for_exit(SOON), 0);
+    assert_eq!(etcd.get(&backend.key()), None);
+}

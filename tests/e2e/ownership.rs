@@ -1,0 +1,104 @@
+use rustix::process::Signal;
+
+use crate::harness::{Agent, Etcd, Nginx, SOON, eventually};
+
+#[test]
+fn a_key_deleted_by_hand_is_put_again_under_a_new_lease() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let _agent = Agent::start(&etcd, &backend, &[]);
+    let before = etcd.wait_for(&backend.key(), SOON);
+    etcd.ctl(&["del", &backend.key()]);
+    let after = etcd.wait_for(&backend.key(), SOON);
+    assert_ne!(after.lease, before.lease);
+    eventually("the old lease is given back", SOON, || match etcd.lease_count() {
+        1 => Ok(()),
+        count => Err(format!("{count} leases")),
+    });
+}
+
+#[test]
+fn a_revoked_lease_is_replaced() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let _agent = Agent::start(&etcd, &backend, &[]);
+    let before = etcd.wait_for(&backend.key(), SOON);
+    etcd.ctl(&["lease", "revoke", &format!("{:x}", before.lease)]);
+    let after = etcd.wait_for(&backend.key(), SOON);
+    assert_ne!(after.lease, before.lease);
+}
+
+#[test]
+fn the_key_of_a_previous_incarnation_is_taken_over_without_a_gap() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let mut first = Agent::start(&etcd, &backend, &[]);
+    let before = etcd.wait_for(&backend.key(), SOON);
+    first.signal(Signal::KILL);
+    first.wait_for_exit(SOON);
+    let second = Agent::start(&etcd, &backend, &[]);
+    second.wait_for_log("took over the key of a previous incarnation", SOON);
+    let after = etcd.get(&backend.key()).expect("never gone");
+    assert_ne!(after.lease, before.lease);
+    // One put and nothing else happened to the key.
+    assert_eq!(after.mod_revision, before.mod_revision + 1);
+}
+
+#[test]
+fn a_previous_incarnations_key_is_swept_away_if_the_backend_is_down() {
+    let (etcd, mut backend) = (Etcd::start(), Nginx::start());
+    etcd.put_leased(&backend.key(), &backend.address(), 60);
+    backend.stop();
+    let _agent = Agent::start(&etcd, &backend, &[]);
+    etcd.wait_until_gone(&backend.key(), SOON);
+}
+
+#[test]
+fn another_value_is_taken_over_and_that_is_said_once() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
+    let agent = Agent::start(&etcd, &backend, &[]);
+    etcd.wait_for_value(&backend.key(), &backend.address());
+    assert_eq!(agent.log().matches("took over a key that held another value").count(), 1);
+}
+
+#[test]
+fn displaced_it_stands_by_and_returns_when_the_other_goes() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Agent::start(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    let other = etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
+    agent.wait_for_log("displaced by another registration", SOON);
+    eventually("our lease is given back", SOON, || match etcd.lease_count() {
+        1 => Ok(()),
+        count => Err(format!("{count} leases")),
+    });
+    assert_eq!(etcd.get(&backend.key()).expect("theirs").value, "10.9.8.7:1");
+    etcd.ctl(&["lease", "revoke", &other]);
+    etcd.wait_for_value(&backend.key(), &backend.address());
+}
+
+#[test]
+fn a_displaced_agent_that_stops_leaves_the_others_key_alone() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let mut agent = Agent::start(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
+    agent.wait_for_log("displaced by another registration", SOON);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_for_exit(SOON), 0);
+    assert_eq!(etcd.get(&backend.key()).expect("theirs").value, "10.9.8.7:1");
+}
+
+#[test]
+fn two_agents_on_one_key_come_to_rest() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let first = Agent::start(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    let mut second = Agent::start(&etcd, &backend, &[]);
+    first.wait_for_log("displaced by another registration", SOON);
+    second.signal(Signal::TERM);
+    assert_eq!(second.wait_for_exit(SOON), 0);
+    eventually("the first is back", SOON, || {
+        let puts = first.log().matches("registered key").count();
+        if puts == 2 { Ok(()) } else { Err(first.log()) }
+    });
+    etcd.wait_for(&backend.key(), SOON);
+}

@@ -1,0 +1,151 @@
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::harness::agent::outcome;
+use crate::harness::{Nginx, eventually, register};
+
+/// Exit code and verdict of `register check` with these flags.
+fn check(flags: &[&str]) -> (i32, String) {
+    let (code, said, complaint) = outcome(register().arg("check").args(flags));
+    let verdict = said.rsplit_once(" in ").map_or(said.clone(), |(verdict, _)| verdict.to_owned());
+    (code, verdict + &complaint)
+}
+
+/// One connection, served by `serve` once its request has come.
+fn backend(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        serve(stream);
+    });
+    url
+}
+
+fn write_until_refused(mut stream: TcpStream, bytes: &[u8]) {
+    while stream.write_all(bytes).is_ok() {}
+}
+
+#[test]
+fn redirects_pass_and_are_not_followed() {
+    let backend = Nginx::start_with("", "location /r { return 302 http://192.0.2.1/; }");
+    let url = format!("http://{}/r", backend.address());
+    assert_eq!(check(&["--check", &url]), (0, "healthy: HTTP status 302".to_owned()));
+    assert_eq!(
+        check(&["--check", &url, "--expect", "2xx"]),
+        (1, "unhealthy: HTTP status 302".to_owned())
+    );
+}
+
+#[test]
+fn server_errors_fail_unless_expected() {
+    let backend = Nginx::start_with("", "location /e { return 503; }");
+    let url = format!("http://{}/e", backend.address());
+    assert_eq!(check(&["--check", &url]), (1, "unhealthy: HTTP status 503".to_owned()));
+    assert_eq!(check(&["--check", &url, "--expect", "200,5xx"]).0, 0);
+}
+
+#[test]
+fn the_body_the_headers_and_the_method_can_be_asked_for() {
+    let backend = Nginx::start_with(
+        "",
+        "location /h { if ($http_x_token = 'sesame') { return 200 \"$host $request_method\"; } return 403; }",
+    );
+    let url = format!("http://{}/h", backend.address());
+    let asked = ["--check", &url, "--header", "X-Token: sesame", "--host", "web.example", "--method", "POST"];
+    let matching = [&asked[..], &["--body-regex", "^web.example POST$"]].concat();
+    assert_eq!(check(&matching).0, 0);
+    let other = [&asked[..], &["--body-regex", "GET"]].concat();
+    assert_eq!(check(&other), (1, "unhealthy: the body does not match".to_owned()));
+    assert_eq!(check(&["--check", &url]).1, "unhealthy: HTTP status 403");
+}
+
+#[test]
+fn a_backend_that_accepts_and_never_answers_times_out() {
+    let url = backend(|stream| {
+        std::thread::sleep(Duration::from_secs(20));
+        drop(stream);
+    });
+    let start = Instant::now();
+    assert_eq!(
+        check(&["--check", &url, "--timeout", "300ms"]),
+        (1, "unhealthy: no answer within 300ms".to_owned())
+    );
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn an_endless_body_is_read_as_far_as_64_kib_and_passes() {
+    let url = backend(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+        write_until_refused(stream, &[b'x'; 4096]);
+    });
+    assert_eq!(check(&["--check", &url]).0, 0);
+}
+
+#[test]
+fn endless_headers_fail() {
+    let url = backend(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+        write_until_refused(stream, b"X-More: and more\r\n");
+    });
+    assert_eq!(check(&["--check", &url, "--timeout", "2s"]).0, 1);
+}
+
+#[test]
+fn what_is_not_http_fails() {
+    let url = backend(|mut stream| {
+        let _ = stream.write_all(b"SSH-2.0-OpenSSH\r\n");
+    });
+    assert_eq!(check(&["--check", &url]).0, 1);
+}
+
+#[test]
+fn proxy_variables_are_not_followed() {
+    let backend = Nginx::start();
+    let (code, ..) = outcome(
+        register()
+            .args(["check", "--address", &backend.address()])
+            .env("http_proxy", "http://127.0.0.1:1")
+            .env("HTTP_PROXY", "http://127.0.0.1:1"),
+    );
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn tcp_asks_for_a_listener_only() {
+    let mut backend = Nginx::start();
+    let url = format!("tcp://{}", backend.address());
+    assert_eq!(check(&["--check", &url]), (0, "healthy: connected".to_owned()));
+    backend.stop();
+    assert_eq!(check(&["--check", &url]).0, 1);
+}
+
+#[test]
+fn a_command_passes_by_its_exit_code() {
+    assert_eq!(check(&["--check", "exec:true"]).0, 0);
+    assert_eq!(
+        check(&["--check", "exec:exit 3"]),
+        (1, "unhealthy: the command ended with exit status: 3".to_owned())
+    );
+}
+
+#[test]
+fn a_command_that_hangs_is_killed_with_all_that_it_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let pids = directory.path().join("pids");
+    let command = format!("exec:sleep 600 & echo $! > {}; wait", pids.display());
+    assert_eq!(check(&["--check", &command, "--timeout", "500ms"]).0, 1);
+    let pid = std::fs::read_to_string(&pids).unwrap();
+    let status = format!("/proc/{}/status", pid.trim());
+    eventually("the command's child is gone", Duration::from_secs(5), || {
+        match std::fs::read_to_string(&status) {
+            Err(_) => Ok(()),
+            // An orphan is dead even if nobody reaps it.
+            Ok(text) if text.contains("State:\tZ") => Ok(()),
+            Ok(text) => Err(text),
+        }
+    });
+}
