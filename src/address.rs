@@ -76,7 +76,9 @@ fn is_hostname(name: &str) -> bool {
             && label.len() <= 63
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     let last = name.rsplit('.').next().unwrap_or_default();
     name.len() <= 253
@@ -110,8 +112,16 @@ mod tests {
 
     #[test]
     fn takes_ipv4_bracketed_ipv6_and_names() {
-        for text in ["10.0.0.5:7777", "[2001:db8::5]:80", "web-1.example.net:65535", "my_app:1"] {
-            assert_eq!(text.parse::<Address>().map(|a| a.to_string()), Ok(text.to_owned()));
+        for text in [
+            "10.0.0.5:7777",
+            "[2001:db8::5]:80",
+            "web-1.example.net:65535",
+            "my_app:1",
+        ] {
+            assert_eq!(
+                text.parse::<Address>().map(|a| a.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 

@@ -32,7 +32,16 @@ const REQUEST_DEPTH: usize = 1;
 /// # Errors
 /// When etcd refuses us at the start.
 pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Result<Exit> {
-    let AgentConfig { target, probe, thresholds, cadence, ttl, drain, stop_timeout, etcd } = config;
+    let AgentConfig {
+        target,
+        probe,
+        thresholds,
+        cadence,
+        ttl,
+        drain,
+        stop_timeout,
+        etcd,
+    } = config;
     let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
     let key = target.key.clone();
@@ -65,7 +74,11 @@ struct Agent {
 }
 
 impl Agent {
-    async fn drive(mut self, mut news: mpsc::Receiver<News>, signals: &mut StopSignals) -> Result<Exit, EtcdError> {
+    async fn drive(
+        mut self,
+        mut news: mpsc::Receiver<News>,
+        signals: &mut StopSignals,
+    ) -> Result<Exit, EtcdError> {
         let probe = self.probe.clone();
         let mut attempt = next_attempt(&probe, Duration::ZERO);
         let mut watchdog = notify::watchdog_period().map(ticks);
@@ -126,12 +139,17 @@ impl Agent {
         let before = self.registration.status();
         for action in self.registration.on(event, Instant::now()) {
             match action {
-                Action::Announce { take_over } => self.request(Request::Announce { take_over }).await,
+                Action::Announce { take_over } => {
+                    self.request(Request::Announce { take_over }).await
+                }
                 Action::Withdraw(claim) => self.request(Request::Withdraw(claim)).await,
                 Action::Ready => notify::ready(),
                 Action::Exit(Outcome::Clean) => return Some(Exit::Done),
                 Action::Exit(Outcome::LeftToTtl) => {
-                    warn!(key = self.key, "etcd could not be told in time: the key is left to its TTL");
+                    warn!(
+                        key = self.key,
+                        "etcd could not be told in time: the key is left to its TTL"
+                    );
                     return Some(Exit::Store);
                 }
             }

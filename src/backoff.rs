@@ -48,7 +48,10 @@ mod tests {
         for whole in [100, 200, 350, 350] {
             let delay = backoff.delay();
             let whole = Duration::from_millis(whole);
-            assert!(delay >= whole / 2 && delay <= whole, "{delay:?} of {whole:?}");
+            assert!(
+                delay >= whole / 2 && delay <= whole,
+                "{delay:?} of {whole:?}"
+            );
         }
         backoff.reset();
         assert!(backoff.delay() <= Duration::from_millis(100));

@@ -54,7 +54,12 @@ pub struct DeregisterArgs {
     #[command(flatten)]
     pub target: TargetArgs,
     /// The longest that it may take
-    #[arg(long, env = "REGISTER_STOP_TIMEOUT", value_name = "DURATION", default_value = "5s")]
+    #[arg(
+        long,
+        env = "REGISTER_STOP_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "5s"
+    )]
     pub stop_timeout: String,
 }
 
@@ -97,7 +102,13 @@ pub struct LogArgs {
     #[arg(long, env = "REGISTER_LOG_FORMAT", global = true, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// error, warn, info, debug or trace; RUST_LOG wins
-    #[arg(long, env = "REGISTER_LOG_LEVEL", global = true, value_name = "LEVEL", default_value = "info")]
+    #[arg(
+        long,
+        env = "REGISTER_LOG_LEVEL",
+        global = true,
+        value_name = "LEVEL",
+        default_value = "info"
+    )]
     pub log_level: String,
 }
 
@@ -132,7 +143,9 @@ mod tests {
     #[test]
     fn every_flag_has_its_environment_variable() {
         for argument in Cli::command().get_arguments() {
-            let Some(flag) = argument.get_long() else { continue };
+            let Some(flag) = argument.get_long() else {
+                continue;
+            };
             if flag == "help" || flag == "version" {
                 continue;
             }

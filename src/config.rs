@@ -6,7 +6,9 @@ mod target;
 use std::fmt;
 use std::time::Duration;
 
-use crate::cli::{AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ProbeArgs};
+use crate::cli::{
+    AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ProbeArgs,
+};
 use crate::health::{Cadence, Thresholds};
 use crate::probe::{self, Probe};
 
@@ -82,7 +84,9 @@ impl Faults {
                 "{flag} {text:?}: must be at least {}",
                 humantime::format_duration(least)
             )),
-            Err(error) => Err(format!("{flag} {text:?}: {error}; write 250ms, 30s or 1m 30s")),
+            Err(error) => Err(format!(
+                "{flag} {text:?}: {error}; write 250ms, 30s or 1m 30s"
+            )),
         })
     }
 
@@ -130,8 +134,14 @@ pub fn agent(args: AgentArgs, etcd: EtcdArgs, env: impl Env) -> Result<AgentConf
         Some(AgentConfig {
             target: target?,
             probe: probe?,
-            thresholds: Thresholds { rise: rise?, fall: fall? },
-            cadence: Cadence { interval: interval?, fast_interval: fast_interval? },
+            thresholds: Thresholds {
+                rise: rise?,
+                fall: fall?,
+            },
+            cadence: Cadence {
+                interval: interval?,
+                fast_interval: fast_interval?,
+            },
             ttl: ttl?,
             drain: drain?,
             stop_timeout: stop_timeout?,
@@ -152,7 +162,13 @@ pub fn deregister(
     let target = target::check(&args.target, &mut faults);
     let timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
     let etcd = etcd::check(etcd, env, &mut faults);
-    let settings = (|| Some(DeregisterConfig { target: target?, timeout: timeout?, etcd: etcd? }))();
+    let settings = (|| {
+        Some(DeregisterConfig {
+            target: target?,
+            timeout: timeout?,
+            etcd: etcd?,
+        })
+    })();
     faults.settle(settings)
 }
 
@@ -163,7 +179,14 @@ pub fn list(args: ListArgs, etcd: EtcdArgs, env: impl Env) -> Result<ListConfig,
     let prefix = target::check_prefix("PREFIX", &args.prefix, &mut faults);
     let etcd = etcd::check(etcd, env, &mut faults);
     let output = args.output.output;
-    let settings = (|| Some(ListConfig { prefix: prefix?, timeout: LIST_TIMEOUT, output, etcd: etcd? }))();
+    let settings = (|| {
+        Some(ListConfig {
+            prefix: prefix?,
+            timeout: LIST_TIMEOUT,
+            output,
+            etcd: etcd?,
+        })
+    })();
     faults.settle(settings)
 }
 
@@ -182,7 +205,9 @@ pub fn check(args: CheckArgs) -> Result<CheckConfig, Faults> {
 fn ttl(text: &str, faults: &mut Faults) -> Option<Duration> {
     let ttl = faults.duration("--ttl", text, Duration::from_secs(1))?;
     if ttl.subsec_nanos() != 0 || ttl > MAX_TTL {
-        faults.add(format!("--ttl {text:?}: etcd takes whole seconds, at most 9000000000"));
+        faults.add(format!(
+            "--ttl {text:?}: etcd takes whole seconds, at most 9000000000"
+        ));
         return None;
     }
     Some(ttl)
@@ -199,7 +224,9 @@ fn probe(args: ProbeArgs, address: Option<&str>, faults: &mut Faults) -> Option<
         }
     };
     // A bad address was reported as such; the URL made from it need not be.
-    if args.check.is_none() && address.is_some_and(|text| text.parse::<crate::address::Address>().is_err()) {
+    if args.check.is_none()
+        && address.is_some_and(|text| text.parse::<crate::address::Address>().is_err())
+    {
         return None;
     }
     let spec = probe::Spec {
@@ -241,13 +268,18 @@ mod tests {
 
     #[test]
     fn service_and_address_are_enough() {
-        assert_eq!(faults_of("--service apache --address 10.0.0.5:7777"), [""; 0]);
+        assert_eq!(
+            faults_of("--service apache --address 10.0.0.5:7777"),
+            [""; 0]
+        );
     }
 
     #[test]
     fn all_faults_are_reported_together() {
         assert_eq!(
-            faults_of("--address 10.0.0.5:0 --ttl 0s --rise 0 --interval soon --endpoints ftp://x:1"),
+            faults_of(
+                "--address 10.0.0.5:0 --ttl 0s --rise 0 --interval soon --endpoints ftp://x:1"
+            ),
             [
                 "--address \"10.0.0.5:0\": has a bad port; use a number from 1 to 65535",
                 "--service is missing: give the service's name, as in --service apache",
@@ -270,8 +302,9 @@ mod tests {
     #[test]
     fn a_service_is_one_segment() {
         for name in ["a/b", ".", "..", "a\tb", ""] {
-            let cli = Cli::try_parse_from(["register", "--service", name, "--address", "10.0.0.5:1"])
-                .expect("flags that clap takes");
+            let cli =
+                Cli::try_parse_from(["register", "--service", name, "--address", "10.0.0.5:1"])
+                    .expect("flags that clap takes");
             let faults = agent(cli.agent, cli.etcd, |_| None).expect_err(name);
             assert!(faults.to_string().starts_with("--service"), "{faults}");
         }
@@ -287,9 +320,15 @@ mod tests {
             _ => None,
         })
         .expect("a sound configuration");
-        assert_eq!(config.etcd.endpoints, ["http://10.0.0.1:2379", "http://10.0.0.2:4001"]);
+        assert_eq!(
+            config.etcd.endpoints,
+            ["http://10.0.0.1:2379", "http://10.0.0.2:4001"]
+        );
         let credentials = config.etcd.credentials.expect("credentials");
-        assert_eq!((credentials.user.as_str(), credentials.password.as_str()), ("web", "se:cret"));
+        assert_eq!(
+            (credentials.user.as_str(), credentials.password.as_str()),
+            ("web", "se:cret")
+        );
     }
 
     #[test]
@@ -298,7 +337,9 @@ mod tests {
         assert_eq!(faults_of(&format!("{flags} 10.0.0.1:2379")), [""; 0]);
         assert_eq!(
             faults_of(&format!("{flags} http://10.0.0.1:2379")),
-            ["--endpoints \"http://10.0.0.1:2379\": is not TLS, but TLS flags are given; use https://"]
+            [
+                "--endpoints \"http://10.0.0.1:2379\": is not TLS, but TLS flags are given; use https://"
+            ]
         );
     }
 }

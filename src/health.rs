@@ -98,7 +98,10 @@ mod tests {
 
     fn verdicts(rise: u32, fall: u32, results: &str) -> Vec<Option<Verdict>> {
         let mut health = Health::new(Thresholds { rise, fall });
-        results.chars().map(|result| health.observe(result == '+')).collect()
+        results
+            .chars()
+            .map(|result| health.observe(result == '+'))
+            .collect()
     }
 
     #[test]
@@ -108,7 +111,10 @@ mod tests {
 
     #[test]
     fn a_single_failure_is_forgiven_with_fall_two() {
-        assert_eq!(verdicts(1, 2, "+-+-"), [Some(Verdict::Up), None, None, None]);
+        assert_eq!(
+            verdicts(1, 2, "+-+-"),
+            [Some(Verdict::Up), None, None, None]
+        );
     }
 
     #[test]
@@ -144,7 +150,10 @@ mod tests {
             health.observe(passed);
             waits.push(health.wait(cadence));
         }
-        assert_eq!(waits.iter().map(Duration::as_secs).collect::<Vec<_>>(), [1, 5, 1, 1, 5]);
+        assert_eq!(
+            waits.iter().map(Duration::as_secs).collect::<Vec<_>>(),
+            [1, 5, 1, 1, 5]
+        );
     }
 
     proptest! {

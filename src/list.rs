@@ -17,13 +17,25 @@ const HEADINGS: [&str; 4] = ["KEY", "VALUE", "TTL LEFT", "LEASE"];
 /// # Errors
 /// When etcd cannot be read.
 pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
-    let ListConfig { prefix, timeout: limit, output, etcd } = config;
+    let ListConfig {
+        prefix,
+        timeout: limit,
+        output,
+        etcd,
+    } = config;
     let entries = timeout(limit, async {
-        let connection = Connector::new(etcd).connect_any(call_timeout(limit)).await?;
+        let connection = Connector::new(etcd)
+            .connect_any(call_timeout(limit))
+            .await?;
         read::list(&connection, &prefix).await
     })
     .await
-    .with_context(|| format!("etcd did not answer within {}", humantime::format_duration(limit)))??;
+    .with_context(|| {
+        format!(
+            "etcd did not answer within {}",
+            humantime::format_duration(limit)
+        )
+    })??;
     print!(
         "{}",
         match output {
@@ -43,7 +55,12 @@ fn table(entries: &[Entry]) -> String {
         };
         [printable(&entry.key), printable(&entry.value), ttl, lease]
     }));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
     for [key, value, ttl, lease] in &rows {
@@ -76,7 +93,13 @@ fn json(entries: &[Entry]) -> String {
 fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+        .flat_map(|c| {
+            if c.is_control() {
+                c.escape_default().collect()
+            } else {
+                vec![c]
+            }
+        })
         .collect()
 }
 
@@ -92,7 +115,11 @@ mod tests {
                 value: b"10.0.0.5:7777".to_vec(),
                 lease: Some((0x7a, Duration::from_secs(29))),
             },
-            Entry { key: b"/services/apache/x".to_vec(), value: b"\x1b[2J".to_vec(), lease: None },
+            Entry {
+                key: b"/services/apache/x".to_vec(),
+                value: b"\x1b[2J".to_vec(),
+                lease: None,
+            },
         ]
     }
 

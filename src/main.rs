@@ -62,7 +62,9 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(work);
     // A name look-up may still hang in its thread; the process does not wait for it.
     runtime.shutdown_background();

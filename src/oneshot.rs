@@ -18,7 +18,14 @@ use crate::registration::Claim;
 /// # Errors
 /// When etcd cannot be told.
 pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
-    let AgentConfig { target, probe, ttl, stop_timeout, etcd, .. } = config;
+    let AgentConfig {
+        target,
+        probe,
+        ttl,
+        stop_timeout,
+        etcd,
+        ..
+    } = config;
     let attempt = probe.attempt().await;
     let healthy = attempt.result.is_ok();
     let text = attempt.text();
@@ -31,8 +38,12 @@ pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
             println!("{}: healthy ({text}); registered for {ttl}", target.key);
             return Ok(Exit::Done);
         }
-        let removed = key::withdraw(&connection, &target, Claim::Value, &granted).await?;
-        let what = if removed { "deregistered" } else { "was not registered" };
+        let removed = key::withdraw(&connection, &target, Claim::Value, &mut granted).await?;
+        let what = if removed {
+            "deregistered"
+        } else {
+            "was not registered"
+        };
         println!("{}: unhealthy ({text}); {what}", target.key);
         Ok(Exit::Unhealthy)
     })
@@ -48,11 +59,15 @@ pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
 /// # Errors
 /// When etcd cannot be told.
 pub async fn deregister(config: DeregisterConfig) -> anyhow::Result<Exit> {
-    let DeregisterConfig { target, timeout, etcd } = config;
+    let DeregisterConfig {
+        target,
+        timeout,
+        etcd,
+    } = config;
     within(timeout, async {
         let connection = connect(etcd, timeout).await?;
         let Target { key, .. } = &target;
-        if key::withdraw(&connection, &target, Claim::Value, &Granted::default()).await? {
+        if key::withdraw(&connection, &target, Claim::Value, &mut Granted::default()).await? {
             println!("{key}: deregistered");
         } else {
             println!("{key}: nothing of ours there");
@@ -72,8 +87,13 @@ pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
     let verdict = if healthy { "healthy" } else { "unhealthy" };
     match config.output {
         OutputFormat::Text => {
-            let took = Duration::from_micros(u64::try_from(attempt.took.as_micros()).unwrap_or(u64::MAX));
-            println!("{verdict}: {} in {}", attempt.text(), humantime::format_duration(took));
+            let took =
+                Duration::from_micros(u64::try_from(attempt.took.as_micros()).unwrap_or(u64::MAX));
+            println!(
+                "{verdict}: {} in {}",
+                attempt.text(),
+                humantime::format_duration(took)
+            );
         }
         OutputFormat::Json => println!(
             "{}",
@@ -93,8 +113,14 @@ async fn connect(etcd: EtcdConfig, whole: Duration) -> anyhow::Result<Connection
     Ok(Connector::new(etcd).connect_any(limit).await?)
 }
 
-async fn within(limit: Duration, work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    timeout(limit, work)
-        .await
-        .with_context(|| format!("etcd did not answer within {}", humantime::format_duration(limit)))?
+async fn within(
+    limit: Duration,
+    work: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    timeout(limit, work).await.with_context(|| {
+        format!(
+            "etcd did not answer within {}",
+            humantime::format_duration(limit)
+        )
+    })?
 }

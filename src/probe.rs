@@ -122,7 +122,10 @@ impl Probe {
         let result = timeout(self.timeout, work)
             .await
             .unwrap_or(Err(Failure::Timeout(self.timeout)));
-        Attempt { result, took: start.elapsed() }
+        Attempt {
+            result,
+            took: start.elapsed(),
+        }
     }
 }
 

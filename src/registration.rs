@@ -66,7 +66,9 @@ pub enum Claim {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Put the key under a new lease. `take_over`: even if another live lease holds it.
-    Announce { take_over: bool },
+    Announce {
+        take_over: bool,
+    },
     Withdraw(Claim),
     /// The first verdict has been carried out.
     Ready,
@@ -99,9 +101,15 @@ enum Key {
     /// Never asked, an answer was lost, or the lease was.
     Unknown,
     Absent,
-    Present { lease: LeaseId, revision: Revision },
+    Present {
+        lease: LeaseId,
+        revision: Revision,
+    },
     /// Another live lease holds it. `held` is our own lease, yet to be given back.
-    Displaced { revision: Revision, held: Option<LeaseId> },
+    Displaced {
+        revision: Revision,
+        held: Option<LeaseId>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,9 +194,13 @@ impl Registration {
             (Phase::Running, None, _) => Status::Starting,
             (Phase::Running, Some(Verdict::Up), Key::Present { .. }) => Status::Registered,
             (Phase::Running, Some(Verdict::Up), Key::Displaced { .. }) => Status::Displaced,
-            (Phase::Running, Some(Verdict::Down), Key::Absent | Key::Displaced { .. }) => Status::Unhealthy,
+            (Phase::Running, Some(Verdict::Down), Key::Absent | Key::Displaced { .. }) => {
+                Status::Unhealthy
+            }
             (Phase::Running, Some(Verdict::Up), Key::Unknown | Key::Absent)
-            | (Phase::Running, Some(Verdict::Down), Key::Unknown | Key::Present { .. }) => Status::Pending,
+            | (Phase::Running, Some(Verdict::Down), Key::Unknown | Key::Present { .. }) => {
+                Status::Pending
+            }
         }
     }
 
@@ -202,10 +214,16 @@ impl Registration {
                 self.announced_before = true;
                 self.answered(Key::Present { lease, revision });
             }
-            Event::Occupied { revision } => self.answered(Key::Displaced { revision, held: None }),
+            Event::Occupied { revision } => self.answered(Key::Displaced {
+                revision,
+                held: None,
+            }),
             Event::Withdrawn => {
                 let key = match self.key {
-                    Key::Displaced { revision, .. } => Key::Displaced { revision, held: None },
+                    Key::Displaced { revision, .. } => Key::Displaced {
+                        revision,
+                        held: None,
+                    },
                     Key::Unknown | Key::Absent | Key::Present { .. } => Key::Absent,
                 };
                 self.answered(key);
@@ -213,7 +231,10 @@ impl Registration {
             Event::Failed => {
                 let key = match self.key {
                     // Our lease holds no key any more and is not kept alive: it goes by itself.
-                    Key::Displaced { revision, .. } => Key::Displaced { revision, held: None },
+                    Key::Displaced { revision, .. } => Key::Displaced {
+                        revision,
+                        held: None,
+                    },
                     Key::Unknown | Key::Absent | Key::Present { .. } => Key::Unknown,
                 };
                 let delay = self.backoff.delay();
@@ -225,8 +246,14 @@ impl Registration {
             Event::Connected => self.retry_at = None,
             Event::LeaseLost { lease } => match self.key {
                 Key::Present { lease: ours, .. } if ours == lease => self.key = Key::Unknown,
-                Key::Displaced { revision, held: Some(ours) } if ours == lease => {
-                    self.key = Key::Displaced { revision, held: None };
+                Key::Displaced {
+                    revision,
+                    held: Some(ours),
+                } if ours == lease => {
+                    self.key = Key::Displaced {
+                        revision,
+                        held: None,
+                    };
                 }
                 Key::Unknown | Key::Absent | Key::Present { .. } | Key::Displaced { .. } => {}
             },
@@ -255,7 +282,10 @@ impl Registration {
                         Key::Unknown => self.announced_before,
                         Key::Absent | Key::Displaced { .. } => false,
                     };
-                    self.phase = Phase::Withdrawing { by: now + self.stop_timeout, drain };
+                    self.phase = Phase::Withdrawing {
+                        by: now + self.stop_timeout,
+                        drain,
+                    };
                     self.retry_at = None;
                 }
             }
@@ -288,7 +318,10 @@ impl Registration {
             (Key::Present { lease, .. }, Holder::Lease(other)) if other == lease => {
                 Key::Present { lease, revision }
             }
-            (Key::Present { lease, .. }, Holder::Lease(_)) => Key::Displaced { revision, held: Some(lease) },
+            (Key::Present { lease, .. }, Holder::Lease(_)) => Key::Displaced {
+                revision,
+                held: Some(lease),
+            },
             (Key::Present { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
             (Key::Displaced { held, .. }, Holder::Lease(_)) => Key::Displaced { revision, held },
             (Key::Displaced { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
@@ -325,7 +358,8 @@ impl Registration {
     }
 
     fn advance_shutdown(&mut self, now: Instant) -> Option<Outcome> {
-        let nothing_left = !self.in_flight && matches!(self.key, Key::Absent | Key::Displaced { held: None, .. });
+        let nothing_left =
+            !self.in_flight && matches!(self.key, Key::Absent | Key::Displaced { held: None, .. });
         if let Phase::Withdrawing { by, drain } = self.phase {
             if !nothing_left {
                 return (now >= by).then_some(Outcome::LeftToTtl);
@@ -335,7 +369,9 @@ impl Registration {
         }
         match self.phase {
             Phase::Draining { until } if now >= until => Some(Outcome::Clean),
-            Phase::Draining { .. } | Phase::Running | Phase::Withdrawing { .. } | Phase::Done => None,
+            Phase::Draining { .. } | Phase::Running | Phase::Withdrawing { .. } | Phase::Done => {
+                None
+            }
         }
     }
 
@@ -349,14 +385,23 @@ impl Registration {
             Phase::Draining { .. } | Phase::Done => return None,
         };
         match (wanted, self.key) {
-            (_, Key::Displaced { held: Some(lease), .. }) => Some(Action::Withdraw(Claim::Lease(lease))),
+            (
+                _,
+                Key::Displaced {
+                    held: Some(lease), ..
+                },
+            ) => Some(Action::Withdraw(Claim::Lease(lease))),
             (_, Key::Displaced { held: None, .. }) => None,
             (Verdict::Up, Key::Present { .. }) | (Verdict::Down, Key::Absent) => None,
-            (Verdict::Up, Key::Unknown | Key::Absent) => {
-                Some(Action::Announce { take_over: !self.announced_before })
+            (Verdict::Up, Key::Unknown | Key::Absent) => Some(Action::Announce {
+                take_over: !self.announced_before,
+            }),
+            (Verdict::Down, Key::Present { lease, .. }) => {
+                Some(Action::Withdraw(Claim::Lease(lease)))
             }
-            (Verdict::Down, Key::Present { lease, .. }) => Some(Action::Withdraw(Claim::Lease(lease))),
-            (Verdict::Down, Key::Unknown) if self.announced_before => Some(Action::Withdraw(Claim::Granted)),
+            (Verdict::Down, Key::Unknown) if self.announced_before => {
+                Some(Action::Withdraw(Claim::Granted))
+            }
             (Verdict::Down, Key::Unknown) => Some(Action::Withdraw(Claim::Value)),
         }
     }

@@ -23,6 +23,7 @@ have protoc || packages+=(protobuf-compiler)
 # Debian's protoc comes without the standard types.
 [ -e /usr/include/google/protobuf/descriptor.proto ] || ! [ "$(command -v protoc || echo /usr/bin/protoc)" = /usr/bin/protoc ] ||
     packages+=(libprotobuf-dev)
+have systemd-analyze || packages+=(systemd)
 have curl || packages+=(curl)
 
 # A server's binary, and the packages that may hold it: that differs between releases.

@@ -9,25 +9,67 @@ pub struct AgentArgs {
     #[command(flatten)]
     pub probe: ProbeArgs,
     /// Between probes while healthy; spread by ±10 %
-    #[arg(long, env = "REGISTER_INTERVAL", value_name = "DURATION", default_value = "5s", help_heading = "Probe")]
+    #[arg(
+        long,
+        env = "REGISTER_INTERVAL",
+        value_name = "DURATION",
+        default_value = "5s",
+        help_heading = "Probe"
+    )]
     pub interval: String,
     /// Between probes while a verdict is being confirmed, or the backend is down
-    #[arg(long, env = "REGISTER_FAST_INTERVAL", value_name = "DURATION", default_value = "1s", help_heading = "Probe")]
+    #[arg(
+        long,
+        env = "REGISTER_FAST_INTERVAL",
+        value_name = "DURATION",
+        default_value = "1s",
+        help_heading = "Probe"
+    )]
     pub fast_interval: String,
     /// Passes in a row that make the backend healthy
-    #[arg(long, env = "REGISTER_RISE", value_name = "COUNT", default_value = "1", help_heading = "Probe")]
+    #[arg(
+        long,
+        env = "REGISTER_RISE",
+        value_name = "COUNT",
+        default_value = "1",
+        help_heading = "Probe"
+    )]
     pub rise: String,
     /// Failures in a row that make it unhealthy
-    #[arg(long, env = "REGISTER_FALL", value_name = "COUNT", default_value = "2", help_heading = "Probe")]
+    #[arg(
+        long,
+        env = "REGISTER_FALL",
+        value_name = "COUNT",
+        default_value = "2",
+        help_heading = "Probe"
+    )]
     pub fall: String,
     /// TTL of the lease, whole seconds; etcd may grant more
-    #[arg(long, env = "REGISTER_TTL", value_name = "DURATION", default_value = "30s", help_heading = "Registration")]
+    #[arg(
+        long,
+        env = "REGISTER_TTL",
+        value_name = "DURATION",
+        default_value = "30s",
+        help_heading = "Registration"
+    )]
     pub ttl: String,
     /// After deregistering on shutdown, wait this long before exiting
-    #[arg(long, env = "REGISTER_DRAIN", value_name = "DURATION", default_value = "0s", help_heading = "Registration")]
+    #[arg(
+        long,
+        env = "REGISTER_DRAIN",
+        value_name = "DURATION",
+        default_value = "0s",
+        help_heading = "Registration"
+    )]
     pub drain: String,
     /// The longest that deregistering on shutdown may take
-    #[arg(long, env = "REGISTER_STOP_TIMEOUT", value_name = "DURATION", default_value = "5s", help_heading = "Registration")]
+    #[arg(
+        long,
+        env = "REGISTER_STOP_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "5s",
+        help_heading = "Registration"
+    )]
     pub stop_timeout: String,
     /// One probe, one write, exit: the key is left to its TTL
     #[arg(long, env = "REGISTER_ONCE", help_heading = "Registration")]
@@ -44,7 +86,12 @@ pub struct TargetArgs {
     #[arg(long, env = "REGISTER_ADDRESS", value_name = "HOST:PORT")]
     pub address: Option<String>,
     /// What keys start with
-    #[arg(long, env = "REGISTER_PREFIX", value_name = "PATH", default_value = "/services")]
+    #[arg(
+        long,
+        env = "REGISTER_PREFIX",
+        value_name = "PATH",
+        default_value = "/services"
+    )]
     pub prefix: String,
     /// Key, with {service} {host} {port} {address} {hostname} [default: <PREFIX>/{service}/{host}]
     #[arg(long, env = "REGISTER_KEY", value_name = "TEMPLATE")]
@@ -61,7 +108,12 @@ pub struct ProbeArgs {
     #[arg(long, env = "REGISTER_CHECK", value_name = "URL")]
     pub check: Option<String>,
     /// The longest that one probe may take, connecting included
-    #[arg(long, env = "REGISTER_TIMEOUT", value_name = "DURATION", default_value = "3s")]
+    #[arg(
+        long,
+        env = "REGISTER_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "3s"
+    )]
     pub timeout: String,
     /// HTTP statuses that pass: 200, 2xx, 200-299,401 [default: 200-399]
     #[arg(long, env = "REGISTER_EXPECT", value_name = "STATUSES")]
@@ -70,7 +122,12 @@ pub struct ProbeArgs {
     #[arg(long, env = "REGISTER_METHOD")]
     pub method: Option<String>,
     /// HTTP header; may be repeated
-    #[arg(long, env = "REGISTER_HEADER", value_name = "NAME: VALUE", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "REGISTER_HEADER",
+        value_name = "NAME: VALUE",
+        hide_env_values = true
+    )]
     pub header: Vec<String>,
     /// Must match the first 64 KiB of the HTTP body
     #[arg(long, env = "REGISTER_BODY_REGEX", value_name = "REGEX")]

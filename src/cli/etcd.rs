@@ -9,10 +9,21 @@ pub struct EtcdArgs {
     #[arg(long, env = "REGISTER_ENDPOINTS", global = true, value_name = "URLS")]
     pub endpoints: Option<String>,
     /// User name, and password unless --password-file has it [env: ETCDCTL_USER, ETCDCTL_PASSWORD]
-    #[arg(long, env = "REGISTER_USER", global = true, value_name = "NAME[:PASSWORD]", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "REGISTER_USER",
+        global = true,
+        value_name = "NAME[:PASSWORD]",
+        hide_env_values = true
+    )]
     pub user: Option<String>,
     /// File that holds the password on its first line
-    #[arg(long, env = "REGISTER_PASSWORD_FILE", global = true, value_name = "FILE")]
+    #[arg(
+        long,
+        env = "REGISTER_PASSWORD_FILE",
+        global = true,
+        value_name = "FILE"
+    )]
     pub password_file: Option<String>,
     /// CA certificates (PEM), instead of the system's [env: ETCDCTL_CACERT]
     #[arg(long, env = "REGISTER_CACERT", global = true, value_name = "FILE")]

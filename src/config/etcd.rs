@@ -30,7 +30,9 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +60,9 @@ pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Optio
         })
         .collect();
     if list.split(',').all(|text| text.trim().is_empty()) {
-        faults.add(format!("{flag} {list:?}: names no endpoint; give at least one HOST:PORT"));
+        faults.add(format!(
+            "{flag} {list:?}: names no endpoint; give at least one HOST:PORT"
+        ));
     }
     let credentials = credentials(args.user, args.password_file, env, faults);
     let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
@@ -72,7 +76,11 @@ pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Optio
     } else {
         None
     };
-    Some(EtcdConfig { endpoints, credentials, tls })
+    Some(EtcdConfig {
+        endpoints,
+        credentials,
+        tls,
+    })
 }
 
 fn endpoint(text: &str, tls_flags: bool) -> Result<String, String> {
@@ -122,13 +130,18 @@ fn credentials(
         None => inline.or_else(|| env("ETCDCTL_PASSWORD")),
     };
     match password {
-        Some(password) if !name.is_empty() => Some(Credentials { user: name, password }),
+        Some(password) if !name.is_empty() => Some(Credentials {
+            user: name,
+            password,
+        }),
         Some(_) => {
             faults.add("--user: the name is empty; write NAME or NAME:PASSWORD");
             None
         }
         None => {
-            faults.add(format!("--user {name:?}: has no password; use --password-file or ETCDCTL_PASSWORD"));
+            faults.add(format!(
+                "--user {name:?}: has no password; use --password-file or ETCDCTL_PASSWORD"
+            ));
             None
         }
     }

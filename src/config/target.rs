@@ -35,10 +35,16 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
     let (address, service) = (address?, service?);
     let key = match (&args.key, prefix) {
         (Some(template), _) => fill("--key", template, service, &address, faults)?,
-        (None, prefix) => format!("{}/{service}/{}", prefix?.trim_end_matches('/'), address.host),
+        (None, prefix) => format!(
+            "{}/{service}/{}",
+            prefix?.trim_end_matches('/'),
+            address.host
+        ),
     };
     if key.is_empty() || key.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        faults.add(format!("--key {key:?}: must not be empty nor hold white space or control characters"));
+        faults.add(format!(
+            "--key {key:?}: must not be empty nor hold white space or control characters"
+        ));
         return None;
     }
     let value = match &args.value {
@@ -49,12 +55,17 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
 }
 
 pub(super) fn check_address(text: &str, faults: &mut Faults) -> Option<Address> {
-    faults.take(text.parse().map_err(|error| format!("--address {text:?}: {error}")))
+    faults.take(
+        text.parse()
+            .map_err(|error| format!("--address {text:?}: {error}")),
+    )
 }
 
 pub(super) fn check_prefix(flag: &str, prefix: &str, faults: &mut Faults) -> Option<String> {
     if !prefix.starts_with('/') || prefix.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        faults.add(format!("{flag} {prefix:?}: must start with '/' and hold no white space, as in /services"));
+        faults.add(format!(
+            "{flag} {prefix:?}: must start with '/' and hold no white space, as in /services"
+        ));
         return None;
     }
     Some(prefix.to_owned())
@@ -63,7 +74,9 @@ pub(super) fn check_prefix(flag: &str, prefix: &str, faults: &mut Faults) -> Opt
 fn check_service<'a>(name: &'a str, faults: &mut Faults) -> Option<&'a str> {
     let unfit = |c: char| c == '/' || c.is_whitespace() || c.is_control();
     if name.is_empty() || name == "." || name == ".." || name.contains(unfit) {
-        faults.add(format!("--service {name:?}: must be one path segment: no '/', no white space, not empty"));
+        faults.add(format!(
+            "--service {name:?}: must be one path segment: no '/', no white space, not empty"
+        ));
         return None;
     }
     Some(name)
@@ -71,13 +84,22 @@ fn check_service<'a>(name: &'a str, faults: &mut Faults) -> Option<&'a str> {
 
 /// Fills the placeholders in. A brace that opens no known placeholder stands for itself, so that
 /// `--value '{"host":"{host}"}'` can be written.
-fn fill(flag: &str, template: &str, service: &str, address: &Address, faults: &mut Faults) -> Option<String> {
+fn fill(
+    flag: &str,
+    template: &str,
+    service: &str,
+    address: &Address,
+    faults: &mut Faults,
+) -> Option<String> {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some(at) = rest.find('{') {
         filled.push_str(&rest[..at]);
         rest = &rest[at..];
-        let name = rest[1..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default();
+        let name = rest[1..]
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or_default();
         if name.is_empty() || !rest[1 + name.len()..].starts_with('}') {
             filled.push('{');
             rest = &rest[1..];
@@ -107,7 +129,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn target(address: &str, key: Option<&str>, value: Option<&str>) -> Result<(String, String), String> {
+    fn target(
+        address: &str,
+        key: Option<&str>,
+        value: Option<&str>,
+    ) -> Result<(String, String), String> {
         let mut faults = Faults::default();
         let args = TargetArgs {
             service: Some("apache".to_owned()),
@@ -125,7 +151,10 @@ mod tests {
     fn the_key_is_named_by_the_host_and_holds_the_address() {
         assert_eq!(
             target("10.0.0.5:7777", None, None),
-            Ok(("/services/apache/10.0.0.5".to_owned(), "10.0.0.5:7777".to_owned()))
+            Ok((
+                "/services/apache/10.0.0.5".to_owned(),
+                "10.0.0.5:7777".to_owned()
+            ))
         );
     }
 
@@ -133,15 +162,25 @@ mod tests {
     fn an_ipv6_key_has_no_brackets_but_its_value_has() {
         assert_eq!(
             target("[2001:db8::5]:80", None, None),
-            Ok(("/services/apache/2001:db8::5".to_owned(), "[2001:db8::5]:80".to_owned()))
+            Ok((
+                "/services/apache/2001:db8::5".to_owned(),
+                "[2001:db8::5]:80".to_owned()
+            ))
         );
     }
 
     #[test]
     fn placeholders_are_filled_in_and_json_braces_stay() {
         assert_eq!(
-            target("10.0.0.5:7777", Some("/x/{service}/{host}-{port}"), Some(r#"{"at":"{address}"}"#)),
-            Ok(("/x/apache/10.0.0.5-7777".to_owned(), r#"{"at":"10.0.0.5:7777"}"#.to_owned()))
+            target(
+                "10.0.0.5:7777",
+                Some("/x/{service}/{host}-{port}"),
+                Some(r#"{"at":"{address}"}"#)
+            ),
+            Ok((
+                "/x/apache/10.0.0.5-7777".to_owned(),
+                r#"{"at":"10.0.0.5:7777"}"#.to_owned()
+            ))
         );
     }
 
@@ -154,7 +193,10 @@ mod tests {
     #[test]
     fn an_empty_key_is_refused() {
         let error = target("10.0.0.5:7777", Some(""), None).expect_err("empty");
-        assert!(error.starts_with("--key \"\": must not be empty"), "{error}");
+        assert!(
+            error.starts_with("--key \"\": must not be empty"),
+            "{error}"
+        );
     }
 
     proptest! {

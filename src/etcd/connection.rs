@@ -67,7 +67,10 @@ impl Connector {
         let url = &self.config.endpoints[self.current];
         match timeout(CONNECT_TIMEOUT, self.open(url, call_timeout)).await {
             Ok(result) => result,
-            Err(_) => Err(EtcdError::Timeout { endpoint: url.clone(), after: CONNECT_TIMEOUT }),
+            Err(_) => Err(EtcdError::Timeout {
+                endpoint: url.clone(),
+                after: CONNECT_TIMEOUT,
+            }),
         }
     }
 
@@ -90,8 +93,13 @@ impl Connector {
     async fn open(&self, url: &str, call_timeout: Duration) -> Result<Connection, EtcdError> {
         let transport_error =
             |error: tonic::transport::Error| EtcdError::from_transport(url.to_owned(), &error);
-        let tls = self.config.tls.clone().filter(|_| url.starts_with("https://"));
-        let channel = Endpoint::from_shared(url.to_owned())
+        let tls = self
+            .config
+            .tls
+            .clone()
+            .filter(|_| url.starts_with("https://"));
+        // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
+        let channel = Endpoint::from_shared(url.replacen("https://", "http://", 1))
             .map_err(transport_error)?
             .tcp_nodelay(true)
             .http2_keep_alive_interval(PING_INTERVAL)
@@ -112,7 +120,11 @@ impl Connector {
         let client = Client::from_channel(etcd_client::Channel::Tonic(channel), Some(options))
             .await
             .map_err(|error| EtcdError::from_client(url, &error))?;
-        Ok(Connection { client, endpoint: url.to_owned(), call_timeout })
+        Ok(Connection {
+            client,
+            endpoint: url.to_owned(),
+            call_timeout,
+        })
     }
 }
 
@@ -133,7 +145,10 @@ impl Connection {
         match timeout(self.call_timeout, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.error(&error)),
-            Err(_) => Err(EtcdError::Timeout { endpoint: self.endpoint.clone(), after: self.call_timeout }),
+            Err(_) => Err(EtcdError::Timeout {
+                endpoint: self.endpoint.clone(),
+                after: self.call_timeout,
+            }),
         }
     }
 
@@ -142,12 +157,19 @@ impl Connection {
     }
 
     pub(super) fn broken(&self, reason: &str) -> EtcdError {
-        EtcdError::Unavailable { endpoint: self.endpoint.clone(), reason: reason.to_owned() }
+        EtcdError::Unavailable {
+            endpoint: self.endpoint.clone(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
 async fn dial(uri: &Uri, tls: Option<Arc<rustls::ClientConfig>>) -> io::Result<Stream> {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let host = uri
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
     let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or_default())).await?;
     tcp.set_nodelay(true)?;
     let Some(tls) = tls else {
@@ -178,7 +200,11 @@ impl AsyncRead for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),

@@ -25,7 +25,10 @@ impl EtcdError {
             etcd_client::Error::GRpcStatus(status) => {
                 let reason = match innermost(status) {
                     Some(cause) => cause,
-                    None => status.message().trim_start_matches("etcdserver: ").to_owned(),
+                    None => status
+                        .message()
+                        .trim_start_matches("etcdserver: ")
+                        .to_owned(),
                 };
                 if is_refusal(status) || is_certificate_fault(status) {
                     Self::Refused { endpoint, reason }
@@ -34,7 +37,10 @@ impl EtcdError {
                 }
             }
             etcd_client::Error::TransportError(error) => Self::from_transport(endpoint, error),
-            other => Self::Unavailable { endpoint, reason: other.to_string() },
+            other => Self::Unavailable {
+                endpoint,
+                reason: other.to_string(),
+            },
         }
     }
 
@@ -72,10 +78,10 @@ fn is_certificate_fault(error: &(dyn StdError + 'static)) -> bool {
             let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
             inner.downcast_ref::<rustls::Error>()
         });
-        matches!(
-            tls,
-            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))
-        )
+        // A server turns our certificate down after the handshake, where the HTTP/2 layer keeps
+        // no more than the text of the alert.
+        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+            || cause.to_string().contains("received fatal alert")
     })
 }
 
@@ -84,6 +90,8 @@ fn innermost(error: &(dyn StdError + 'static)) -> Option<String> {
     chain(error).skip(1).last().map(ToString::to_string)
 }
 
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }

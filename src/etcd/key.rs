@@ -1,6 +1,7 @@
 //! The transactions on our key. Each is conditional on what was read, so that an answer that got
 //! lost, or a request that arrives late, can do no harm.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use etcd_client::{Compare, CompareOp, KeyValue, LeaseGrantOptions, Txn, TxnOp};
@@ -17,7 +18,11 @@ const RACES: usize = 5;
 /// What became of an attempt to hold the key.
 #[derive(Debug)]
 pub enum Announcement {
-    Put { lease: Lease, revision: Revision, taken_over: Option<TakenOver> },
+    Put {
+        lease: Lease,
+        revision: Revision,
+        taken_over: Option<TakenOver>,
+    },
     /// Another live lease holds it, and `take_over` was not asked for.
     Occupied { revision: Revision },
 }
@@ -48,40 +53,46 @@ pub async fn announce(
     granted.push(id);
     let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
     let options = LeaseGrantOptions::new().with_id(id);
-    let grant = connection.call(client.lease_grant(seconds, Some(options))).await?;
+    let grant = connection
+        .call(client.lease_grant(seconds, Some(options)))
+        .await?;
     let lease = Lease::granted(id, seconds_of(grant.ttl()), sent_at);
 
     for _ in 0..RACES {
         let (revision, before) = read(connection, &target.key).await?;
-        let taken_over = before.as_ref().and_then(|kv| taken_over(kv, target, granted));
+        let taken_over = before
+            .as_ref()
+            .and_then(|kv| taken_over(kv, target, granted));
         if let (Some(kv), Some(_), false) = (&before, taken_over, take_over)
             && kv.lease() != 0
         {
-            revoke(connection, id).await;
+            granted.revoke_all_but(None, connection).await;
             return Ok(Announcement::Occupied { revision });
         }
         let put = etcd_client::PutOptions::new().with_lease(id);
         let txn = Txn::new()
             .when([unchanged(&target.key, before.as_ref())])
-            .and_then([TxnOp::put(target.key.as_str(), target.value.as_str(), Some(put))]);
+            .and_then([TxnOp::put(
+                target.key.as_str(),
+                target.value.as_str(),
+                Some(put),
+            )]);
         let answer = connection.call(client.txn(txn)).await?;
         if answer.succeeded() {
             let revision = answer.header().map_or(revision, |header| header.revision());
-            // What we held the key under before holds nothing now.
-            if let Some(previous) = before.map(|kv| kv.lease())
-                && granted.contains(previous)
-            {
-                revoke(connection, previous).await;
-            }
-            return Ok(Announcement::Put { lease, revision, taken_over });
+            granted.revoke_all_but(Some(id), connection).await;
+            return Ok(Announcement::Put {
+                lease,
+                revision,
+                taken_over,
+            });
         }
     }
-    revoke(connection, id).await;
+    granted.revoke_all_but(None, connection).await;
     Err(connection.broken("the key kept changing while we were putting it"))
 }
 
-/// Deletes the key if `claim` covers it; tells whether it did. A lease named by the claim is
-/// revoked too.
+/// Deletes the key if `claim` covers it; tells whether it did. No lease of ours is left.
 ///
 /// # Errors
 /// [`EtcdError`]; then the key may be there still.
@@ -89,16 +100,25 @@ pub async fn withdraw(
     connection: &Connection,
     target: &Target,
     claim: Claim,
+    granted: &mut Granted,
+) -> Result<bool, EtcdError> {
+    let deleted = match claim {
+        Claim::Lease(id) => {
+            let held = Compare::lease(target.key.as_str(), CompareOp::Equal, id);
+            delete_if(connection, target, held).await?
+        }
+        Claim::Granted | Claim::Value => delete_if_ours(connection, target, claim, granted).await?,
+    };
+    granted.revoke_all_but(None, connection).await;
+    Ok(deleted)
+}
+
+async fn delete_if_ours(
+    connection: &Connection,
+    target: &Target,
+    claim: Claim,
     granted: &Granted,
 ) -> Result<bool, EtcdError> {
-    let mut client = connection.client.clone();
-    let delete = || [TxnOp::delete(target.key.as_str(), None)];
-    if let Claim::Lease(id) = claim {
-        let held = Compare::lease(target.key.as_str(), CompareOp::Equal, id);
-        let answer = connection.call(client.txn(Txn::new().when([held]).and_then(delete()))).await?;
-        revoke(connection, id).await;
-        return Ok(answer.succeeded());
-    }
     for _ in 0..RACES {
         let (_, Some(kv)) = read(connection, &target.key).await? else {
             return Ok(false);
@@ -108,15 +128,22 @@ pub async fn withdraw(
         if !ours {
             return Ok(false);
         }
-        let txn = Txn::new().when([unchanged(&target.key, Some(&kv))]).and_then(delete());
-        if connection.call(client.txn(txn)).await?.succeeded() {
-            if granted.contains(kv.lease()) {
-                revoke(connection, kv.lease()).await;
-            }
+        if delete_if(connection, target, unchanged(&target.key, Some(&kv))).await? {
             return Ok(true);
         }
     }
     Err(connection.broken("the key kept changing while we were deleting it"))
+}
+
+async fn delete_if(
+    connection: &Connection,
+    target: &Target,
+    condition: Compare,
+) -> Result<bool, EtcdError> {
+    let mut client = connection.client.clone();
+    let delete = TxnOp::delete(target.key.as_str(), None);
+    let txn = Txn::new().when([condition]).and_then([delete]);
+    Ok(connection.call(client.txn(txn)).await?.succeeded())
 }
 
 /// Who holds the key, and the revision at which that was so.
@@ -135,11 +162,12 @@ pub(super) fn holder_of(kv: &KeyValue) -> Holder {
     }
 }
 
-/// The leases that this process asked for, newest last. Old ones have long expired.
+/// The leases that this process asked for and has not given back, oldest first.
 #[derive(Debug, Default)]
-pub struct Granted(std::collections::VecDeque<LeaseId>);
+pub struct Granted(VecDeque<LeaseId>);
 
 impl Granted {
+    /// Those that cannot be given back go by themselves at their TTL; older ones have long gone.
     const MOST: usize = 32;
 
     fn push(&mut self, id: LeaseId) {
@@ -152,9 +180,36 @@ impl Granted {
     fn contains(&self, id: LeaseId) -> bool {
         self.0.contains(&id)
     }
+
+    /// Gives leases back: none of them is kept alive, so a failure only means that it lasts until
+    /// its TTL.
+    async fn revoke_all_but(&mut self, kept: Option<LeaseId>, connection: &Connection) {
+        let mut client = connection.client.clone();
+        let (keep, give_back) = self.0.iter().partition(|id| kept == Some(**id));
+        self.0 = keep;
+        let give_back: VecDeque<LeaseId> = give_back;
+        for (position, id) in give_back.iter().enumerate() {
+            // A server that has hung up on one is not asked for the others.
+            match connection.call(client.lease_revoke(*id)).await {
+                Ok(_) => {}
+                Err(EtcdError::Timeout { .. }) => {
+                    for id in give_back.iter().skip(position).rev() {
+                        self.0.push_front(*id);
+                    }
+                    break;
+                }
+                Err(error) => {
+                    tracing::debug!(lease = %format_args!("{id:x}"), %error, "lease not revoked")
+                }
+            }
+        }
+    }
 }
 
-async fn read(connection: &Connection, key: &str) -> Result<(Revision, Option<KeyValue>), EtcdError> {
+async fn read(
+    connection: &Connection,
+    key: &str,
+) -> Result<(Revision, Option<KeyValue>), EtcdError> {
     let mut client = connection.client.clone();
     let mut answer = connection.call(client.get(key, None)).await?;
     let revision = answer.header().map_or(0, |header| header.revision());
@@ -173,16 +228,11 @@ fn taken_over(kv: &KeyValue, target: &Target, granted: &Granted) -> Option<Taken
 
 /// Holds while nobody has written the key since `before` was read.
 fn unchanged(key: &str, before: Option<&KeyValue>) -> Compare {
-    Compare::mod_revision(key, CompareOp::Equal, before.map_or(0, KeyValue::mod_revision))
-}
-
-/// Gives a lease back. It is not kept alive any more, so a failure only means that it lasts until
-/// its TTL.
-async fn revoke(connection: &Connection, id: LeaseId) {
-    let mut client = connection.client.clone();
-    if let Err(error) = connection.call(client.lease_revoke(id)).await {
-        tracing::debug!(lease = %format_args!("{id:x}"), %error, "lease left to its TTL");
-    }
+    Compare::mod_revision(
+        key,
+        CompareOp::Equal,
+        before.map_or(0, KeyValue::mod_revision),
+    )
 }
 
 pub(super) fn seconds_of(ttl: i64) -> Duration {

@@ -17,7 +17,11 @@ impl Lease {
     /// `ttl` as etcd granted it, `sent_at` when the request left.
     #[must_use]
     pub fn granted(id: LeaseId, ttl: Duration, sent_at: Instant) -> Self {
-        Self { id, ttl, renewed_at: sent_at }
+        Self {
+            id,
+            ttl,
+            renewed_at: sent_at,
+        }
     }
 
     /// Etcd confirmed a renewal that was sent at `sent_at`.
@@ -77,8 +81,14 @@ mod tests {
 
     #[test]
     fn even_a_short_ttl_leaves_time_for_a_second_endpoint() {
-        assert_eq!(call_timeout(Duration::from_secs(30)), Duration::from_secs(2));
+        assert_eq!(
+            call_timeout(Duration::from_secs(30)),
+            Duration::from_secs(2)
+        );
         assert_eq!(call_timeout(Duration::from_secs(6)), Duration::from_secs(1));
-        assert_eq!(call_timeout(Duration::from_secs(1)), Duration::from_millis(250));
+        assert_eq!(
+            call_timeout(Duration::from_secs(1)),
+            Duration::from_millis(250)
+        );
     }
 }

@@ -31,7 +31,12 @@ pub async fn list(connection: &Connection, prefix: &str) -> Result<Vec<Entry>, E
         keys.extend(connection.call(client.get(bare, None)).await?.take_kvs());
     }
     let below = Some(GetOptions::new().with_prefix());
-    keys.extend(connection.call(client.get(format!("{bare}/"), below)).await?.take_kvs());
+    keys.extend(
+        connection
+            .call(client.get(format!("{bare}/"), below))
+            .await?
+            .take_kvs(),
+    );
 
     let mut time_left = HashMap::new();
     let mut entries = Vec::with_capacity(keys.len());

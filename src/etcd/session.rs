@@ -59,7 +59,12 @@ struct Closed;
 
 impl Session {
     #[must_use]
-    pub fn new(connector: Connector, target: Target, ttl: Duration, news: mpsc::Sender<News>) -> Self {
+    pub fn new(
+        connector: Connector,
+        target: Target,
+        ttl: Duration,
+        news: mpsc::Sender<News>,
+    ) -> Self {
         Self {
             connector,
             target,
@@ -133,9 +138,16 @@ impl Session {
         let connection = self.connector.connect(call_timeout(self.ttl)).await?;
         let mut client = connection.client.clone();
         let key = self.target.key.as_str();
-        let watch = connection.call(client.watch(key, None::<WatchOptions>)).await?;
+        let watch = connection
+            .call(client.watch(key, None::<WatchOptions>))
+            .await?;
         let (revision, holder) = key::holder(&connection, key).await?;
-        Ok(Link { connection, watch, keeper: None, seen: Event::Read { revision, holder } })
+        Ok(Link {
+            connection,
+            watch,
+            keeper: None,
+            seen: Event::Read { revision, holder },
+        })
     }
 
     async fn welcome(&mut self, link: &Link) -> Result<(), Closed> {
@@ -143,7 +155,10 @@ impl Session {
         self.backoff.reset();
         if let Some(since) = self.away_since.take() {
             let away = humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()));
-            info!(endpoint = link.connection.endpoint(), "etcd answers again after {away}");
+            info!(
+                endpoint = link.connection.endpoint(),
+                "etcd answers again after {away}"
+            );
         }
         self.tell(link.seen).await?;
         self.tell(Event::Connected).await
@@ -187,7 +202,11 @@ impl Session {
                 EventType::Put => key::holder_of(kv),
                 EventType::Delete => Holder::Nobody,
             };
-            self.tell(Event::Changed { revision: kv.mod_revision(), holder }).await?;
+            self.tell(Event::Changed {
+                revision: kv.mod_revision(),
+                holder,
+            })
+            .await?;
         }
         Ok(())
     }
@@ -204,7 +223,9 @@ impl Session {
             Request::Withdraw(claim) => {
                 // From here on it is not kept alive, whatever comes of the request.
                 self.lease = None;
-                key::withdraw(connection, &self.target, claim, &self.granted).await.map(|_| Event::Withdrawn)
+                key::withdraw(connection, &self.target, claim, &mut self.granted)
+                    .await
+                    .map(|_deleted| Event::Withdrawn)
             }
         };
         match result {
@@ -216,20 +237,42 @@ impl Session {
         }
     }
 
-    async fn announce(&mut self, connection: &Connection, take_over: bool) -> Result<Event, EtcdError> {
+    async fn announce(
+        &mut self,
+        connection: &Connection,
+        take_over: bool,
+    ) -> Result<Event, EtcdError> {
         self.lease = None;
         let Target { key, value } = &self.target;
-        let done = key::announce(connection, &self.target, self.ttl, take_over, &mut self.granted).await?;
+        let done = key::announce(
+            connection,
+            &self.target,
+            self.ttl,
+            take_over,
+            &mut self.granted,
+        )
+        .await?;
         match done {
-            Announcement::Put { lease, revision, taken_over } => {
+            Announcement::Put {
+                lease,
+                revision,
+                taken_over,
+            } => {
                 match taken_over {
-                    Some(TakenOver::Foreign) => warn!(key, "took over a key that held another value"),
-                    Some(TakenOver::Ours) => info!(key, "took over the key of a previous incarnation"),
+                    Some(TakenOver::Foreign) => {
+                        warn!(key, "took over a key that held another value")
+                    }
+                    Some(TakenOver::Ours) => {
+                        info!(key, "took over the key of a previous incarnation")
+                    }
                     None => {}
                 }
                 info!(key, value, lease = %format_args!("{:x}", lease.id), "registered");
                 self.lease = Some(lease);
-                Ok(Event::Announced { lease: lease.id, revision })
+                Ok(Event::Announced {
+                    lease: lease.id,
+                    revision,
+                })
             }
             Announcement::Occupied { revision } => Ok(Event::Occupied { revision }),
         }
@@ -237,7 +280,9 @@ impl Session {
 
     /// Renews the lease, and tells if etcd does not know it any more.
     async fn keep_alive(&mut self, link: &mut Link) -> Result<Result<(), EtcdError>, Closed> {
-        let Some(mut lease) = self.lease else { return Ok(Ok(())) };
+        let Some(mut lease) = self.lease else {
+            return Ok(Ok(()));
+        };
         let sent_at = Instant::now();
         match link.renew(&lease).await {
             Ok(Some(ttl)) => {
@@ -248,7 +293,9 @@ impl Session {
             Ok(None) => {
                 warn!(lease = %format_args!("{:x}", lease.id), "etcd has lost the lease");
                 self.lease = None;
-                self.tell(Event::LeaseLost { lease: lease.id }).await.map(Ok)
+                self.tell(Event::LeaseLost { lease: lease.id })
+                    .await
+                    .map(Ok)
             }
             Err(error) => Ok(Err(error)),
         }
@@ -256,7 +303,10 @@ impl Session {
 
     /// Gives the lease up if it could not be renewed for its whole TTL.
     async fn expire(&mut self) -> Result<(), Closed> {
-        if let Some(lease) = self.lease.take_if(|lease| Instant::now() >= lease.expires_at()) {
+        if let Some(lease) = self
+            .lease
+            .take_if(|lease| Instant::now() >= lease.expires_at())
+        {
             warn!("the lease could not be renewed for its whole TTL: taken for gone");
             self.tell(Event::LeaseLost { lease: lease.id }).await?;
         }
@@ -299,7 +349,9 @@ impl Link {
             }
         } else {
             let mut client = self.connection.client.clone();
-            let opened = self.connection.call(async { Ok(client.lease_keep_alive(lease.id).await) });
+            let opened = self
+                .connection
+                .call(async { Ok(client.lease_keep_alive(lease.id).await) });
             match opened.await? {
                 Ok(opened) => {
                     self.keeper = Some(opened);

@@ -30,11 +30,19 @@ impl Files {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{flag} {path:?}: {reason}")]
-    File { flag: &'static str, path: String, reason: String },
+    File {
+        flag: &'static str,
+        path: String,
+        reason: String,
+    },
     #[error("--cert and --cert-key go together: give both")]
     HalfIdentity,
     #[error("--cert {cert:?} and --cert-key {key:?}: {reason}")]
-    Identity { cert: String, key: String, reason: rustls::Error },
+    Identity {
+        cert: String,
+        key: String,
+        reason: rustls::Error,
+    },
     #[error("no CA certificates on this system ({0}); give --cacert")]
     NoRoots(String),
     #[error("TLS cannot be set up: {0}")]
@@ -63,7 +71,11 @@ pub fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
                 .map_err(|error| file_error("--cert-key", key, &error))?;
             builder
                 .with_client_auth_cert(chain, private)
-                .map_err(|reason| TlsError::Identity { cert: cert.clone(), key: key.clone(), reason })?
+                .map_err(|reason| TlsError::Identity {
+                    cert: cert.clone(),
+                    key: key.clone(),
+                    reason,
+                })?
         }
         (Some(_), None) | (None, Some(_)) => return Err(TlsError::HalfIdentity),
     };
@@ -75,7 +87,9 @@ fn roots(ca: Option<&str>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(path) = ca {
         for certificate in certificates("--cacert", path)? {
-            roots.add(certificate).map_err(|error| file_error("--cacert", path, &error))?;
+            roots
+                .add(certificate)
+                .map_err(|error| file_error("--cacert", path, &error))?;
         }
         return Ok(roots);
     }
@@ -99,7 +113,11 @@ fn certificates(flag: &'static str, path: &str) -> Result<Vec<CertificateDer<'st
 }
 
 fn file_error(flag: &'static str, path: &str, reason: &dyn std::fmt::Display) -> TlsError {
-    TlsError::File { flag, path: path.to_owned(), reason: reason.to_string() }
+    TlsError::File {
+        flag,
+        path: path.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 /// What `--insecure-skip-tls-verify` asks for: signatures are checked, identities are not.
@@ -124,7 +142,12 @@ impl ServerCertVerifier for TakeAnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls12_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -133,7 +156,12 @@ impl ServerCertVerifier for TakeAnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+        rustls::crypto::verify_tls13_signature(
+            message,
+            cert,
+            dss,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -17,7 +17,9 @@ impl ExecProbe {
         if command.trim().is_empty() {
             return Err("names no command; write exec:COMMAND".to_owned());
         }
-        Ok(Self { command: command.to_owned() })
+        Ok(Self {
+            command: command.to_owned(),
+        })
     }
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
@@ -30,7 +32,10 @@ impl ExecProbe {
             .kill_on_drop(true)
             .spawn()
             .map_err(Failure::Spawn)?;
-        let _group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)).map(Group);
+        let _group = child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
+            .map(Group);
         let status = child.wait().await.map_err(Failure::Spawn)?;
         if status.success() {
             Ok("the command passed".to_owned())

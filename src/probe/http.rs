@@ -33,12 +33,19 @@ impl HttpProbe {
         let method = match spec.method.as_deref() {
             None => Some(Method::GET),
             Some(text) => Method::from_bytes(text.as_bytes())
-                .map_err(|_| take(format!("--method {text:?}: is no HTTP method; use GET or HEAD")))
+                .map_err(|_| {
+                    take(format!(
+                        "--method {text:?}: is no HTTP method; use GET or HEAD"
+                    ))
+                })
                 .ok(),
         };
         let expect = match spec.expect.as_deref() {
             None => Some(Statuses::default()),
-            Some(text) => text.parse().map_err(|error| take(format!("--expect {text:?}: {error}"))).ok(),
+            Some(text) => text
+                .parse()
+                .map_err(|error| take(format!("--expect {text:?}: {error}")))
+                .ok(),
         };
         let body_regex = match spec.body_regex.as_deref() {
             None => None,
@@ -50,8 +57,17 @@ impl HttpProbe {
         let https = url.as_ref().is_some_and(|url| url.scheme() == "https");
         let client = client(spec, https).map_err(&mut take).ok();
         match (url, method, expect, headers, client) {
-            (Some(url), Some(method), Some(expect), Some(headers), Some(client)) if faults.is_empty() => {
-                Ok(Self { client, url, method, headers, expect, body_regex })
+            (Some(url), Some(method), Some(expect), Some(headers), Some(client))
+                if faults.is_empty() =>
+            {
+                Ok(Self {
+                    client,
+                    url,
+                    method,
+                    headers,
+                    expect,
+                    body_regex,
+                })
             }
             _ => Err(faults),
         }
@@ -99,7 +115,9 @@ fn client(spec: &Spec, https: bool) -> Result<Client, String> {
         // The system's certificates take longer to load than all the rest of the start.
         builder = builder.tls_backend_preconfigured(no_tls()?);
     }
-    builder.build().map_err(|error| format!("--check {:?}: {}", spec.url, innermost(&error)))
+    builder
+        .build()
+        .map_err(|error| format!("--check {:?}: {}", spec.url, innermost(&error)))
 }
 
 /// A TLS configuration that trusts nobody, for a client that will not use TLS.
@@ -115,7 +133,10 @@ fn no_tls() -> Result<rustls::ClientConfig, String> {
 fn headers(spec: &Spec) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("register/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("register/", env!("CARGO_PKG_VERSION"))),
+    );
     // A header's value may be a secret: faults name the header only.
     for (position, text) in spec.headers.iter().enumerate() {
         let number = position + 1;
@@ -124,13 +145,15 @@ fn headers(spec: &Spec) -> Result<HeaderMap, String> {
             .ok_or_else(|| format!("--header number {number}: write 'NAME: VALUE'"))?;
         let name = HeaderName::from_bytes(name.trim().as_bytes())
             .map_err(|_| format!("--header number {number}: {name:?} is no header name"))?;
-        let mut value = HeaderValue::from_str(value.trim())
-            .map_err(|_| format!("--header {name}: its value holds characters that headers may not"))?;
+        let mut value = HeaderValue::from_str(value.trim()).map_err(|_| {
+            format!("--header {name}: its value holds characters that headers may not")
+        })?;
         value.set_sensitive(true);
         headers.append(name, value);
     }
     if let Some(host) = &spec.host {
-        let value = HeaderValue::from_str(host).map_err(|_| format!("--host {host:?}: is no host name"))?;
+        let value =
+            HeaderValue::from_str(host).map_err(|_| format!("--host {host:?}: is no host name"))?;
         headers.insert(HOST, value);
     }
     Ok(headers)
@@ -141,7 +164,9 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
     while body.len() < BODY_LIMIT {
         match response.chunk().await.map_err(connection_failure)? {
-            Some(chunk) => body.extend_from_slice(&chunk[..chunk.len().min(BODY_LIMIT - body.len())]),
+            Some(chunk) => {
+                body.extend_from_slice(&chunk[..chunk.len().min(BODY_LIMIT - body.len())])
+            }
             None => break,
         }
     }

@@ -35,7 +35,11 @@ impl FromStr for Statuses {
 
 fn range(text: &str) -> Option<RangeInclusive<u16>> {
     if let Some(class) = text.strip_suffix("xx") {
-        let first = class.parse::<u16>().ok().filter(|class| (1..=5).contains(class))? * 100;
+        let first = class
+            .parse::<u16>()
+            .ok()
+            .filter(|class| (1..=5).contains(class))?
+            * 100;
         return Some(first..=first + 99);
     }
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -44,7 +48,9 @@ fn range(text: &str) -> Option<RangeInclusive<u16>> {
 }
 
 fn status(text: &str) -> Option<u16> {
-    text.parse().ok().filter(|status| (100..=599).contains(status))
+    text.parse()
+        .ok()
+        .filter(|status| (100..=599).contains(status))
 }
 
 #[cfg(test)]
@@ -63,7 +69,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_status() {
-        for text in ["", "20", "9xx", "xx", "299-200", "200-", "abc", "600", "200,,201"] {
+        for text in [
+            "", "20", "9xx", "xx", "299-200", "200-", "abc", "600", "200,,201",
+        ] {
             assert!(text.parse::<Statuses>().is_err(), "{text}");
         }
     }

@@ -13,8 +13,13 @@ pub(super) struct TcpProbe {
 
 impl TcpProbe {
     pub(super) fn new(address: &str) -> Result<Self, String> {
-        let Address { host, port } = address.parse::<Address>().map_err(|error| error.to_string())?;
-        Ok(Self { host: host.to_string(), port })
+        let Address { host, port } = address
+            .parse::<Address>()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            host: host.to_string(),
+            port,
+        })
     }
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {

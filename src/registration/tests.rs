@@ -24,7 +24,10 @@ fn after(registration: &mut Registration, now: Instant, events: &[Event]) -> Vec
 
 const UP: Event = Event::Verdict(Verdict::Up);
 const DOWN: Event = Event::Verdict(Verdict::Down);
-const ANNOUNCED: Event = Event::Announced { lease: LEASE, revision: 10 };
+const ANNOUNCED: Event = Event::Announced {
+    lease: LEASE,
+    revision: 10,
+};
 
 fn changed(revision: Revision, holder: Holder) -> Event {
     Event::Changed { revision, holder }
@@ -32,9 +35,18 @@ fn changed(revision: Revision, holder: Holder) -> Event {
 
 #[test]
 fn the_next_request_follows_from_what_is_wanted_and_what_is_known() {
-    let present = Key::Present { lease: LEASE, revision: 10 };
-    let held = Key::Displaced { revision: 10, held: Some(LEASE) };
-    let displaced = Key::Displaced { revision: 10, held: None };
+    let present = Key::Present {
+        lease: LEASE,
+        revision: 10,
+    };
+    let held = Key::Displaced {
+        revision: 10,
+        held: Some(LEASE),
+    };
+    let displaced = Key::Displaced {
+        revision: 10,
+        held: None,
+    };
     let by_lease = Some(Action::Withdraw(Claim::Lease(LEASE)));
     let announce = Some(Action::Announce { take_over: false });
     let sweep = Some(Action::Withdraw(Claim::Granted));
@@ -48,7 +60,12 @@ fn the_next_request_follows_from_what_is_wanted_and_what_is_known() {
     ];
     let now = Instant::now();
     for (key, expected) in table {
-        let wishes = [None, Some(Verdict::Up), Some(Verdict::Down), Some(Verdict::Up)];
+        let wishes = [
+            None,
+            Some(Verdict::Up),
+            Some(Verdict::Down),
+            Some(Verdict::Up),
+        ];
         for (column, (wanted, expected)) in wishes.into_iter().zip(expected).enumerate() {
             for in_flight in [false, true] {
                 let mut registration = registration();
@@ -57,10 +74,17 @@ fn the_next_request_follows_from_what_is_wanted_and_what_is_known() {
                 registration.announced_before = true;
                 registration.in_flight = in_flight;
                 if column == 3 {
-                    registration.phase = Phase::Withdrawing { by: now + GRACE, drain: false };
+                    registration.phase = Phase::Withdrawing {
+                        by: now + GRACE,
+                        drain: false,
+                    };
                 }
                 let expected = if in_flight { None } else { expected };
-                assert_eq!(registration.next_request(), expected, "{key:?} column {column}");
+                assert_eq!(
+                    registration.next_request(),
+                    expected,
+                    "{key:?} column {column}"
+                );
             }
         }
     }
@@ -76,7 +100,10 @@ fn nothing_is_asked_of_etcd_before_the_first_verdict() {
 fn the_first_announcement_takes_over_and_later_ones_do_not() {
     let now = Instant::now();
     let mut registration = registration();
-    assert_eq!(registration.on(UP, now), [Action::Announce { take_over: true }]);
+    assert_eq!(
+        registration.on(UP, now),
+        [Action::Announce { take_over: true }]
+    );
     assert_eq!(registration.on(ANNOUNCED, now), [Action::Ready]);
     assert_eq!(
         registration.on(Event::LeaseLost { lease: LEASE }, now),
@@ -105,7 +132,10 @@ fn a_failed_request_is_retried_after_a_delay_or_on_connecting() {
         registration.clone().on(Event::DeadlineReached, retry),
         [Action::Announce { take_over: true }]
     );
-    assert_eq!(registration.on(Event::Connected, now), [Action::Announce { take_over: true }]);
+    assert_eq!(
+        registration.on(Event::Connected, now),
+        [Action::Announce { take_over: true }]
+    );
 }
 
 #[test]
@@ -113,7 +143,10 @@ fn the_latest_verdict_is_applied_when_the_answer_comes() {
     let now = Instant::now();
     let mut registration = registration();
     assert_eq!(after(&mut registration, now, &[UP, DOWN]), []);
-    assert_eq!(registration.on(ANNOUNCED, now), [Action::Withdraw(Claim::Lease(LEASE))]);
+    assert_eq!(
+        registration.on(ANNOUNCED, now),
+        [Action::Withdraw(Claim::Lease(LEASE))]
+    );
 }
 
 #[test]
@@ -160,10 +193,17 @@ fn displaced_by_a_live_lease_we_give_ours_back_stand_by_and_return_when_it_goes(
 fn news_older_than_the_announcement_is_dropped() {
     let now = Instant::now();
     let mut registration = registration();
-    after(&mut registration, now, &[UP, changed(9, Holder::Lease(FOREIGN)), ANNOUNCED]);
+    after(
+        &mut registration,
+        now,
+        &[UP, changed(9, Holder::Lease(FOREIGN)), ANNOUNCED],
+    );
     assert_eq!(registration.status(), Status::Registered);
     assert_eq!(registration.on(changed(10, Holder::Lease(LEASE)), now), []);
-    assert_eq!(registration.on(Event::LeaseLost { lease: FOREIGN }, now), []);
+    assert_eq!(
+        registration.on(Event::LeaseLost { lease: FOREIGN }, now),
+        []
+    );
 }
 
 #[test]
@@ -171,7 +211,11 @@ fn a_change_that_overtakes_the_answer_is_not_missed() {
     let now = Instant::now();
     let mut registration = registration();
     assert_eq!(
-        after(&mut registration, now, &[UP, changed(11, Holder::Lease(FOREIGN)), ANNOUNCED]),
+        after(
+            &mut registration,
+            now,
+            &[UP, changed(11, Holder::Lease(FOREIGN)), ANNOUNCED]
+        ),
         [Action::Ready, Action::Withdraw(Claim::Lease(LEASE))]
     );
 }
@@ -182,7 +226,13 @@ fn a_fresh_read_counts_even_if_etcd_was_wiped_and_its_revisions_start_over() {
     let mut registration = registration();
     after(&mut registration, now, &[UP, ANNOUNCED]);
     assert_eq!(
-        registration.on(Event::Read { revision: 1, holder: Holder::Nobody }, now),
+        registration.on(
+            Event::Read {
+                revision: 1,
+                holder: Holder::Nobody
+            },
+            now
+        ),
         [Action::Announce { take_over: false }]
     );
 }
@@ -192,7 +242,10 @@ fn shutdown_withdraws_drains_and_exits() {
     let now = Instant::now();
     let mut registration = registration();
     after(&mut registration, now, &[UP, ANNOUNCED]);
-    assert_eq!(registration.on(Event::Shutdown, now), [Action::Withdraw(Claim::Lease(LEASE))]);
+    assert_eq!(
+        registration.on(Event::Shutdown, now),
+        [Action::Withdraw(Claim::Lease(LEASE))]
+    );
     assert_eq!(registration.on(Event::Withdrawn, now), []);
     assert_eq!(registration.deadline(), Some(now + DRAIN));
     assert_eq!(
@@ -206,7 +259,10 @@ fn shutdown_of_an_unhealthy_one_exits_at_once() {
     let now = Instant::now();
     let mut registration = registration();
     after(&mut registration, now, &[DOWN, Event::Withdrawn]);
-    assert_eq!(registration.on(Event::Shutdown, now), [Action::Exit(Outcome::Clean)]);
+    assert_eq!(
+        registration.on(Event::Shutdown, now),
+        [Action::Exit(Outcome::Clean)]
+    );
 }
 
 #[test]
@@ -227,8 +283,20 @@ fn shutdown_gives_up_when_the_grace_ends_and_a_second_one_does_not_extend_it() {
 fn shutdown_cuts_a_back_off_short() {
     let now = Instant::now();
     let mut registration = registration();
-    after(&mut registration, now, &[UP, ANNOUNCED, Event::LeaseLost { lease: LEASE }, Event::Failed]);
-    assert_eq!(registration.on(Event::Shutdown, now), [Action::Withdraw(Claim::Granted)]);
+    after(
+        &mut registration,
+        now,
+        &[
+            UP,
+            ANNOUNCED,
+            Event::LeaseLost { lease: LEASE },
+            Event::Failed,
+        ],
+    );
+    assert_eq!(
+        registration.on(Event::Shutdown, now),
+        [Action::Withdraw(Claim::Granted)]
+    );
 }
 
 /// What an etcd that loses answers, with another writer on the key, would tell.
@@ -236,7 +304,9 @@ fn shutdown_cuts_a_back_off_short() {
 enum Step {
     Verdict(bool),
     /// The request under way is carried out; its answer may get lost.
-    Answer { lost: bool },
+    Answer {
+        lost: bool,
+    },
     /// The request under way never gets there.
     Fail,
     LeaseLost,
@@ -301,7 +371,10 @@ impl World {
                     assert!(self.request.is_none(), "two requests at once");
                     assert!(self.exit.is_none(), "a request after the end");
                     if let Action::Announce { .. } = action {
-                        assert!(self.up && !self.stopping, "announced while unhealthy or stopping");
+                        assert!(
+                            self.up && !self.stopping,
+                            "announced while unhealthy or stopping"
+                        );
                     }
                     if let Action::Withdraw(Claim::Lease(lease)) = action {
                         assert!(self.ours.contains(&lease), "a foreign lease was claimed");
@@ -318,7 +391,10 @@ impl World {
         if self.holder != holder {
             self.revision += 1;
             self.holder = holder;
-            self.tell(Event::Changed { revision: self.revision, holder });
+            self.tell(Event::Changed {
+                revision: self.revision,
+                holder,
+            });
         }
     }
 
@@ -327,19 +403,26 @@ impl World {
     }
 
     fn answer(&mut self, lost: bool) {
-        let Some(request) = self.request.take() else { return };
+        let Some(request) = self.request.take() else {
+            return;
+        };
         let answer = match request {
             Action::Announce { take_over } => {
                 let foreign = matches!(self.holder, Holder::Lease(_)) && !self.is_ours();
                 if foreign && !take_over {
-                    Event::Occupied { revision: self.revision }
+                    Event::Occupied {
+                        revision: self.revision,
+                    }
                 } else {
                     self.next_lease += 1;
                     let lease = self.next_lease;
                     self.ours.push(lease);
                     self.revision += 1;
                     self.holder = Holder::Lease(lease);
-                    Event::Announced { lease, revision: self.revision }
+                    Event::Announced {
+                        lease,
+                        revision: self.revision,
+                    }
                 }
             }
             Action::Withdraw(_) => {
@@ -384,13 +467,20 @@ impl World {
             Step::DeletedByHand => self.set(Holder::Nobody),
             Step::Reconnect => {
                 if self.request.is_none() {
-                    self.tell(Event::Read { revision: self.revision, holder: self.holder });
+                    self.tell(Event::Read {
+                        revision: self.revision,
+                        holder: self.holder,
+                    });
                     self.tell(Event::Connected);
                 }
             }
             Step::Wait(millis) => {
                 self.now += Duration::from_millis(millis);
-                if self.registration.deadline().is_some_and(|deadline| deadline <= self.now) {
+                if self
+                    .registration
+                    .deadline()
+                    .is_some_and(|deadline| deadline <= self.now)
+                {
                     self.tell(Event::DeadlineReached);
                 }
             }

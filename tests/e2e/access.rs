@@ -14,7 +14,14 @@ fn etcd_with_users() -> Etcd {
     etcd.ctl(&["user", "add", "root:secret"]);
     etcd.ctl(&["user", "grant-role", "root", "root"]);
     etcd.ctl(&["role", "add", "web"]);
-    etcd.ctl(&["role", "grant-permission", "web", "--prefix=true", "readwrite", "/services/web/"]);
+    etcd.ctl(&[
+        "role",
+        "grant-permission",
+        "web",
+        "--prefix=true",
+        "readwrite",
+        "/services/web/",
+    ]);
     etcd.ctl(&["user", "add", "web:sesame"]);
     etcd.ctl(&["user", "grant-role", "web", "web"]);
     etcd.ctl(&["auth", "enable"]);
@@ -28,7 +35,11 @@ fn a_user_with_a_password_file_and_a_narrow_role_is_enough() {
     let password = tempfile::NamedTempFile::new().unwrap();
     fs::write(password.path(), "sesame\n").unwrap();
     let password_file = password.path().display().to_string();
-    let mut agent = Agent::start(&etcd, &backend, &["--user", "web", "--password-file", &password_file]);
+    let mut agent = Agent::start(
+        &etcd,
+        &backend,
+        &["--user", "web", "--password-file", &password_file],
+    );
     etcd.wait_for(&backend.key(), SOON);
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_for_exit(SOON), 0);
@@ -40,7 +51,14 @@ fn a_wrong_password_is_said_in_one_line_and_exits_3() {
     let (etcd, backend) = (etcd_with_users(), Nginx::start());
     let (code, said, complaint) = outcome(
         register()
-            .args(["--service", "web", "--address", &backend.address(), "--endpoints", &etcd.url()])
+            .args([
+                "--service",
+                "web",
+                "--address",
+                &backend.address(),
+                "--endpoints",
+                &etcd.url(),
+            ])
             .args(["--user", "web:wrong", "--log-level", "error"]),
     );
     assert_eq!((code, said.as_str()), (3, ""));
@@ -59,11 +77,21 @@ fn a_role_that_does_not_cover_the_key_exits_3() {
     let (etcd, backend) = (etcd_with_users(), Nginx::start());
     let (code, _, complaint) = outcome(
         register()
-            .args(["--service", "other", "--address", &backend.address(), "--endpoints", &etcd.url()])
+            .args([
+                "--service",
+                "other",
+                "--address",
+                &backend.address(),
+                "--endpoints",
+                &etcd.url(),
+            ])
             .args(["--user", "web:sesame", "--log-level", "error"]),
     );
     assert_eq!(code, 3);
-    assert!(complaint.ends_with("refused: permission denied\n"), "{complaint}");
+    assert!(
+        complaint.ends_with("refused: permission denied\n"),
+        "{complaint}"
+    );
 }
 
 /// A certificate authority, and what it signed.
@@ -90,8 +118,14 @@ impl Pki {
     fn issue(&self, name: &str, hosts: &[&str]) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        let cert = CertificateParams::new(hosts).unwrap().signed_by(&key, &self.ca).unwrap();
-        let (cert_path, key_path) = (self.path(&format!("{name}.pem")), self.path(&format!("{name}.key")));
+        let cert = CertificateParams::new(hosts)
+            .unwrap()
+            .signed_by(&key, &self.ca)
+            .unwrap();
+        let (cert_path, key_path) = (
+            self.path(&format!("{name}.pem")),
+            self.path(&format!("{name}.key")),
+        );
         fs::write(&cert_path, cert.pem()).unwrap();
         fs::write(&key_path, key.serialize_pem()).unwrap();
         (cert_path, key_path)
@@ -106,7 +140,12 @@ fn tls_etcd(pki: &Pki) -> (Etcd, (PathBuf, PathBuf)) {
     let client = pki.issue("client", &["client"]);
     let ip = *own_address().ip();
     let (cert, key) = pki.issue("server", &[&ip.to_string()]);
-    let etcd = Etcd::start_tls(ip, &pki.path("ca.pem"), (&cert, &key), (&client.0, &client.1));
+    let etcd = Etcd::start_tls(
+        ip,
+        &pki.path("ca.pem"),
+        (&cert, &key),
+        (&client.0, &client.1),
+    );
     (etcd, client)
 }
 
@@ -115,7 +154,11 @@ fn tls_with_a_client_certificate_registers() {
     let (pki, backend) = (Pki::new(), Nginx::start());
     let (etcd, (cert, key)) = tls_etcd(&pki);
     let (ca, cert, key) = (text(&pki.path("ca.pem")), text(&cert), text(&key));
-    let _agent = Agent::start(&etcd, &backend, &["--cacert", &ca, "--cert", &cert, "--cert-key", &key]);
+    let _agent = Agent::start(
+        &etcd,
+        &backend,
+        &["--cacert", &ca, "--cert", &cert, "--cert-key", &key],
+    );
     etcd.wait_for(&backend.key(), SOON);
 }
 
@@ -127,14 +170,30 @@ fn a_certificate_of_an_unknown_authority_exits_3_unless_verification_is_off() {
     let attempt = |flags: &[&str]| {
         outcome(
             register()
-                .args(["--once", "--service", "web", "--address", &backend.address()])
-                .args(["--endpoints", &etcd.url(), "--cert", &cert, "--cert-key", &key])
+                .args([
+                    "--once",
+                    "--service",
+                    "web",
+                    "--address",
+                    &backend.address(),
+                ])
+                .args([
+                    "--endpoints",
+                    &etcd.url(),
+                    "--cert",
+                    &cert,
+                    "--cert-key",
+                    &key,
+                ])
                 .args(flags),
         )
     };
     let (code, _, complaint) = attempt(&["--cacert", &ca]);
     assert_eq!(code, 3);
-    assert!(complaint.contains("invalid peer certificate"), "{complaint}");
+    assert!(
+        complaint.contains("invalid peer certificate"),
+        "{complaint}"
+    );
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
     assert_eq!(etcd.get(&backend.key()), None);
     assert_eq!(attempt(&["--insecure-skip-tls-verify"]).0, 0);
@@ -146,9 +205,24 @@ fn an_agent_without_the_certificate_that_etcd_asks_for_exits_3() {
     let (etcd, _) = tls_etcd(&pki);
     let (code, _, complaint) = outcome(
         register()
-            .args(["--service", "web", "--address", &backend.address(), "--endpoints", &etcd.url()])
-            .args(["--cacert", &text(&pki.path("ca.pem")), "--log-level", "error"]),
+            .args([
+                "--service",
+                "web",
+                "--address",
+                &backend.address(),
+                "--endpoints",
+                &etcd.url(),
+            ])
+            .args([
+                "--cacert",
+                &text(&pki.path("ca.pem")),
+                "--log-level",
+                "error",
+            ]),
     );
     assert_eq!(code, 3, "{complaint}");
-    assert!(complaint.contains("refused: received fatal alert"), "{complaint}");
+    assert!(
+        complaint.contains("refused: received fatal alert"),
+        "{complaint}"
+    );
 }

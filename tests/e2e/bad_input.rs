@@ -38,8 +38,14 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
             &["--service", "web", "--address", "10.0.0.5"],
             "register: --address \"10.0.0.5\": has no port; write HOST:PORT, as in 10.0.0.5:80",
         ),
-        (&[&WEB[..], &["--ttl", "0"]].concat(), "register: --ttl \"0\": must be at least 1s"),
-        (&[&WEB[..], &["--ttl", "0s"]].concat(), "register: --ttl \"0s\": must be at least 1s"),
+        (
+            &[&WEB[..], &["--ttl", "0"]].concat(),
+            "register: --ttl \"0\": must be at least 1s",
+        ),
+        (
+            &[&WEB[..], &["--ttl", "0s"]].concat(),
+            "register: --ttl \"0s\": must be at least 1s",
+        ),
         (
             &[&WEB[..], &["--check", "ftp://x/"]].concat(),
             "register: --check \"ftp://x/\": unknown scheme; use http://, https://, tcp://, exec: or none",
@@ -57,7 +63,11 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
             "register: --endpoints \"ftp://10.0.0.1:2379\": unknown scheme; use http:// or https://",
         ),
         (
-            &[&WEB[..], &["--check", "tcp://10.0.0.5:80", "--expect", "200"]].concat(),
+            &[
+                &WEB[..],
+                &["--check", "tcp://10.0.0.5:80", "--expect", "200"],
+            ]
+            .concat(),
             "register: --expect: only for http:// and https:// checks",
         ),
         (
@@ -65,7 +75,16 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
             "register: --user \"root\": has no password; use --password-file or ETCDCTL_PASSWORD",
         ),
         (
-            &[&WEB[..], &["--endpoints", "https://10.0.0.1:2379", "--cacert", "/nonexistent"]].concat(),
+            &[
+                &WEB[..],
+                &[
+                    "--endpoints",
+                    "https://10.0.0.1:2379",
+                    "--cacert",
+                    "/nonexistent",
+                ],
+            ]
+            .concat(),
             "register: --cacert \"/nonexistent\": I/O error: No such file or directory (os error 2)",
         ),
     ];
@@ -85,6 +104,16 @@ fn an_unknown_flag_exits_2() {
 fn a_mistake_writes_nothing() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     let before = etcd.revision();
-    refusal(&["--once", "--service", "web", "--address", &backend.address(), "--endpoints", &etcd.url(), "--ttl", "0s"]);
+    refusal(&[
+        "--once",
+        "--service",
+        "web",
+        "--address",
+        &backend.address(),
+        "--endpoints",
+        &etcd.url(),
+        "--ttl",
+        "0s",
+    ]);
     assert_eq!(etcd.revision(), before);
 }

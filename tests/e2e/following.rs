@@ -110,7 +110,11 @@ fn a_short_hiccup_is_forgiven_with_a_higher_fall() {
     let passed = agent.log().matches("HTTP status 200").count();
     eventually("it passes again", SOON, || {
         let now = agent.log().matches("HTTP status 200").count();
-        if now > passed { Ok(()) } else { Err(agent.log()) }
+        if now > passed {
+            Ok(())
+        } else {
+            Err(agent.log())
+        }
     });
     assert_eq!(etcd.revision(), before);
 }

@@ -9,19 +9,19 @@
 
 mod harness;
 
-/// Up, down, stopped, killed: the key follows the backend and the agent.
-mod following;
-/// Etcd killed, hung, wiped, cut off.
-mod outages;
-/// Who may hold and who may delete the key.
-mod ownership;
-/// `--once`, `deregister`, `list`, `check`.
-mod oneshot;
-/// HTTP, TCP and exec probes against backends that misbehave.
-mod probing;
 /// Users and TLS.
 mod access;
 /// Mistakes on the command line.
 mod bad_input;
+/// Up, down, stopped, killed: the key follows the backend and the agent.
+mod following;
+/// `--once`, `deregister`, `list`, `check`.
+mod oneshot;
+/// Etcd killed, hung, wiped, cut off.
+mod outages;
+/// Who may hold and who may delete the key.
+mod ownership;
+/// HTTP, TCP and exec probes against backends that misbehave.
+mod probing;
 /// What the service manager is told.
 mod systemd;

@@ -5,7 +5,15 @@ use crate::harness::{Etcd, Nginx, register};
 
 fn once(etcd: &Etcd, backend: &Nginx) -> Command {
     let mut command = register();
-    command.args(["--once", "--service", "web", "--address", &backend.address(), "--endpoints", &etcd.url()]);
+    command.args([
+        "--once",
+        "--service",
+        "web",
+        "--address",
+        &backend.address(),
+        "--endpoints",
+        &etcd.url(),
+    ]);
     command
 }
 
@@ -14,7 +22,13 @@ fn once_with_a_healthy_backend_leaves_a_key_that_expires() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     let (code, said, _) = outcome(once(&etcd, &backend).args(["--ttl", "2s"]));
     assert_eq!(code, 0);
-    assert_eq!(said, format!("{}: healthy (HTTP status 200); registered for 2s\n", backend.key()));
+    assert_eq!(
+        said,
+        format!(
+            "{}: healthy (HTTP status 200); registered for 2s\n",
+            backend.key()
+        )
+    );
     assert!(etcd.get(&backend.key()).is_some());
     etcd.wait_until_gone(&backend.key(), std::time::Duration::from_secs(5));
 }
@@ -38,7 +52,10 @@ fn once_leaves_a_registration_for_another_address_alone() {
     let (code, said, _) = outcome(&mut once(&etcd, &backend));
     assert_eq!(code, 1);
     assert!(said.ends_with("was not registered\n"), "{said}");
-    assert_eq!(etcd.get(&backend.key()).expect("theirs").value, "10.9.8.7:1");
+    assert_eq!(
+        etcd.get(&backend.key()).expect("theirs").value,
+        "10.9.8.7:1"
+    );
 }
 
 #[test]
@@ -48,21 +65,36 @@ fn once_without_etcd_exits_3_with_one_line() {
     let (code, said, complaint) = outcome(&mut once(&etcd, &backend));
     assert_eq!((code, said.as_str()), (3, ""));
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
-    assert!(complaint.contains("the backend is healthy, but etcd could not be told"), "{complaint}");
+    assert!(
+        complaint.contains("the backend is healthy, but etcd could not be told"),
+        "{complaint}"
+    );
 }
 
 #[test]
 fn deregister_removes_ours_and_only_ours() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     let mut deregister = register();
-    deregister.args(["deregister", "--service", "web", "--address", &backend.address()]);
+    deregister.args([
+        "deregister",
+        "--service",
+        "web",
+        "--address",
+        &backend.address(),
+    ]);
     deregister.args(["--endpoints", &etcd.url()]);
     etcd.put_leased(&backend.key(), &backend.address(), 60);
-    assert_eq!(outcome(&mut deregister).1, format!("{}: deregistered\n", backend.key()));
+    assert_eq!(
+        outcome(&mut deregister).1,
+        format!("{}: deregistered\n", backend.key())
+    );
     assert_eq!(etcd.get(&backend.key()), None);
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
     let (code, said, _) = outcome(&mut deregister);
-    assert_eq!((code, said), (0, format!("{}: nothing of ours there\n", backend.key())));
+    assert_eq!(
+        (code, said),
+        (0, format!("{}: nothing of ours there\n", backend.key()))
+    );
     assert!(etcd.get(&backend.key()).is_some());
 }
 
@@ -74,28 +106,45 @@ fn list_shows_keys_values_and_time_left() {
     etcd.ctl(&["put", "/servicesX/other", "not ours"]);
     let (code, table, _) = outcome(register().args(["list", "--endpoints", &etcd.url()]));
     assert_eq!(code, 0);
-    let rows: Vec<Vec<&str>> = table.lines().map(|row| row.split_whitespace().collect()).collect();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .map(|row| row.split_whitespace().collect())
+        .collect();
     assert_eq!(rows.len(), 3, "{table}");
     assert_eq!(rows[1][..2], ["/services/apache/10.0.0.5", "10.0.0.5:7777"]);
     assert!(["99s", "98s", "97s"].contains(&rows[1][2]), "{table}");
     assert_eq!(rows[1][3], lease.trim_start_matches('0'));
     assert_eq!(rows[2][2..], ["-", "-"]);
-    let (_, json, _) = outcome(register().args(["list", "/services/apache", "--output", "json", "--endpoints", &etcd.url()]));
+    let (_, json, _) = outcome(register().args([
+        "list",
+        "/services/apache",
+        "--output",
+        "json",
+        "--endpoints",
+        &etcd.url(),
+    ]));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(json[1], serde_json::json!({
-        "key": "/services/apache/by-hand", "value": "10.0.0.6:7777", "ttl_left": null, "lease": null
-    }));
+    assert_eq!(
+        json[1],
+        serde_json::json!({
+            "key": "/services/apache/by-hand", "value": "10.0.0.6:7777", "ttl_left": null, "lease": null
+        })
+    );
 }
 
 #[test]
 fn check_needs_no_etcd_and_tells_by_its_exit_code() {
     let mut backend = Nginx::start();
-    let check = |backend: &Nginx| outcome(register().args(["check", "--address", &backend.address()]));
+    let check =
+        |backend: &Nginx| outcome(register().args(["check", "--address", &backend.address()]));
     let (code, said, _) = check(&backend);
     assert_eq!(code, 0);
     assert!(said.starts_with("healthy: HTTP status 200 in "), "{said}");
     backend.stop();
     let (code, said, _) = check(&backend);
     assert_eq!(code, 1);
-    assert!(said.starts_with("unhealthy: Connection refused (os error 111) in "), "{said}");
+    assert!(
+        said.starts_with("unhealthy: Connection refused (os error 111) in "),
+        "{said}"
+    );
 }

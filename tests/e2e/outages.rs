@@ -77,7 +77,14 @@ fn a_hung_member_is_left_for_another_before_the_lease_runs_out() {
     let endpoints = format!("{},{}", members[0].url(), members[1].url());
     let agent = Agent::spawn(
         register()
-            .args(["--service", "web", "--address", &backend.address(), "--endpoints", &endpoints])
+            .args([
+                "--service",
+                "web",
+                "--address",
+                &backend.address(),
+                "--endpoints",
+                &endpoints,
+            ])
             .args(["--ttl", "6s", "--interval", "200ms"]),
     );
     let before = members[1].wait_for(&backend.key(), SOON);
@@ -86,7 +93,12 @@ fn a_hung_member_is_left_for_another_before_the_lease_runs_out() {
     // Two TTLs after the hang the very same lease must still hold the key.
     let end = Instant::now() + Duration::from_secs(12);
     while Instant::now() < end {
-        assert_eq!(members[1].get(&backend.key()), Some(before.clone()), "{}", agent.log());
+        assert_eq!(
+            members[1].get(&backend.key()),
+            Some(before.clone()),
+            "{}",
+            agent.log()
+        );
         std::thread::sleep(Duration::from_millis(200));
     }
     members[0].resume();
@@ -102,7 +114,10 @@ fn a_stop_while_etcd_is_down_takes_no_longer_than_allowed_and_exits_3() {
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_for_exit(SOON), 3);
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(900) && took < Duration::from_secs(3), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(900) && took < Duration::from_secs(3),
+        "{took:?}"
+    );
 }
 
 #[test]

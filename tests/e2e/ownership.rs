@@ -10,9 +10,11 @@ fn a_key_deleted_by_hand_is_put_again_under_a_new_lease() {
     etcd.ctl(&["del", &backend.key()]);
     let after = etcd.wait_for(&backend.key(), SOON);
     assert_ne!(after.lease, before.lease);
-    eventually("the old lease is given back", SOON, || match etcd.lease_count() {
-        1 => Ok(()),
-        count => Err(format!("{count} leases")),
+    eventually("the old lease is given back", SOON, || {
+        match etcd.lease_count() {
+            1 => Ok(()),
+            count => Err(format!("{count} leases")),
+        }
     });
 }
 
@@ -56,7 +58,13 @@ fn another_value_is_taken_over_and_that_is_said_once() {
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
     let agent = Agent::start(&etcd, &backend, &[]);
     etcd.wait_for_value(&backend.key(), &backend.address());
-    assert_eq!(agent.log().matches("took over a key that held another value").count(), 1);
+    assert_eq!(
+        agent
+            .log()
+            .matches("took over a key that held another value")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -66,11 +74,16 @@ fn displaced_it_stands_by_and_returns_when_the_other_goes() {
     etcd.wait_for(&backend.key(), SOON);
     let other = etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
     agent.wait_for_log("displaced by another registration", SOON);
-    eventually("our lease is given back", SOON, || match etcd.lease_count() {
-        1 => Ok(()),
-        count => Err(format!("{count} leases")),
+    eventually("our lease is given back", SOON, || {
+        match etcd.lease_count() {
+            1 => Ok(()),
+            count => Err(format!("{count} leases")),
+        }
     });
-    assert_eq!(etcd.get(&backend.key()).expect("theirs").value, "10.9.8.7:1");
+    assert_eq!(
+        etcd.get(&backend.key()).expect("theirs").value,
+        "10.9.8.7:1"
+    );
     etcd.ctl(&["lease", "revoke", &other]);
     etcd.wait_for_value(&backend.key(), &backend.address());
 }
@@ -84,7 +97,10 @@ fn a_displaced_agent_that_stops_leaves_the_others_key_alone() {
     agent.wait_for_log("displaced by another registration", SOON);
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_for_exit(SOON), 0);
-    assert_eq!(etcd.get(&backend.key()).expect("theirs").value, "10.9.8.7:1");
+    assert_eq!(
+        etcd.get(&backend.key()).expect("theirs").value,
+        "10.9.8.7:1"
+    );
 }
 
 #[test]

@@ -8,7 +8,9 @@ use crate::harness::{Nginx, eventually, register};
 /// Exit code and verdict of `register check` with these flags.
 fn check(flags: &[&str]) -> (i32, String) {
     let (code, said, complaint) = outcome(register().arg("check").args(flags));
-    let verdict = said.rsplit_once(" in ").map_or(said.clone(), |(verdict, _)| verdict.to_owned());
+    let verdict = said
+        .rsplit_once(" in ")
+        .map_or(said.clone(), |(verdict, _)| verdict.to_owned());
     (code, verdict + &complaint)
 }
 
@@ -32,7 +34,10 @@ fn write_until_refused(mut stream: TcpStream, bytes: &[u8]) {
 fn redirects_pass_and_are_not_followed() {
     let backend = Nginx::start_with("", "location /r { return 302 http://192.0.2.1/; }");
     let url = format!("http://{}/r", backend.address());
-    assert_eq!(check(&["--check", &url]), (0, "healthy: HTTP status 302".to_owned()));
+    assert_eq!(
+        check(&["--check", &url]),
+        (0, "healthy: HTTP status 302".to_owned())
+    );
     assert_eq!(
         check(&["--check", &url, "--expect", "2xx"]),
         (1, "unhealthy: HTTP status 302".to_owned())
@@ -43,7 +48,10 @@ fn redirects_pass_and_are_not_followed() {
 fn server_errors_fail_unless_expected() {
     let backend = Nginx::start_with("", "location /e { return 503; }");
     let url = format!("http://{}/e", backend.address());
-    assert_eq!(check(&["--check", &url]), (1, "unhealthy: HTTP status 503".to_owned()));
+    assert_eq!(
+        check(&["--check", &url]),
+        (1, "unhealthy: HTTP status 503".to_owned())
+    );
     assert_eq!(check(&["--check", &url, "--expect", "200,5xx"]).0, 0);
 }
 
@@ -54,11 +62,23 @@ fn the_body_the_headers_and_the_method_can_be_asked_for() {
         "location /h { if ($http_x_token = 'sesame') { return 200 \"$host $request_method\"; } return 403; }",
     );
     let url = format!("http://{}/h", backend.address());
-    let asked = ["--check", &url, "--header", "X-Token: sesame", "--host", "web.example", "--method", "POST"];
+    let asked = [
+        "--check",
+        &url,
+        "--header",
+        "X-Token: sesame",
+        "--host",
+        "web.example",
+        "--method",
+        "POST",
+    ];
     let matching = [&asked[..], &["--body-regex", "^web.example POST$"]].concat();
     assert_eq!(check(&matching).0, 0);
     let other = [&asked[..], &["--body-regex", "GET"]].concat();
-    assert_eq!(check(&other), (1, "unhealthy: the body does not match".to_owned()));
+    assert_eq!(
+        check(&other),
+        (1, "unhealthy: the body does not match".to_owned())
+    );
     assert_eq!(check(&["--check", &url]).1, "unhealthy: HTTP status 403");
 }
 
@@ -118,7 +138,10 @@ fn proxy_variables_are_not_followed() {
 fn tcp_asks_for_a_listener_only() {
     let mut backend = Nginx::start();
     let url = format!("tcp://{}", backend.address());
-    assert_eq!(check(&["--check", &url]), (0, "healthy: connected".to_owned()));
+    assert_eq!(
+        check(&["--check", &url]),
+        (0, "healthy: connected".to_owned())
+    );
     backend.stop();
     assert_eq!(check(&["--check", &url]).0, 1);
 }
@@ -128,7 +151,10 @@ fn a_command_passes_by_its_exit_code() {
     assert_eq!(check(&["--check", "exec:true"]).0, 0);
     assert_eq!(
         check(&["--check", "exec:exit 3"]),
-        (1, "unhealthy: the command ended with exit status: 3".to_owned())
+        (
+            1,
+            "unhealthy: the command ended with exit status: 3".to_owned()
+        )
     );
 }
 
@@ -140,12 +166,16 @@ fn a_command_that_hangs_is_killed_with_all_that_it_started() {
     assert_eq!(check(&["--check", &command, "--timeout", "500ms"]).0, 1);
     let pid = std::fs::read_to_string(&pids).unwrap();
     let status = format!("/proc/{}/status", pid.trim());
-    eventually("the command's child is gone", Duration::from_secs(5), || {
-        match std::fs::read_to_string(&status) {
-            Err(_) => Ok(()),
-            // An orphan is dead even if nobody reaps it.
-            Ok(text) if text.contains("State:\tZ") => Ok(()),
-            Ok(text) => Err(text),
-        }
-    });
+    eventually(
+        "the command's child is gone",
+        Duration::from_secs(5),
+        || {
+            match std::fs::read_to_string(&status) {
+                Err(_) => Ok(()),
+                // An orphan is dead even if nobody reaps it.
+                Ok(text) if text.contains("State:\tZ") => Ok(()),
+                Ok(text) => Err(text),
+            }
+        },
+    );
 }

@@ -21,7 +21,14 @@ impl Manager {
     fn agent(&self, etcd: &Etcd, backend: &Nginx) -> Agent {
         Agent::spawn(
             register()
-                .args(["--service", "web", "--address", &backend.address(), "--endpoints", &etcd.url()])
+                .args([
+                    "--service",
+                    "web",
+                    "--address",
+                    &backend.address(),
+                    "--endpoints",
+                    &etcd.url(),
+                ])
                 .args(["--interval", "200ms", "--fast-interval", "100ms"])
                 .env("NOTIFY_SOCKET", self.directory.path().join("notify"))
                 .env("WATCHDOG_USEC", "200000"),
@@ -41,7 +48,9 @@ impl Manager {
     fn any(&self) -> String {
         let mut buffer = [0; 4096];
         let length = self.socket.recv(&mut buffer).expect("a message in time");
-        String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned()
+        String::from_utf8_lossy(&buffer[..length])
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -85,12 +94,18 @@ fn it_is_not_ready_while_etcd_is_away_but_alive() {
 fn the_watchdog_is_fed_at_half_its_time() {
     let (etcd, backend, manager) = (Etcd::start(), Nginx::start(), Manager::listen());
     let agent = manager.agent(&etcd, &backend);
-    manager.socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    manager
+        .socket
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
     for _ in 0..20 {
         manager.any();
     }
     agent.signal(Signal::STOP);
-    manager.socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    manager
+        .socket
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
     let silent = (0..50).any(|_| manager.socket.recv(&mut [0; 4096]).is_err());
     assert!(silent, "a stopped agent must not feed the watchdog");
 }

@@ -15,7 +15,8 @@ pub fn register() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_register"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("REGISTER_") || text.starts_with("ETCDCTL_") || text == "NOTIFY_SOCKET" {
+        if text.starts_with("REGISTER_") || text.starts_with("ETCDCTL_") || text == "NOTIFY_SOCKET"
+        {
             command.env_remove(name);
         }
     }
@@ -24,7 +25,11 @@ pub fn register() -> Command {
 
 /// Runs it to its end: exit code, standard output, standard error.
 pub fn outcome(command: &mut Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
 }
@@ -41,7 +46,14 @@ impl Agent {
         let url = etcd.url();
         Self::spawn(
             register()
-                .args(["--service", "web", "--address", &address, "--endpoints", &url])
+                .args([
+                    "--service",
+                    "web",
+                    "--address",
+                    &address,
+                    "--endpoints",
+                    &url,
+                ])
                 .args(["--interval", "200ms", "--fast-interval", "100ms"])
                 .args(flags),
         )
@@ -55,7 +67,10 @@ impl Agent {
             .stderr(File::create(log.path()).unwrap())
             .spawn()
             .unwrap();
-        Self { process: Owned(child), log }
+        Self {
+            process: Owned(child),
+            log,
+        }
     }
 
     pub fn log(&self) -> String {
@@ -75,9 +90,13 @@ impl Agent {
 
     /// Waits for the end; a signal's number n counts as 128+n.
     pub fn wait_for_exit(&mut self, limit: Duration) -> i32 {
-        eventually("the agent ends", limit, || match self.process.0.try_wait().unwrap() {
-            Some(status) => Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap())),
-            None => Err(fs::read_to_string(self.log.path()).unwrap()),
+        eventually("the agent ends", limit, || {
+            match self.process.0.try_wait().unwrap() {
+                Some(status) => Ok(status
+                    .code()
+                    .unwrap_or_else(|| 128 + status.signal().unwrap())),
+                None => Err(fs::read_to_string(self.log.path()).unwrap()),
+            }
         })
     }
 }

@@ -43,7 +43,11 @@ impl Etcd {
 
     pub fn start_cluster(size: usize) -> Vec<Self> {
         let mut members: Vec<_> = (0..size).map(|n| Self::prepare(&format!("m{n}"))).collect();
-        let cluster = members.iter().map(Self::member).collect::<Vec<_>>().join(",");
+        let cluster = members
+            .iter()
+            .map(Self::member)
+            .collect::<Vec<_>>()
+            .join(",");
         for member in &mut members {
             member.cluster.clone_from(&cluster);
             member.run();
@@ -56,7 +60,12 @@ impl Etcd {
 
     /// TLS, with client certificates asked for.
     /// `server` and `client` are certificate and key; `server`'s is for `ip`.
-    pub fn start_tls(ip: Ipv4Addr, ca: &Path, server: (&Path, &Path), client: (&Path, &Path)) -> Self {
+    pub fn start_tls(
+        ip: Ipv4Addr,
+        ca: &Path,
+        server: (&Path, &Path),
+        client: (&Path, &Path),
+    ) -> Self {
         let text = |path: &Path| path.display().to_string();
         let mut etcd = Self::prepare("m0");
         etcd.client.set_ip(ip);
@@ -110,9 +119,17 @@ impl Etcd {
             .args(["--name", &self.name])
             .arg("--data-dir")
             .arg(self.directory.path().join("data"))
-            .args(["--listen-client-urls", &self.url(), "--advertise-client-urls", &self.url()])
+            .args([
+                "--listen-client-urls",
+                &self.url(),
+                "--advertise-client-urls",
+                &self.url(),
+            ])
             .args(["--listen-peer-urls", &format!("http://{}", self.peer)])
-            .args(["--initial-advertise-peer-urls", &format!("http://{}", self.peer)])
+            .args([
+                "--initial-advertise-peer-urls",
+                &format!("http://{}", self.peer),
+            ])
             .args(["--initial-cluster", &self.cluster])
             // Quick elections, and leases as short as one second.
             .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
@@ -154,7 +171,8 @@ impl Etcd {
     }
 
     pub fn use_client_flags(&mut self, flags: &[&str]) {
-        self.client_flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        self.client_flags
+            .extend(flags.iter().map(|flag| (*flag).to_owned()));
     }
 
     pub fn ctl(&self, arguments: &[&str]) -> String {
@@ -174,13 +192,20 @@ impl Etcd {
         let mut command = tool("etcdctl");
         command
             .env("ETCDCTL_API", "3")
-            .args(["--endpoints", &self.url(), "--command-timeout=2s", "--dial-timeout=2s"])
+            .args([
+                "--endpoints",
+                &self.url(),
+                "--command-timeout=2s",
+                "--dial-timeout=2s",
+            ])
             .args(&self.client_flags);
         command
     }
 
     pub fn revision(&self) -> i64 {
-        self.json(&["get", "no such key"])["header"]["revision"].as_i64().unwrap()
+        self.json(&["get", "no such key"])["header"]["revision"]
+            .as_i64()
+            .unwrap()
     }
 
     pub fn get(&self, key: &str) -> Option<Held> {
@@ -212,7 +237,9 @@ impl Etcd {
     }
 
     pub fn wait_for(&self, key: &str, limit: Duration) -> Held {
-        eventually(&format!("{key} is there"), limit, || self.get(key).ok_or_else(|| "no key".to_owned()))
+        eventually(&format!("{key} is there"), limit, || {
+            self.get(key).ok_or_else(|| "no key".to_owned())
+        })
     }
 
     pub fn wait_for_value(&self, key: &str, value: &str) -> Held {
@@ -235,7 +262,10 @@ fn base64(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (mut bits, mut count) = (0_u32, 0);
     for symbol in text.bytes().filter(|symbol| *symbol != b'=') {
-        let value = ALPHABET.iter().position(|letter| *letter == symbol).unwrap();
+        let value = ALPHABET
+            .iter()
+            .position(|letter| *letter == symbol)
+            .unwrap();
         bits = bits << 6 | u32::try_from(value).unwrap();
         count += 6;
         if count >= 8 {

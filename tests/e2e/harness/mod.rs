@@ -18,12 +18,19 @@ pub use nginx::Nginx;
 pub const SOON: Duration = Duration::from_secs(10);
 
 /// Waits until `look` finds what is waited for, and fails with what it saw last.
-pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+pub fn eventually<T>(
+    what: &str,
+    limit: Duration,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> T {
     let deadline = Instant::now() + limit;
     loop {
         match look() {
             Ok(found) => return found,
-            Err(seen) => assert!(Instant::now() < deadline, "{what}: not within {limit:?}; last seen: {seen}"),
+            Err(seen) => assert!(
+                Instant::now() < deadline,
+                "{what}: not within {limit:?}; last seen: {seen}"
+            ),
         }
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -38,7 +45,11 @@ pub fn own_address() -> SocketAddrV4 {
     let own = NEXT.fetch_add(1, Ordering::Relaxed);
     assert!(own < 255, "more servers than addresses");
     let ip = Ipv4Addr::new(127, byte(100 + pid % 100), byte(pid / 100 % 256), own);
-    let port = TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind((ip, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     SocketAddrV4::new(ip, port)
 }
 
@@ -49,7 +60,9 @@ pub fn tool(name: &str) -> Command {
     let directories = std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into()])
         .chain([unpacked.join("bin"), unpacked.join("sbin")]);
-    let found = directories.map(|directory| directory.join(name)).find(|path| path.is_file());
+    let found = directories
+        .map(|directory| directory.join(name))
+        .find(|path| path.is_file());
     Command::new(found.unwrap_or_else(|| panic!("{name} is not installed: run `make deps`")))
 }
 

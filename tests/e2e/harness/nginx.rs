@@ -27,7 +27,11 @@ impl Nginx {
              server {{\n    listen {address} {listen};\n    location = / {{ return 200 'well\\n'; }}\n    {locations}\n  }}\n}}\n"
         );
         fs::write(directory.path().join("nginx.conf"), configuration).unwrap();
-        let mut nginx = Self { address, directory, process: None };
+        let mut nginx = Self {
+            address,
+            directory,
+            process: None,
+        };
         nginx.restart();
         nginx
     }
@@ -63,6 +67,8 @@ impl Nginx {
             .spawn()
             .unwrap();
         self.process = Some(Owned(child));
-        eventually("nginx answers", SOON, || TcpStream::connect(self.address).map_err(|e| e.to_string()));
+        eventually("nginx answers", SOON, || {
+            TcpStream::connect(self.address).map_err(|e| e.to_string())
+        });
     }
 }

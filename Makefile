@@ -1,0 +1,29 @@
+# make demo, make test: each installs what is missing first. See README.md.
+
+PREFIX ?= /usr
+TOOLS := $(CURDIR)/target/tools/usr
+export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
+
+.PHONY: demo test bench deps build install
+
+demo: deps
+	cargo build
+	tests/demo.sh
+
+test: deps
+	cargo fmt --check
+	cargo clippy --all-targets --workspace -- -D warnings
+	cargo test --workspace
+
+bench: deps
+	cargo build --release
+	benches/agent.sh
+
+deps:
+	@tests/deps.sh
+
+build: deps
+	cargo build --release
+
+install:
+	install -D -m 0755 target/release/register $(DESTDIR)$(PREFIX)/bin/register
