@@ -26,23 +26,23 @@ median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 spread() { sort -n | awk 'NR == 1 { low = $1 } { high = $1 } END { print low " – " high }'; }
 divide() { awk -v a="$1" -v b="$2" -v d="$3" 'BEGIN { printf "%.*f", d, a / b }'; }
 
-# etcd, with the v2 API that the loop's `etcdctl set --ttl` speaks.
-etcd --enable-v2 --data-dir "$work/etcd" --listen-client-urls http://127.0.0.1:0 \
-    --advertise-client-urls http://127.0.0.1:0 --listen-peer-urls http://127.0.0.1:0 2>"$work/etcd.log" &
+# etcd, with the v2 API that the loop's `etcdctl set --ttl` speaks; that asks for a port that can be
+# advertised.
+host=127.0.84.1
+port=$((20000 + RANDOM % 10000))
+etcd_url=http://$host:$port
+etcd --enable-v2 --data-dir "$work/etcd" --listen-client-urls "$etcd_url" \
+    --advertise-client-urls "$etcd_url" --listen-peer-urls http://127.0.0.1:0 2>"$work/etcd.log" &
 pids+=($!)
-until port=$(grep -oE 'serving .*127\.0\.0\.1:[0-9]+' "$work/etcd.log" | grep -oE '[0-9]+$'); do sleep 0.05; done
-etcd_url=http://127.0.0.1:$port
 export ETCDCTL_API=3
 until etcdctl --endpoints "$etcd_url" get x >/dev/null 2>&1; do sleep 0.05; done
 
-host=127.0.84.1
-web_port=$((20000 + RANDOM % 10000))
-web=$host:$web_port
+web=$host:$((port + 1))
 cat >"$work/nginx.conf" <<CONF
 daemon off; master_process off; pid nginx.pid;
 events { worker_connections 64; }
 http {
-    access_log off;
+    access_log $work/access.log;
     client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;
     server { listen $web; location / { return 200 "well\n"; } }
 }
@@ -116,7 +116,7 @@ loop_turns() (
     done
     children_millis
 )
-agent --interval 333ms --fast-interval 333ms --ttl 2s --log-level debug
+agent --interval 333ms --fast-interval 333ms --ttl 2s
 sleep 2
 revision() {
     etcdctl --endpoints "$etcd_url" get x --write-out=json | grep -oE '"revision":[0-9]+' | grep -oE '[0-9]+'
@@ -124,11 +124,11 @@ revision() {
 revisions=0
 for _ in 1 2 3; do
     before=$(revision)
-    probes=$(grep -c probed "$work/agent.log")
+    probes=$(wc -l <"$work/access.log")
     used=$(cpu_nanos "$agent_pid")
     sleep 7
     used=$(($(cpu_nanos "$agent_pid") - used))
-    probes=$(($(grep -c probed "$work/agent.log") - probes))
+    probes=$(($(wc -l <"$work/access.log") - probes))
     revisions=$((revisions + $(revision) - before))
     echo $((used / probes / 1000)) >>"$work/probe"
     echo $(($(loop_turns 50) * 1000 / 50)) >>"$work/loop"

@@ -8,10 +8,11 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use tracing::{info, warn};
 
 use crate::config::AgentConfig;
+use crate::deadline::sleep_until_some;
 use crate::etcd::connection::Connector;
 use crate::etcd::error::EtcdError;
 use crate::etcd::session::{News, Request, Session};
@@ -93,6 +94,7 @@ impl Agent {
                         return Ok(Exit::Signal(signal));
                     }
                     self.stopping = true;
+                    attempt = Box::pin(std::future::pending());
                     info!("stopping");
                     notify::stopping();
                     Event::Shutdown
@@ -103,7 +105,7 @@ impl Agent {
                     // The session ends before us only by breaking down.
                     None => return Ok(Exit::Store),
                 },
-                result = &mut attempt, if !self.stopping => {
+                result = &mut attempt => {
                     let turned = self.observe(&result);
                     let wait = health::jittered(self.health.wait(self.cadence), fastrand::f64());
                     attempt = next_attempt(&probe, wait);
@@ -211,13 +213,6 @@ async fn tick(ticks: &mut Option<Interval>) {
         Some(ticks) => {
             ticks.tick().await;
         }
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until_some(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
 }

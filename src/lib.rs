@@ -6,6 +6,7 @@ pub mod agent;
 pub mod backoff;
 pub mod cli;
 pub mod config;
+pub mod deadline;
 pub mod etcd;
 pub mod exit;
 pub mod health;

@@ -11,6 +11,9 @@ pub enum EtcdError {
     /// Retrying will not help: wrong credentials, no permission, a certificate that does not fit.
     #[error("etcd at {endpoint} refused: {reason}")]
     Refused { endpoint: String, reason: String },
+    /// Answered with an error: another endpoint would answer the same, but later it may work.
+    #[error("etcd at {endpoint} rejected the request: {reason}")]
+    Rejected { endpoint: String, reason: String },
     /// Worth another try, here or at another endpoint.
     #[error("etcd at {endpoint}: {reason}")]
     Unavailable { endpoint: String, reason: String },
@@ -32,6 +35,8 @@ impl EtcdError {
                 };
                 if is_refusal(status) || is_certificate_fault(status) {
                     Self::Refused { endpoint, reason }
+                } else if is_answer(status) {
+                    Self::Rejected { endpoint, reason }
                 } else {
                     Self::Unavailable { endpoint, reason }
                 }
@@ -57,6 +62,30 @@ impl EtcdError {
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
     }
+
+    /// Whether the connection works, whatever was said over it.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Rejected { .. } => true,
+            Self::Unavailable { .. } | Self::Timeout { .. } => false,
+        }
+    }
+}
+
+/// Codes with which etcd itself turns a request down; the others come from a member without a
+/// leader, or from the way there.
+fn is_answer(status: &tonic::Status) -> bool {
+    matches!(
+        status.code(),
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::ResourceExhausted
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented
+    )
 }
 
 fn is_refusal(status: &tonic::Status) -> bool {

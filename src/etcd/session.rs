@@ -9,7 +9,7 @@ use etcd_client::{
     EventType, LeaseKeepAliveStream, LeaseKeeper, WatchOptions, WatchResponse, WatchStream,
 };
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::connection::{Connection, Connector};
@@ -18,6 +18,7 @@ use super::key::{self, Announcement, Granted, TakenOver};
 use super::lease::{Lease, call_timeout};
 use crate::backoff::Backoff;
 use crate::config::Target;
+use crate::deadline::sleep_until_some;
 use crate::registration::{Claim, Event, Holder};
 
 /// The first wait after a round of failed attempts, doubled up to [`RECONNECT_CAP`].
@@ -50,6 +51,8 @@ pub struct Session {
     backoff: Backoff,
     /// Since when etcd has not answered, once that was logged.
     away_since: Option<Instant>,
+    /// Whether etcd's last answer to a request was an error, and that was logged.
+    turned_down: bool,
     let_in: bool,
     news: mpsc::Sender<News>,
 }
@@ -73,6 +76,7 @@ impl Session {
             lease: None,
             backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
             away_since: None,
+            turned_down: false,
             let_in: false,
             news,
         }
@@ -122,10 +126,10 @@ impl Session {
             if waiting.take().is_some() {
                 self.tell(Event::Failed).await?;
             }
-            let pause = tokio::time::Instant::now() + self.backoff.delay();
+            let pause = self.backoff.delay();
             // Losing the other branches loses nothing: `recv` is cancel-safe, the rest are timers.
             tokio::select! {
-                () = sleep_until(pause) => {}
+                () = sleep(pause) => {}
                 () = sleep_until_some(self.lease.map(|lease| lease.expires_at())) => self.expire().await?,
                 request = requests.recv() => waiting = Some(request.ok_or(Closed)?),
             }
@@ -229,7 +233,18 @@ impl Session {
             }
         };
         match result {
-            Ok(event) => self.tell(event).await.map(Ok),
+            Ok(event) => {
+                if std::mem::take(&mut self.turned_down) {
+                    info!("etcd takes our requests again");
+                }
+                self.tell(event).await.map(Ok)
+            }
+            Err(error) if error.is_answer() => {
+                if !std::mem::replace(&mut self.turned_down, true) {
+                    warn!("{error}; trying again until it is taken");
+                }
+                self.tell(Event::Failed).await.map(Ok)
+            }
             Err(error) => {
                 self.tell(Event::Failed).await?;
                 Ok(Err(error))
@@ -243,7 +258,7 @@ impl Session {
         take_over: bool,
     ) -> Result<Event, EtcdError> {
         self.lease = None;
-        let Target { key, value } = &self.target;
+        let key = &self.target.key;
         let done = key::announce(
             connection,
             &self.target,
@@ -267,7 +282,7 @@ impl Session {
                     }
                     None => {}
                 }
-                info!(key, value, lease = %format_args!("{:x}", lease.id), "registered");
+                info!(key, lease = %format_args!("{:x}", lease.id), "registered");
                 self.lease = Some(lease);
                 Ok(Event::Announced {
                     lease: lease.id,
@@ -362,12 +377,5 @@ impl Link {
             }
         };
         Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
-    }
-}
-
-async fn sleep_until_some(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline.into()).await,
-        None => std::future::pending().await,
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use reqwest::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method, Response, Url};
+use reqwest::{Certificate, Client, Method, Request, Response, Url};
 
 use super::status::Statuses;
 use super::{Failure, Spec};
@@ -74,11 +74,11 @@ impl HttpProbe {
     }
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
+        let mut request = Request::new(self.method.clone(), self.url.clone());
+        request.headers_mut().clone_from(&self.headers);
         let response = self
             .client
-            .request(self.method.clone(), self.url.clone())
-            .headers(self.headers.clone())
-            .send()
+            .execute(request)
             .await
             .map_err(connection_failure)?;
         let status = response.status().as_u16();
@@ -98,7 +98,13 @@ fn client(spec: &Spec, https: bool) -> Result<Client, String> {
         .no_proxy()
         .http1_only()
         .redirect(Policy::none())
-        .pool_max_idle_per_host(0);
+        .retry(reqwest::retry::never())
+        // A connection lives for one request, under a timeout of our own.
+        .pool_max_idle_per_host(0)
+        .tcp_keepalive(None)
+        .tcp_keepalive_interval(None)
+        .tcp_keepalive_retries(None)
+        .tcp_user_timeout(None);
     if https {
         // Fails only where one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();

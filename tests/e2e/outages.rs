@@ -145,3 +145,25 @@ fn a_stop_during_a_short_outage_still_deletes_the_key() {
     assert_eq!(agent.wait_for_exit(SOON), 0);
     assert_eq!(etcd.get(&backend.key()), None);
 }
+
+#[test]
+fn an_etcd_out_of_space_is_asked_again_calmly_until_it_takes_the_key() {
+    let (etcd, backend) = (Etcd::start_with_quota(100_000), Nginx::start());
+    let filler = "x".repeat(40_000);
+    while etcd.try_ctl(&["put", "filler", &filler]).is_ok() {}
+    let agent = Agent::start(&etcd, &backend, &["--log-level", "debug"]);
+    agent.wait_for_log("database space exceeded; trying again", SOON);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        assert_eq!(etcd.get(&backend.key()), None);
+    }
+    let log = agent.log();
+    assert_eq!(
+        log.matches("database space exceeded").count(),
+        1,
+        "said once:\n{log}"
+    );
+    etcd.make_room();
+    etcd.wait_for(&backend.key(), SOON);
+    agent.wait_for_log("etcd takes our requests again", SOON);
+}

@@ -41,6 +41,23 @@ impl Etcd {
         etcd
     }
 
+    /// Takes no more writes once its data are larger than so many bytes.
+    pub fn start_with_quota(bytes: u32) -> Self {
+        let mut etcd = Self::prepare("m0");
+        etcd.cluster = etcd.member();
+        etcd.server_flags = vec![format!("--quota-backend-bytes={bytes}")];
+        etcd.run();
+        etcd.wait_until_healthy();
+        etcd
+    }
+
+    /// Drops old revisions, and takes writes again.
+    pub fn make_room(&self) {
+        self.ctl(&["compact", &self.revision().to_string()]);
+        self.ctl(&["defrag"]);
+        self.ctl(&["alarm", "disarm"]);
+    }
+
     pub fn start_cluster(size: usize) -> Vec<Self> {
         let mut members: Vec<_> = (0..size).map(|n| Self::prepare(&format!("m{n}"))).collect();
         let cluster = members
@@ -179,7 +196,7 @@ impl Etcd {
         self.try_ctl(arguments).unwrap()
     }
 
-    fn try_ctl(&self, arguments: &[&str]) -> Result<String, String> {
+    pub fn try_ctl(&self, arguments: &[&str]) -> Result<String, String> {
         let output = self.ctl_command().args(arguments).output().unwrap();
         if output.status.success() {
             Ok(String::from_utf8(output.stdout).unwrap())
