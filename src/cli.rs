@@ -118,17 +118,22 @@ pub enum LogFormat {
     Json,
 }
 
-/// Writes a completion script to standard output.
-pub fn print_completions(shell: clap_complete::Shell) {
-    clap_complete::generate(shell, &mut Cli::command(), "register", &mut io::stdout());
+/// A completion script.
+#[must_use]
+pub fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "register", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
-/// Writes the manual page to standard output.
+/// The manual page, in roff.
 ///
 /// # Errors
-/// When standard output cannot be written.
-pub fn print_man_page() -> io::Result<()> {
-    clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())
+/// None that a page in memory could meet.
+pub fn man_page() -> io::Result<String> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
 #[cfg(test)]

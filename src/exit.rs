@@ -5,7 +5,7 @@
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: the backend is unhealthy.
+    /// 1: the backend is unhealthy, or what was asked for could not be printed.
     Unhealthy,
     /// 2: usage or configuration.
     Usage,

@@ -14,6 +14,7 @@ pub mod list;
 pub mod log;
 pub mod notify;
 pub mod oneshot;
+pub mod output;
 pub mod probe;
 pub mod registration;
 pub mod signal;

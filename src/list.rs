@@ -11,6 +11,7 @@ use crate::etcd::connection::Connector;
 use crate::etcd::lease::call_timeout;
 use crate::etcd::read::{self, Entry};
 use crate::exit::Exit;
+use crate::output;
 
 const HEADINGS: [&str; 4] = ["KEY", "VALUE", "TTL LEFT", "LEASE"];
 
@@ -20,7 +21,7 @@ pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
     let ListConfig {
         prefix,
         timeout: limit,
-        output,
+        output: format,
         etcd,
     } = config;
     let entries = timeout(limit, async {
@@ -36,13 +37,11 @@ pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
             humantime::format_duration(limit)
         )
     })??;
-    print!(
-        "{}",
-        match output {
-            OutputFormat::Text => table(&entries),
-            OutputFormat::Json => json(&entries),
-        }
-    );
+    let text = match format {
+        OutputFormat::Text => table(&entries),
+        OutputFormat::Json => json(&entries),
+    };
+    output::print(&text)?;
     Ok(Exit::Done)
 }
 

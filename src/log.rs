@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{LogArgs, LogFormat};
 
@@ -12,17 +12,23 @@ use crate::cli::{LogArgs, LogFormat};
 /// # Errors
 /// When the level or `RUST_LOG` cannot be parsed: a sentence for the user.
 pub fn install(args: &LogArgs) -> Result<(), String> {
-    let (name, directives) = match std::env::var("RUST_LOG") {
-        Ok(directives) if !directives.is_empty() => ("RUST_LOG", directives),
-        Ok(_) | Err(_) => ("--log-level", args.log_level.clone()),
+    let filter = match std::env::var("RUST_LOG") {
+        Ok(directives) if !directives.is_empty() => EnvFilter::builder()
+            .parse(&directives)
+            .map_err(|error| format!("RUST_LOG {directives:?}: {error}"))?,
+        Ok(_) | Err(_) => {
+            let level: LevelFilter = args.log_level.parse().map_err(|_| {
+                format!(
+                    "--log-level {:?}: use error, warn, info, debug or trace",
+                    args.log_level
+                )
+            })?;
+            EnvFilter::default().add_directive(level.into())
+        }
     };
-    let filter = EnvFilter::builder().parse(&directives).map_err(|error| {
-        format!("{name} {directives:?}: {error}; use error, warn, info, debug or trace")
-    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
-        .with_span_events(FmtSpan::NONE)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal());
     match args.log_format {

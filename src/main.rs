@@ -3,19 +3,20 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use register::cli::{Cli, Command};
+use register::cli::{self, Cli, Command};
 use register::config::{self, Faults};
 use register::exit::Exit;
+use register::output::{self, OutputError};
 use register::signal::StopSignals;
 use register::{agent, list, log, oneshot};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Err(fault) = log::install(&cli.log) {
+    let args = Cli::parse();
+    if let Err(fault) = log::install(&args.log) {
         eprintln!("register: {fault}");
         return Exit::Usage.into();
     }
-    match run(cli) {
+    match run(args) {
         Ok(exit) => exit.into(),
         Err(error) => {
             for line in format!("{error:#}").lines() {
@@ -26,16 +27,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<Exit> {
+fn run(args: Cli) -> anyhow::Result<Exit> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let etcd = cli.etcd;
-    match cli.command {
-        None if cli.agent.once => {
-            let config = config::agent(cli.agent, etcd, env)?;
+    let etcd = args.etcd;
+    match args.command {
+        None if args.agent.once => {
+            let config = config::agent(args.agent, etcd, env)?;
             block_on(oneshot::once(config))
         }
         None => {
-            let config = config::agent(cli.agent, etcd, env)?;
+            let config = config::agent(args.agent, etcd, env)?;
             block_on(async { agent::run(config, StopSignals::catch()?).await })
         }
         Some(Command::Deregister(args)) => {
@@ -51,11 +52,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             block_on(oneshot::check(config))
         }
         Some(Command::Completions { shell }) => {
-            register::cli::print_completions(shell);
+            output::print(&cli::completions(shell))?;
             Ok(Exit::Done)
         }
         Some(Command::Man) => {
-            register::cli::print_man_page()?;
+            output::print(&cli::man_page()?)?;
             Ok(Exit::Done)
         }
     }
@@ -74,6 +75,8 @@ fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<
 fn exit_code_of(error: &anyhow::Error) -> Exit {
     if error.is::<Faults>() {
         Exit::Usage
+    } else if error.is::<OutputError>() {
+        Exit::Unhealthy
     } else {
         Exit::Store
     }

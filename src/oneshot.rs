@@ -6,11 +6,12 @@ use anyhow::Context;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
-use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig, Target};
+use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig};
 use crate::etcd::connection::{Connection, Connector};
 use crate::etcd::key::{self, Granted};
 use crate::etcd::lease::call_timeout;
 use crate::exit::Exit;
+use crate::output;
 use crate::registration::Claim;
 
 /// What one turn of the bash loop did: probe, then put under a fresh TTL, or delete.
@@ -27,31 +28,36 @@ pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
         ..
     } = config;
     let attempt = probe.attempt().await;
-    let healthy = attempt.result.is_ok();
-    let text = attempt.text();
-    within(stop_timeout, async {
+    let (verdict, exit) = match attempt.result {
+        Ok(_) => ("healthy", Exit::Done),
+        Err(_) => ("unhealthy", Exit::Unhealthy),
+    };
+    let done = within(stop_timeout, async {
         let connection = connect(etcd, stop_timeout).await?;
         let mut granted = Granted::default();
-        if healthy {
+        if attempt.result.is_ok() {
             key::announce(&connection, &target, ttl, true, &mut granted).await?;
-            let ttl = humantime::format_duration(ttl);
-            println!("{}: healthy ({text}); registered for {ttl}", target.key);
-            return Ok(Exit::Done);
+            return Ok(format!(
+                "registered for {}",
+                humantime::format_duration(ttl)
+            ));
         }
         let removed = key::withdraw(&connection, &target, Claim::Value, &mut granted).await?;
-        let what = if removed {
+        Ok(if removed {
             "deregistered"
         } else {
             "was not registered"
-        };
-        println!("{}: unhealthy ({text}); {what}", target.key);
-        Ok(Exit::Unhealthy)
+        }
+        .to_owned())
     })
     .await
-    .with_context(|| {
-        let verdict = if healthy { "healthy" } else { "unhealthy" };
-        format!("the backend is {verdict}, but etcd could not be told")
-    })
+    .with_context(|| format!("the backend is {verdict}, but etcd could not be told"))?;
+    output::print(&format!(
+        "{}: {verdict} ({}); {done}\n",
+        target.key,
+        attempt.text()
+    ))?;
+    Ok(exit)
 }
 
 /// Removes the registration if it is for this address.
@@ -64,47 +70,45 @@ pub async fn deregister(config: DeregisterConfig) -> anyhow::Result<Exit> {
         timeout,
         etcd,
     } = config;
-    within(timeout, async {
+    let removed = within(timeout, async {
         let connection = connect(etcd, timeout).await?;
-        let Target { key, .. } = &target;
-        if key::withdraw(&connection, &target, Claim::Value, &mut Granted::default()).await? {
-            println!("{key}: deregistered");
-        } else {
-            println!("{key}: nothing of ours there");
-        }
-        Ok(Exit::Done)
+        Ok(key::withdraw(&connection, &target, Claim::Value, &mut Granted::default()).await?)
     })
-    .await
+    .await?;
+    let done = if removed {
+        "deregistered"
+    } else {
+        "nothing of ours there"
+    };
+    output::print(&format!("{}: {done}\n", target.key))?;
+    Ok(Exit::Done)
 }
 
 /// Probes once and prints what came of it.
 ///
 /// # Errors
-/// None.
+/// When standard output cannot be written.
 pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
     let attempt = config.probe.attempt().await;
-    let healthy = attempt.result.is_ok();
-    let verdict = if healthy { "healthy" } else { "unhealthy" };
-    match config.output {
+    let (verdict, exit) = match attempt.result {
+        Ok(_) => ("healthy", Exit::Done),
+        Err(_) => ("unhealthy", Exit::Unhealthy),
+    };
+    let text = match config.output {
         OutputFormat::Text => {
-            let took =
-                Duration::from_micros(u64::try_from(attempt.took.as_micros()).unwrap_or(u64::MAX));
-            println!(
-                "{verdict}: {} in {}",
-                attempt.text(),
-                humantime::format_duration(took)
-            );
+            let micros = u64::try_from(attempt.took.as_micros()).unwrap_or(u64::MAX);
+            let took = humantime::format_duration(Duration::from_micros(micros));
+            format!("{verdict}: {} in {took}\n", attempt.text())
         }
-        OutputFormat::Json => println!(
-            "{}",
-            serde_json::json!({
-                "healthy": healthy,
-                "detail": attempt.text(),
-                "seconds": attempt.took.as_secs_f64(),
-            })
-        ),
-    }
-    Ok(if healthy { Exit::Done } else { Exit::Unhealthy })
+        OutputFormat::Json => {
+            let seconds = attempt.took.as_secs_f64();
+            let healthy = exit == Exit::Done;
+            let report = serde_json::json!({ "healthy": healthy, "detail": attempt.text(), "seconds": seconds });
+            format!("{report}\n")
+        }
+    };
+    output::print(&text)?;
+    Ok(exit)
 }
 
 /// Half of the whole for one call leaves time for a second endpoint.
@@ -113,10 +117,10 @@ async fn connect(etcd: EtcdConfig, whole: Duration) -> anyhow::Result<Connection
     Ok(Connector::new(etcd).connect_any(limit).await?)
 }
 
-async fn within(
+async fn within<T>(
     limit: Duration,
-    work: impl Future<Output = anyhow::Result<Exit>>,
-) -> anyhow::Result<Exit> {
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     timeout(limit, work).await.with_context(|| {
         format!(
             "etcd did not answer within {}",

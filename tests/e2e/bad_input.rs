@@ -71,6 +71,10 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
             "register: --expect: only for http:// and https:// checks",
         ),
         (
+            &[&WEB[..], &["--log-level", "loud"]].concat(),
+            "register: --log-level \"loud\": use error, warn, info, debug or trace",
+        ),
+        (
             &[&WEB[..], &["--user", "root"]].concat(),
             "register: --user \"root\": has no password; use --password-file or ETCDCTL_PASSWORD",
         ),
@@ -116,4 +120,33 @@ fn a_mistake_writes_nothing() {
         "0s",
     ]);
     assert_eq!(etcd.revision(), before);
+}
+
+#[test]
+fn a_reader_that_stops_reading_is_no_fault() {
+    let (code, _, complaint) = outcome(
+        std::process::Command::new("bash")
+            .args(["-c", "set -o pipefail; \"$0\" man | true"])
+            .arg(env!("CARGO_BIN_EXE_register")),
+    );
+    assert_eq!((code, complaint.as_str()), (0, ""));
+}
+
+#[test]
+fn a_full_disk_is_said_and_exits_1() {
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let (code, _, complaint) = outcome(
+        register()
+            .args(["completions", "bash"])
+            .stdout(full)
+            .stderr(std::process::Stdio::piped()),
+    );
+    assert_eq!(code, 1);
+    assert!(
+        complaint.starts_with("register: standard output cannot be written: No space left"),
+        "{complaint}"
+    );
 }

@@ -1,0 +1,19 @@
+//! Data for the caller, on standard output.
+
+use std::io::{self, Write};
+
+/// Writes it all. A reader that has seen enough (`| head`) is no fault.
+///
+/// # Errors
+/// When standard output cannot be written, as on a full disk.
+pub fn print(text: &str) -> Result<(), OutputError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("standard output cannot be written: {0}")]
+pub struct OutputError(io::Error);
