@@ -1,0 +1,133 @@
+//! What a template is made of, as parsed. Nodes print themselves as Go prints them: error messages
+//! quote them.
+
+use crate::Str;
+
+use super::function::Function;
+
+/// Offset into the template's text, in bytes.
+pub type Pos = usize;
+
+/// A sequence of nodes.
+#[derive(Debug, Default)]
+pub struct List(pub Vec<Node>);
+
+/// A part of a template.
+#[derive(Debug)]
+pub enum Node {
+    /// Plain text.
+    Text(Str),
+    /// `{{pipeline}}`
+    Action(Pipe),
+    /// `{{if}}`
+    If(Branch),
+    /// `{{with}}`
+    With(Branch),
+    /// `{{range}}`, which has one arm.
+    Range(Branch),
+    /// `{{template "name" pipeline}}`, and the use that `{{block}}` makes of what it defines.
+    Template(Call),
+    /// `{{break}}`
+    Break,
+    /// `{{continue}}`
+    Continue,
+}
+
+/// `{{if}}`, `{{with}}` or `{{range}}` up to its `{{end}}`. A chain of `{{else if}}` is one branch
+/// with many arms, so that its length costs no depth.
+#[derive(Debug)]
+pub struct Branch {
+    /// Of the keyword.
+    pub pos: Pos,
+    /// What to test, and what to do when it holds.
+    pub arms: Vec<(Pipe, List)>,
+    /// `{{else}}`
+    pub otherwise: Option<List>,
+}
+
+/// A use of another template.
+#[derive(Debug)]
+pub struct Call {
+    /// Of the name.
+    pub pos: Pos,
+    /// Of the template used.
+    pub name: Str,
+    /// Its dot.
+    pub pipe: Option<Pipe>,
+}
+
+/// Commands separated by `|`, and the variables that take the result.
+#[derive(Debug)]
+pub struct Pipe {
+    /// Of its first token.
+    pub pos: Pos,
+    /// `=` and not `:=`.
+    pub is_assign: bool,
+    /// Names with their `$`.
+    pub decl: Vec<Str>,
+    /// At least one.
+    pub cmds: Vec<Command>,
+}
+
+/// A function or operand with arguments.
+#[derive(Debug)]
+pub struct Command {
+    /// Of its first token.
+    pub pos: Pos,
+    /// At least one.
+    pub args: Vec<Expr>,
+}
+
+/// An operand, and where it stands.
+#[derive(Debug)]
+pub struct Expr {
+    /// As Go gives it: for a field chain, that of its last part.
+    pub pos: Pos,
+    /// What it is.
+    pub kind: ExprKind,
+}
+
+/// What an operand is.
+#[derive(Debug)]
+pub enum ExprKind {
+    /// `.`
+    Dot,
+    /// `nil`
+    Nil,
+    /// `true`, `false`
+    Bool(bool),
+    /// `1`, `0x1p-2`, `'a'`, `2i`
+    Number(Number),
+    /// `"…"` or `` `…` ``
+    String {
+        /// As written, quotes included.
+        quoted: Str,
+        /// What it stands for.
+        text: Str,
+    },
+    /// `.A.B`, without the dots.
+    Field(Vec<Str>),
+    /// `$x.A.B`; the first is the variable with its `$`.
+    Variable(Vec<Str>),
+    /// A function's name.
+    Function(&'static Function),
+    /// `(…).A.B` and the like.
+    Chain(Box<Expr>, Vec<Str>),
+    /// `(…)`
+    Pipe(Box<Pipe>),
+}
+
+/// A constant, in each kind of number that can hold it.
+#[derive(Debug)]
+pub struct Number {
+    /// As written.
+    pub text: Str,
+    /// As an integer.
+    pub int: Option<i64>,
+    /// As an unsigned integer.
+    pub uint: Option<u64>,
+    /// As a float.
+    pub float: Option<f64>,
+    /// As a complex number.
+    pub complex: Option<(f64, f64)>,
+}
