@@ -4,6 +4,7 @@ pub mod connection;
 pub mod error;
 pub mod key;
 pub mod lease;
+mod outage;
 pub mod read;
 pub mod session;
 pub mod tls;
