@@ -16,5 +16,6 @@ pub mod notify;
 pub mod oneshot;
 pub mod output;
 pub mod probe;
+pub mod proxy;
 pub mod registration;
 pub mod signal;

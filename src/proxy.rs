@@ -1,0 +1,4 @@
+//! The proxy side: keeps configuration files in step with etcd.
+
+pub mod debounce;
+pub mod schedule;
