@@ -4,4 +4,6 @@ pub mod function;
 pub mod nested;
 pub mod node;
 pub mod parse;
+pub mod quote;
+pub mod rune;
 pub mod value;
