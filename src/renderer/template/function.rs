@@ -1,5 +1,7 @@
 //! Functions and methods that templates can call.
 
+use std::fmt;
+
 use super::value::Value;
 use crate::store::Store;
 
@@ -14,6 +16,8 @@ pub enum Type {
     Int,
     /// `uint8`
     Uint8,
+    /// `uint16`
+    Uint16,
     /// `int64`
     Int64,
     /// `float64`
@@ -50,6 +54,42 @@ pub enum Type {
     Weekday,
     /// `*time.Location`
     Location,
+    /// `reflect.Value`: anything, also no value. For functions that look at types themselves.
+    Value,
+    /// That many results, of a method which templates can therefore not call.
+    Results(u8),
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "interface {}",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Uint8 => "uint8",
+            Self::Uint16 => "uint16",
+            Self::Int64 => "int64",
+            Self::Float => "float64",
+            Self::Complex => "complex128",
+            Self::String => "string",
+            Self::Strings => "[]string",
+            Self::Ints => "[]int",
+            Self::List => "[]interface {}",
+            Self::Map => "map[string]interface {}",
+            Self::Pair => "memkv.KVPair",
+            Self::Pairs => "memkv.KVPairs",
+            Self::PairSlice => "[]memkv.KVPair",
+            Self::Srv => "*net.SRV",
+            Self::Srvs => "[]*net.SRV",
+            Self::Time => "time.Time",
+            Self::Duration => "time.Duration",
+            Self::Month => "time.Month",
+            Self::Weekday => "time.Weekday",
+            Self::Location => "*time.Location",
+            Self::Value => "reflect.Value",
+            Self::Results(_) => "func",
+        })
+    }
 }
 
 /// A function of a template, or a method: then the receiver is its first argument.

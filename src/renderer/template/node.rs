@@ -1,6 +1,8 @@
 //! What a template is made of, as parsed. Nodes print themselves as Go prints them: error messages
 //! quote them.
 
+mod display;
+
 use crate::Str;
 
 use super::function::Function;

@@ -4,6 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use jiff::ZonedDateTime;
+use jiff::tz::TimeZone;
+
+use super::function::Type;
+use super::nested::Nested;
 use crate::Str;
 
 /// A slice that `reverse` and `sortByLength` change in place, as in Go.
@@ -42,6 +47,8 @@ pub enum Value {
     Int(i64),
     /// `uint8`: a byte of a string
     Uint8(u8),
+    /// `uint16`
+    Uint16(u16),
     /// `int64`
     Int64(i64),
     /// `float64`
@@ -55,9 +62,9 @@ pub enum Value {
     /// `[]int`
     Ints(Rc<[i64]>),
     /// `[]interface {}`
-    List(Rc<[Value]>),
+    List(Rc<Nested<Vec<Value>>>),
     /// `map[string]interface {}`
-    Map(Rc<BTreeMap<Str, Value>>),
+    Map(Rc<Nested<BTreeMap<Str, Value>>>),
     /// `memkv.KVPair`
     Pair(Rc<KVPair>),
     /// `memkv.KVPairs`
@@ -69,13 +76,15 @@ pub enum Value {
     /// `[]*net.SRV`
     Srvs(Rc<[Rc<Srv>]>),
     /// `time.Time`
-    Time(Rc<jiff::ZonedDateTime>),
+    Time(Rc<ZonedDateTime>),
     /// `time.Duration`, in nanoseconds
     Duration(i64),
     /// `time.Month`, from 1
     Month(u8),
     /// `time.Weekday`, Sunday is 0
     Weekday(u8),
+    /// `*time.Location`
+    Location(TimeZone),
 }
 
 impl Value {
@@ -89,5 +98,59 @@ impl Value {
     #[must_use]
     pub fn strings(items: Vec<Str>) -> Self {
         Self::Strings(Rc::new(RefCell::new(items)))
+    }
+
+    /// A `[]interface {}`.
+    #[must_use]
+    pub fn list(items: Vec<Value>) -> Self {
+        let depth = items.iter().map(Self::depth).max().unwrap_or(0);
+        Self::List(Rc::new(Nested::new(items, depth)))
+    }
+
+    /// A `map[string]interface {}`.
+    #[must_use]
+    pub fn map(entries: BTreeMap<Str, Value>) -> Self {
+        let depth = entries.values().map(Self::depth).max().unwrap_or(0);
+        Self::Map(Rc::new(Nested::new(entries, depth)))
+    }
+
+    /// How many collections there are inside each other.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        match self {
+            Self::List(items) => items.depth(),
+            Self::Map(entries) => entries.depth(),
+            _ => 0,
+        }
+    }
+
+    /// Its type, or none for [`Value::Nil`].
+    #[must_use]
+    pub fn kind(&self) -> Option<Type> {
+        Some(match self {
+            Self::Nil => return None,
+            Self::Bool(_) => Type::Bool,
+            Self::Int(_) => Type::Int,
+            Self::Uint8(_) => Type::Uint8,
+            Self::Uint16(_) => Type::Uint16,
+            Self::Int64(_) => Type::Int64,
+            Self::Float(_) => Type::Float,
+            Self::Complex(..) => Type::Complex,
+            Self::String(_) => Type::String,
+            Self::Strings(_) => Type::Strings,
+            Self::Ints(_) => Type::Ints,
+            Self::List(_) => Type::List,
+            Self::Map(_) => Type::Map,
+            Self::Pair(_) => Type::Pair,
+            Self::Pairs(_) => Type::Pairs,
+            Self::PairSlice(_) => Type::PairSlice,
+            Self::Srv(_) => Type::Srv,
+            Self::Srvs(_) => Type::Srvs,
+            Self::Time(_) => Type::Time,
+            Self::Duration(_) => Type::Duration,
+            Self::Month(_) => Type::Month,
+            Self::Weekday(_) => Type::Weekday,
+            Self::Location(_) => Type::Location,
+        })
     }
 }
