@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod functions;
+pub mod guard;
 pub mod snapshot;
 pub mod store;
 pub mod template;

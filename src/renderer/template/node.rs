@@ -14,6 +14,24 @@ pub type Pos = usize;
 #[derive(Debug, Default)]
 pub struct List(pub Vec<Node>);
 
+impl List {
+    /// Whether nothing is in it but space.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|node| match node {
+            Node::Text(text) => text.utf8_chunks().all(|chunk| {
+                chunk.invalid().is_empty() && chunk.valid().chars().all(char::is_whitespace)
+            }),
+            Node::Action(_)
+            | Node::If(_)
+            | Node::With(_)
+            | Node::Range(_)
+            | Node::Template(_)
+            | Node::Break
+            | Node::Continue => false,
+        })
+    }
+}
+
 /// A part of a template.
 #[derive(Debug)]
 pub enum Node {
@@ -87,6 +105,24 @@ pub struct Expr {
     pub pos: Pos,
     /// What it is.
     pub kind: ExprKind,
+}
+
+impl Expr {
+    /// Whether it neither takes arguments nor has fields.
+    pub(super) fn is_constant(&self) -> bool {
+        match &self.kind {
+            ExprKind::Dot
+            | ExprKind::Nil
+            | ExprKind::Bool(_)
+            | ExprKind::Number(_)
+            | ExprKind::String { .. } => true,
+            ExprKind::Field(_)
+            | ExprKind::Variable(_)
+            | ExprKind::Function(_)
+            | ExprKind::Chain(..)
+            | ExprKind::Pipe(_) => false,
+        }
+    }
 }
 
 /// What an operand is.

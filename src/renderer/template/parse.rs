@@ -1,15 +1,28 @@
-//! From a template's text to its syntax trees.
+//! From a template's text to its syntax trees. What is accepted, and what is said about what is not,
+//! are Go's.
+
+mod control;
+mod items;
+mod number;
+mod pipeline;
+mod strconv;
+mod unquote;
 
 use std::collections::BTreeMap;
 
 use thiserror::Error;
 
 use super::function::Function;
+use super::lex::{Item, Lexer};
+use super::nested::{RED_ZONE, STACK};
 use super::node::{List, Pos};
 use crate::Str;
 
-/// What begins and ends an action.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How deeply actions and parentheses may be nested.
+const MAX_DEPTH: usize = 10_000;
+
+/// What begins and ends an action. The usual delimiters take the place of empty ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delims {
     /// `{{`
     pub left: String,
@@ -17,11 +30,20 @@ pub struct Delims {
     pub right: String,
 }
 
-impl Default for Delims {
-    fn default() -> Self {
-        Self {
-            left: "{{".to_owned(),
-            right: "}}".to_owned(),
+impl Delims {
+    fn left(&self) -> &[u8] {
+        if self.left.is_empty() {
+            b"{{"
+        } else {
+            self.left.as_bytes()
+        }
+    }
+
+    fn right(&self) -> &[u8] {
+        if self.right.is_empty() {
+            b"}}"
+        } else {
+            self.right.as_bytes()
         }
     }
 }
@@ -72,14 +94,78 @@ impl Trees {
 pub fn parse(
     name: &str,
     text: Str,
-    _delims: &Delims,
-    _functions: &dyn Fn(&[u8]) -> Option<&'static Function>,
+    delims: &Delims,
+    functions: &dyn Fn(&[u8]) -> Option<&'static Function>,
 ) -> Result<Trees, ParseError> {
-    let mut trees = BTreeMap::new();
-    trees.insert(Str::copy_from_slice(name.as_bytes()), List::default());
+    let mut parser = Parser {
+        name,
+        text: &text,
+        lexer: Lexer::new(&text, delims.left(), delims.right()),
+        functions,
+        trees: BTreeMap::new(),
+        tree: Tree::default(),
+        depth: 0,
+    };
+    parser.file()?;
+    let trees = parser.trees;
     Ok(Trees {
         name: name.to_owned(),
         text,
         trees,
     })
+}
+
+struct Parser<'a> {
+    name: &'a str,
+    text: &'a Str,
+    lexer: Lexer<'a>,
+    functions: &'a dyn Fn(&[u8]) -> Option<&'static Function>,
+    trees: BTreeMap<Str, List>,
+    tree: Tree,
+    depth: usize,
+}
+
+/// The template that is being parsed. Those that it stands in wait, with trees of their own.
+struct Tree {
+    /// Read too early; the last one comes first.
+    ahead: Vec<Item>,
+    /// Of the item that was read last.
+    line: usize,
+    /// Of the action that is being parsed.
+    action_line: Option<usize>,
+    /// Those that are visible.
+    vars: Vec<Str>,
+    range_depth: usize,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self {
+            ahead: Vec::new(),
+            line: 0,
+            action_line: None,
+            vars: vec![Str::from_static(b"$")],
+            range_depth: 0,
+        }
+    }
+}
+
+impl Parser<'_> {
+    fn function(&self, item: Item) -> Option<&'static Function> {
+        (self.functions)(&self.value(item))
+    }
+
+    /// Goes one level deeper.
+    fn nested<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Self) -> Result<T, ParseError>,
+    ) -> Result<T, ParseError> {
+        if self.depth == MAX_DEPTH {
+            return Err(self.error(format!("exceeded maximum nesting depth ({MAX_DEPTH})")));
+        }
+        self.depth += 1;
+        let parsed = stacker::maybe_grow(RED_ZONE, STACK, || parse(self));
+        self.depth -= 1;
+        parsed
+    }
 }

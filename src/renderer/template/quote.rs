@@ -6,24 +6,56 @@ use super::rune::{decode, is_print};
 
 /// `strconv.Quote`.
 #[must_use]
-pub fn quote(mut text: &[u8]) -> String {
+pub(crate) fn quote(text: &[u8]) -> String {
+    quote_with(text, '"', is_print)
+}
+
+/// `strconv.QuoteToASCII`.
+#[must_use]
+pub(crate) fn quote_to_ascii(text: &[u8]) -> String {
+    quote_with(text, '"', is_print_ascii)
+}
+
+/// `strconv.QuoteRune`.
+#[must_use]
+pub(crate) fn quote_rune(rune: char) -> String {
+    quote_with(rune.encode_utf8(&mut [0; 4]).as_bytes(), '\'', is_print)
+}
+
+/// `strconv.QuoteRuneToASCII`.
+#[must_use]
+pub(crate) fn quote_rune_to_ascii(rune: char) -> String {
+    let mut bytes = [0; 4];
+    quote_with(
+        rune.encode_utf8(&mut bytes).as_bytes(),
+        '\'',
+        is_print_ascii,
+    )
+}
+
+fn is_print_ascii(rune: char) -> bool {
+    matches!(rune, ' '..='~')
+}
+
+fn quote_with(mut text: &[u8], delimiter: char, is_print: fn(char) -> bool) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
+    quoted.push(delimiter);
     while let Some((rune, size)) = decode(text) {
         let (head, rest) = text.split_at(size);
         match (rune, head) {
             (char::REPLACEMENT_CHARACTER, &[byte]) => push_hex(&mut quoted, 'x', 2, byte.into()),
-            (rune, _) => push_escaped(&mut quoted, rune),
+            (rune, _) if rune == delimiter => quoted.extend(['\\', rune]),
+            (rune, _) => push_escaped(&mut quoted, rune, is_print),
         }
         text = rest;
     }
-    quoted.push('"');
+    quoted.push(delimiter);
     quoted
 }
 
-fn push_escaped(quoted: &mut String, rune: char) {
+fn push_escaped(quoted: &mut String, rune: char, is_print: fn(char) -> bool) {
     match rune {
-        '"' | '\\' => quoted.extend(['\\', rune]),
+        '\\' => quoted.push_str("\\\\"),
         '\x07' => quoted.push_str("\\a"),
         '\x08' => quoted.push_str("\\b"),
         '\x0c' => quoted.push_str("\\f"),

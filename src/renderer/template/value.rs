@@ -153,4 +153,75 @@ impl Value {
             Self::Location(_) => Type::Location,
         })
     }
+
+    /// Whether it is a slice.
+    #[must_use]
+    pub fn is_slice(&self) -> bool {
+        matches!(
+            self,
+            Self::Strings(_)
+                | Self::Ints(_)
+                | Self::List(_)
+                | Self::Pairs(_)
+                | Self::PairSlice(_)
+                | Self::Srvs(_)
+        )
+    }
+
+    /// How many elements, entries or bytes it has; none when it has no such.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::String(text) => text.len(),
+            Self::Strings(items) => items.borrow().len(),
+            Self::Ints(items) => items.len(),
+            Self::List(items) => items.len(),
+            Self::Map(entries) => entries.len(),
+            Self::Pairs(items) | Self::PairSlice(items) => items.borrow().len(),
+            Self::Srvs(items) => items.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether [`Value::len`] is 0.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// An element of a slice, or a byte of a string.
+    #[must_use]
+    pub fn element(&self, index: usize) -> Option<Self> {
+        match self {
+            Self::String(text) => text.get(index).copied().map(Self::Uint8),
+            Self::Strings(items) => items.borrow().get(index).cloned().map(Self::String),
+            Self::Ints(items) => items.get(index).copied().map(Self::Int),
+            Self::List(items) => items.get(index).cloned(),
+            Self::Pairs(items) | Self::PairSlice(items) => items
+                .borrow()
+                .get(index)
+                .cloned()
+                .map(|pair| Self::Pair(Rc::new(pair))),
+            Self::Srvs(items) => items.get(index).cloned().map(Self::Srv),
+            _ => None,
+        }
+    }
+
+    /// The fields of a struct or of what a pointer points to.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&'static str, Self)> {
+        match self {
+            Self::Pair(pair) => vec![
+                ("Key", Self::String(pair.key.clone())),
+                ("Value", Self::String(pair.value.clone())),
+            ],
+            Self::Srv(srv) => vec![
+                ("Target", Self::String(srv.target.clone())),
+                ("Port", Self::Uint16(srv.port)),
+                ("Priority", Self::Uint16(srv.priority)),
+                ("Weight", Self::Uint16(srv.weight)),
+            ],
+            _ => Vec::new(),
+        }
+    }
 }

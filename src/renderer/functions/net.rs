@@ -1,0 +1,95 @@
+//! Functions that ask for names. Whatever goes wrong, the answer is empty.
+
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::rc::Rc;
+
+use super::mistyped;
+use super::srv::Resolver;
+use crate::store::Store;
+use crate::template::value::Value;
+
+pub(super) fn lookup_ip(_: &Store, args: &[Value]) -> Result<Value, String> {
+    looked_up(args, |_| true)
+}
+
+pub(super) fn lookup_ipv4(_: &Store, args: &[Value]) -> Result<Value, String> {
+    looked_up(args, IpAddr::is_ipv4)
+}
+
+pub(super) fn lookup_ipv6(_: &Store, args: &[Value]) -> Result<Value, String> {
+    looked_up(args, IpAddr::is_ipv6)
+}
+
+fn looked_up(args: &[Value], wanted: fn(&IpAddr) -> bool) -> Result<Value, String> {
+    let [Value::String(host)] = args else {
+        return mistyped();
+    };
+    let mut addresses: Vec<_> = addresses(host)
+        .into_iter()
+        .filter(wanted)
+        .map(|address| address.to_string().into())
+        .collect();
+    addresses.sort();
+    Ok(Value::strings(addresses))
+}
+
+fn addresses(host: &[u8]) -> Vec<IpAddr> {
+    match str::from_utf8(host) {
+        Ok(host) if !host.is_empty() => match (host, 0).to_socket_addrs() {
+            // Go shows a mapped address as what it maps to.
+            Ok(found) => found.map(|address| address.ip().to_canonical()).collect(),
+            Err(_) => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn lookup_srv(_: &Store, args: &[Value]) -> Result<Value, String> {
+    let [
+        Value::String(service),
+        Value::String(protocol),
+        Value::String(name),
+    ] = args
+    else {
+        return mistyped();
+    };
+    let name = String::from_utf8_lossy(name);
+    let name = match (&service[..], &protocol[..]) {
+        (b"", b"") => name.into_owned(),
+        (service, protocol) => {
+            let service = String::from_utf8_lossy(service);
+            format!("_{service}._{}.{name}", String::from_utf8_lossy(protocol))
+        }
+    };
+    let mut found = Resolver::system().srv(&name);
+    found.sort_by_cached_key(|srv| {
+        let target = String::from_utf8_lossy(&srv.target);
+        format!("{target}{}{}{}", srv.port, srv.priority, srv.weight)
+    });
+    Ok(Value::Srvs(found.into_iter().map(Rc::new).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::functions::tests::{strings, text};
+    use crate::template::value::Value;
+
+    #[test]
+    fn an_address_is_its_own_answer() {
+        assert_eq!(strings("lookupIP", &[text("127.0.0.1")]), ["127.0.0.1"]);
+        assert_eq!(strings("lookupIPV4", &[text("127.0.0.1")]), ["127.0.0.1"]);
+        assert_eq!(strings("lookupIPV6", &[text("127.0.0.1")]), [""; 0]);
+        assert_eq!(strings("lookupIPV6", &[text("::1")]), ["::1"]);
+        assert_eq!(
+            strings("lookupIPV4", &[text("::ffff:10.0.0.1")]),
+            ["10.0.0.1"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_has_no_address() {
+        assert_eq!(strings("lookupIP", &[text("")]), [""; 0]);
+        assert_eq!(strings("lookupIP", &[text("a b\0")]), [""; 0]);
+        assert_eq!(strings("lookupIP", &[Value::string(&b"\xff"[..])]), [""; 0]);
+    }
+}

@@ -1,0 +1,172 @@
+//! Kinds of values.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use regex_lite::Regex;
+
+use super::GuardError;
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// `HOST:PORT`, with an IPv4 address, an IPv6 address in brackets, or a host name.
+    Address,
+    Hostname,
+    /// That fits into 64 bits.
+    Integer,
+    /// Fits the whole value.
+    Regex(Regex),
+}
+
+impl Kind {
+    pub(super) fn parse(text: &str) -> Result<Self, GuardError> {
+        if let Some(expression) = text.strip_prefix("regex:") {
+            return regex(expression).map_err(|source| GuardError::Regex {
+                expression: expression.to_owned(),
+                source,
+            });
+        }
+        match text {
+            "address" => Ok(Self::Address),
+            "hostname" => Ok(Self::Hostname),
+            "integer" => Ok(Self::Integer),
+            _ => Err(GuardError::Kind {
+                kind: text.to_owned(),
+            }),
+        }
+    }
+
+    /// Whether `value` is of this kind. What is not UTF-8 is of none.
+    pub(super) fn fits(&self, value: &[u8]) -> bool {
+        let Ok(value) = str::from_utf8(value) else {
+            return false;
+        };
+        match self {
+            Self::Address => is_address(value),
+            Self::Hostname => is_hostname(value),
+            Self::Integer => !value.starts_with('+') && value.parse::<i64>().is_ok(),
+            Self::Regex(regex) => regex.is_match(value),
+        }
+    }
+}
+
+fn regex(expression: &str) -> Result<Kind, regex_lite::Error> {
+    // By itself first: its brackets may not close ours.
+    Regex::new(expression)?;
+    Regex::new(&format!(r"\A(?:{expression})\z")).map(Kind::Regex)
+}
+
+fn is_address(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    is_host(host) && is_port(port)
+}
+
+fn is_host(text: &str) -> bool {
+    match text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+    {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+        None => text.parse::<Ipv4Addr>().is_ok() || is_hostname(text),
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// RFC 1123, and underscores, which container networks use. A name whose last label is all digits
+/// would be a mistyped IPv4 address.
+fn is_hostname(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 253
+        && text.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_label(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=63).contains(&text.len())
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text.bytes().all(is_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(kind: &str, value: impl AsRef<[u8]>) -> bool {
+        Kind::parse(kind).unwrap().fits(value.as_ref())
+    }
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for value in [
+            "10.0.0.5:7777",
+            "[2001:db8::5]:80",
+            "web-1.example.net:65535",
+            "my_app:1",
+        ] {
+            assert!(fits("address", value), "{value}");
+        }
+        for value in [
+            "",
+            "10.0.0.5",
+            ":80",
+            "10.0.0.5:",
+            "10.0.0.5:0",
+            "10.0.0.5:65536",
+            "10.0.0.5:+80",
+            "10.0.0.256:80",
+            "::1",
+            "::1:80",
+            "[::1]",
+            "[10.0.0.5]:80",
+            "[fe80::1%eth0]:80",
+            "a b:80",
+            "a:80 ",
+            "a:80\n",
+            "a;}:80",
+            "-a:80",
+            "ä:80",
+            "a..b:80",
+        ] {
+            assert!(!fits("address", value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_hostname_is_labels_with_dots_and_no_address() {
+        for value in ["a", "a-b.c_d.example", "1a", "10.0.0.5.example"] {
+            assert!(fits("hostname", value), "{value}");
+        }
+        let long = ["a".repeat(64), "a.".repeat(127) + "a"];
+        for value in [
+            "", ".", "a.", "10.0.0.5", "a-", "a:80", "a b", &long[0], &long[1],
+        ] {
+            assert!(!fits("hostname", value), "{value}");
+        }
+    }
+
+    #[test]
+    fn an_integer_has_64_bits() {
+        for value in ["0", "-1", "007", "9223372036854775807"] {
+            assert!(fits("integer", value), "{value}");
+        }
+        for value in ["", "-", "+1", "1.0", " 1", "1\n", "9223372036854775808"] {
+            assert!(!fits("integer", value), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn an_expression_fits_the_whole_value() {
+        assert!(fits("regex:a|ab", "ab"));
+        assert!(!fits("regex:a|ab", "abc"));
+        assert!(!fits("regex:[a-z]+", "abc\n"));
+        assert!(!fits("regex:(?m)^a$", "b\na"));
+        assert!(fits("regex:", ""));
+        assert!(!fits("regex:.*", b"\xff"));
+    }
+}

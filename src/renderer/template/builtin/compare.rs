@@ -1,0 +1,164 @@
+//! `eq`, `ne`, `lt`, `le`, `gt` and `ge`.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+
+use super::Made;
+use crate::store::Store;
+use crate::template::fmt::format;
+use crate::template::value::Value;
+
+const INCOMPATIBLE: &str = "incompatible types for comparison";
+const INVALID: &str = "invalid type for comparison";
+
+/// What can be compared with each other.
+enum Basic<'a> {
+    Bool(bool),
+    Complex(f64, f64),
+    Float(f64),
+    Int(i64),
+    String(&'a [u8]),
+    Uint(u64),
+    /// Structs, pointers, slices, maps and nil.
+    Other,
+}
+
+impl<'a> Basic<'a> {
+    fn new(value: &'a Value) -> Self {
+        match value {
+            Value::Bool(value) => Self::Bool(*value),
+            Value::Int(value) | Value::Int64(value) | Value::Duration(value) => Self::Int(*value),
+            Value::Month(value) | Value::Weekday(value) => Self::Int((*value).into()),
+            Value::Uint8(value) => Self::Uint((*value).into()),
+            Value::Uint16(value) => Self::Uint((*value).into()),
+            Value::Float(value) => Self::Float(*value),
+            Value::Complex(real, imaginary) => Self::Complex(*real, *imaginary),
+            Value::String(text) => Self::String(text),
+            Value::Nil
+            | Value::Strings(_)
+            | Value::Ints(_)
+            | Value::List(_)
+            | Value::Map(_)
+            | Value::Pair(_)
+            | Value::Pairs(_)
+            | Value::PairSlice(_)
+            | Value::Srv(_)
+            | Value::Srvs(_)
+            | Value::Time(_)
+            | Value::Location(_) => Self::Other,
+        }
+    }
+}
+
+/// Whether the first is equal to one of the others.
+pub(super) fn eq(_: &Store, args: &[Value]) -> Made {
+    let Some((first, others)) = args.split_first() else {
+        return Err("missing argument for comparison".to_owned());
+    };
+    check_comparable(first)?;
+    if others.is_empty() {
+        return Err("missing argument for comparison".to_owned());
+    }
+    for other in others {
+        if are_equal(first, other)? {
+            return Ok(Value::Bool(true));
+        }
+    }
+    Ok(Value::Bool(false))
+}
+
+pub(super) fn ne(store: &Store, args: &[Value]) -> Made {
+    eq(store, args).map(negated)
+}
+
+pub(super) fn lt(_: &Store, args: &[Value]) -> Made {
+    let [left, right] = args else {
+        return Err(INVALID.to_owned());
+    };
+    is_less(left, right).map(Value::Bool)
+}
+
+/// Less or equal; with NaN that is not the opposite of greater.
+pub(super) fn le(store: &Store, args: &[Value]) -> Made {
+    match lt(store, args)? {
+        Value::Bool(false) => eq(store, args),
+        less => Ok(less),
+    }
+}
+
+pub(super) fn gt(store: &Store, args: &[Value]) -> Made {
+    le(store, args).map(negated)
+}
+
+pub(super) fn ge(store: &Store, args: &[Value]) -> Made {
+    lt(store, args).map(negated)
+}
+
+fn negated(value: Value) -> Value {
+    Value::Bool(!matches!(value, Value::Bool(true)))
+}
+
+fn check_comparable(value: &Value) -> Result<(), String> {
+    match value.kind() {
+        Some(kind) if value.is_slice() || matches!(value, Value::Map(_)) => Err(format!(
+            "non-comparable type {}: {kind}",
+            format('s', value)
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[expect(clippy::float_cmp, reason = "it is what Go's eq does")]
+fn are_equal(left: &Value, right: &Value) -> Result<bool, String> {
+    use Basic::{Bool, Complex, Float, Int, Other, String, Uint};
+    Ok(match (Basic::new(left), Basic::new(right)) {
+        (Bool(left), Bool(right)) => left == right,
+        (Complex(re1, im1), Complex(re2, im2)) => re1 == re2 && im1 == im2,
+        (Float(left), Float(right)) => left == right,
+        (Int(left), Int(right)) => left == right,
+        (String(left), String(right)) => left == right,
+        (Uint(left), Uint(right)) => left == right,
+        (Int(signed), Uint(unsigned)) | (Uint(unsigned), Int(signed)) => {
+            compare_signs(signed, unsigned) == Ordering::Equal
+        }
+        (Other, Other) => are_same(left, right)?,
+        _ if matches!(left, Value::Nil) || matches!(right, Value::Nil) => false,
+        _ => return Err(INCOMPATIBLE.to_owned()),
+    })
+}
+
+/// Equality of what is no number and no text.
+fn are_same(left: &Value, right: &Value) -> Result<bool, String> {
+    match (left, right) {
+        (Value::Nil, Value::Nil) => return Ok(true),
+        (Value::Nil, _) | (_, Value::Nil) => return Ok(false),
+        _ => check_comparable(right)?,
+    }
+    Ok(match (left, right) {
+        (Value::Pair(left), Value::Pair(right)) => left == right,
+        (Value::Srv(left), Value::Srv(right)) => Rc::ptr_eq(left, right),
+        (Value::Time(left), Value::Time(right)) => left == right,
+        (Value::Location(left), Value::Location(right)) => left == right,
+        _ => false,
+    })
+}
+
+fn is_less(left: &Value, right: &Value) -> Result<bool, String> {
+    use Basic::{Bool, Complex, Float, Int, Other, String, Uint};
+    Ok(match (Basic::new(left), Basic::new(right)) {
+        (Other, _) | (_, Other) | (Bool(_), Bool(_)) | (Complex(..), Complex(..)) => {
+            return Err(INVALID.to_owned());
+        }
+        (Float(left), Float(right)) => left < right,
+        (Int(left), Int(right)) => left < right,
+        (String(left), String(right)) => left < right,
+        (Uint(left), Uint(right)) => left < right,
+        (Int(signed), Uint(unsigned)) => compare_signs(signed, unsigned) == Ordering::Less,
+        (Uint(unsigned), Int(signed)) => compare_signs(signed, unsigned) == Ordering::Greater,
+        _ => return Err(INCOMPATIBLE.to_owned()),
+    })
+}
+
+fn compare_signs(signed: i64, unsigned: u64) -> Ordering {
+    u64::try_from(signed).map_or(Ordering::Less, |signed| signed.cmp(&unsigned))
+}

@@ -1,0 +1,346 @@
+//! Executes a template: walks its nodes and writes what they make.
+
+mod budget;
+mod call;
+mod constant;
+mod error;
+mod eval;
+mod field;
+mod range;
+
+pub use error::ExecError;
+
+use std::slice;
+
+use super::fmt::Printer;
+use super::node::{Branch, Call, List, Node, Pipe};
+use super::parse::Trees;
+use super::value::Value;
+use super::{MissingKey, Options};
+use crate::Str;
+use crate::store::Store;
+use budget::Budget;
+use error::At;
+use range::Iteration;
+
+/// Go's limit, which costs no stack here.
+const MOST_TEMPLATES: usize = 100_000;
+
+/// Blocks that are open, or variables that are declared, at one time.
+const MOST_OPEN: usize = 500_000;
+
+/// A value, and whether its type is `interface {}`: error messages and nil depend on that.
+#[derive(Clone, Debug)]
+struct Operand {
+    value: Value,
+    is_interface: bool,
+}
+
+impl Operand {
+    fn interface(value: Value) -> Self {
+        Self {
+            value,
+            is_interface: true,
+        }
+    }
+
+    /// Neither a value nor a type.
+    fn is_invalid(&self) -> bool {
+        matches!(self.value, Value::Nil) && !self.is_interface
+    }
+
+    fn is_nil_interface(&self) -> bool {
+        matches!(self.value, Value::Nil) && self.is_interface
+    }
+}
+
+impl From<Value> for Operand {
+    fn from(value: Value) -> Self {
+        Self {
+            value,
+            is_interface: false,
+        }
+    }
+}
+
+struct Variable<'t> {
+    /// With its `$`.
+    name: &'t [u8],
+    value: Operand,
+}
+
+/// A list of nodes that is being walked.
+struct Frame<'t> {
+    nodes: slice::Iter<'t, Node>,
+    dot: Operand,
+    /// How many variables there were before.
+    mark: usize,
+    kind: Kind<'t>,
+}
+
+enum Kind<'t> {
+    Block,
+    Range(Box<Iteration<'t>>),
+    /// What to go back to at the end.
+    Template {
+        caller: &'t [u8],
+        base: usize,
+    },
+}
+
+pub(super) struct Exec<'t> {
+    trees: &'t Trees,
+    store: &'t Store,
+    missing_key: MissingKey,
+    out: Vec<u8>,
+    /// Of the template that is being executed.
+    name: &'t [u8],
+    variables: Vec<Variable<'t>>,
+    /// Index of the template's first variable.
+    base: usize,
+    /// How many templates are inside each other.
+    depth: usize,
+    /// Arguments of the calls that are being made.
+    args: Vec<Value>,
+    at: At<'t>,
+    budget: Budget,
+}
+
+impl<'t> Exec<'t> {
+    pub(super) fn new(trees: &'t Trees, store: &'t Store, options: &'t Options) -> Self {
+        Self {
+            trees,
+            store,
+            missing_key: options.missing_key,
+            out: Vec::new(),
+            name: trees.parse_name().as_bytes(),
+            variables: Vec::new(),
+            base: 0,
+            depth: 0,
+            args: Vec::new(),
+            at: At::Start,
+            budget: Budget::new(&options.limits),
+        }
+    }
+
+    /// Executes the template that the file is named after.
+    pub(super) fn run(mut self, data: &Value) -> Result<Vec<u8>, ExecError> {
+        let Some(root) = self.trees.get(self.name) else {
+            let name = super::quote::quote(self.name);
+            return Err(self.error(format_args!("{name} is an incomplete or empty template")));
+        };
+        let dot = Operand::from(data.clone());
+        self.declare(b"$", dot.clone())?;
+        let mut frames = vec![Frame {
+            nodes: root.0.iter(),
+            dot,
+            mark: 0,
+            kind: Kind::Block,
+        }];
+        while let Some(frame) = frames.last_mut() {
+            self.step()?;
+            match frame.nodes.next() {
+                Some(Node::Text(text)) => self.write(text)?,
+                Some(Node::Action(pipe)) => self.action(&frame.dot, pipe)?,
+                Some(node) => self.enter(node, &mut frames)?,
+                None => self.leave(&mut frames)?,
+            }
+        }
+        Ok(self.out)
+    }
+
+    fn action(&mut self, dot: &Operand, pipe: &'t Pipe) -> Result<(), ExecError> {
+        let value = self.eval_pipe(dot, pipe)?;
+        if pipe.decl.is_empty() {
+            self.print(&value.value)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, value: &Value) -> Result<(), ExecError> {
+        match value {
+            Value::Nil => self.out.extend_from_slice(b"<no value>"),
+            Value::String(text) => self.out.extend_from_slice(text),
+            Value::Srv(_) => Printer::new(&mut self.out, self.budget.output).print_pointed(value),
+            _ => Printer::new(&mut self.out, self.budget.output).print_arg(value, 'v'),
+        }
+        self.check_output()
+    }
+
+    fn enter(&mut self, node: &'t Node, frames: &mut Vec<Frame<'t>>) -> Result<(), ExecError> {
+        if frames.len() >= MOST_OPEN {
+            return Err(self.error(format_args!(
+                "exceeded maximum number of blocks ({MOST_OPEN})"
+            )));
+        }
+        let Some(dot) = frames.last().map(|frame| &frame.dot) else {
+            return Ok(());
+        };
+        match node {
+            Node::Text(_) | Node::Action(_) => {}
+            Node::If(branch) => frames.extend(self.branch(dot, branch, false)?),
+            Node::With(branch) => frames.extend(self.branch(dot, branch, true)?),
+            Node::Range(branch) => frames.extend(self.range(dot, branch)?),
+            Node::Template(call) => {
+                let frame = self.template(dot, call)?;
+                frames.push(frame);
+            }
+            Node::Break => {
+                to_range(frames);
+                if let Some(frame) = frames.pop() {
+                    self.variables.truncate(frame.mark);
+                }
+            }
+            Node::Continue => {
+                to_range(frames);
+                if let Some(frame) = frames.last_mut() {
+                    frame.nodes = [].iter();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// After the last node of a list.
+    fn leave(&mut self, frames: &mut Vec<Frame<'t>>) -> Result<(), ExecError> {
+        let Some(frame) = frames.last_mut() else {
+            return Ok(());
+        };
+        match &mut frame.kind {
+            Kind::Range(iteration) => {
+                if let Some(element) = self.iterate(iteration)? {
+                    frame.nodes = iteration.body();
+                    frame.dot = element;
+                    return Ok(());
+                }
+            }
+            Kind::Template { caller, base } => {
+                self.name = caller;
+                self.base = *base;
+                self.depth -= 1;
+            }
+            Kind::Block => {}
+        }
+        self.variables.truncate(frame.mark);
+        frames.pop();
+        Ok(())
+    }
+
+    /// The arm of an `if` or `with` to walk.
+    fn branch(
+        &mut self,
+        dot: &Operand,
+        branch: &'t Branch,
+        is_with: bool,
+    ) -> Result<Option<Frame<'t>>, ExecError> {
+        let mark = self.variables.len();
+        for (pipe, list) in &branch.arms {
+            let value = self.eval_pipe(dot, pipe)?;
+            if is_true(&value.value) {
+                let dot = if is_with { value } else { dot.clone() };
+                return Ok(Some(block(list, dot, mark)));
+            }
+        }
+        let frame = branch
+            .otherwise
+            .as_ref()
+            .map(|list| block(list, dot.clone(), mark));
+        if frame.is_none() {
+            self.variables.truncate(mark);
+        }
+        Ok(frame)
+    }
+
+    fn template(&mut self, dot: &Operand, call: &'t Call) -> Result<Frame<'t>, ExecError> {
+        self.at = At::Call(call);
+        let Some(list) = self.trees.get(&call.name) else {
+            let name = super::quote::quote(&call.name);
+            return Err(self.error(format_args!("template {name} not defined")));
+        };
+        if self.depth == MOST_TEMPLATES {
+            return Err(self.error(format_args!(
+                "exceeded maximum template depth ({MOST_TEMPLATES})"
+            )));
+        }
+        let dot = match &call.pipe {
+            Some(pipe) => self.eval_pipe(dot, pipe)?,
+            None => Value::Nil.into(),
+        };
+        let mark = self.variables.len();
+        let frame = Frame {
+            nodes: list.0.iter(),
+            dot: dot.clone(),
+            mark,
+            kind: Kind::Template {
+                caller: self.name,
+                base: self.base,
+            },
+        };
+        self.name = &call.name;
+        self.base = mark;
+        self.depth += 1;
+        self.declare(b"$", dot)?;
+        Ok(frame)
+    }
+
+    fn declare(&mut self, name: &'t [u8], value: Operand) -> Result<(), ExecError> {
+        if self.variables.len() >= MOST_OPEN {
+            return Err(self.error(format_args!(
+                "exceeded maximum number of variables ({MOST_OPEN})"
+            )));
+        }
+        self.variables.push(Variable { name, value });
+        Ok(())
+    }
+
+    fn variable(&mut self, name: &Str) -> Result<&mut Operand, ExecError> {
+        let visible = self.variables.get(self.base..).unwrap_or_default();
+        let index = visible.iter().rposition(|variable| variable.name == name);
+        let Some(index) = index else {
+            let name = String::from_utf8_lossy(name);
+            return Err(self.error(format_args!("undefined variable: {name}")));
+        };
+        Ok(&mut self.variables[self.base + index].value)
+    }
+}
+
+fn block(list: &List, dot: Operand, mark: usize) -> Frame<'_> {
+    Frame {
+        nodes: list.0.iter(),
+        dot,
+        mark,
+        kind: Kind::Block,
+    }
+}
+
+/// Leaves what is open inside of the innermost `range`.
+fn to_range(frames: &mut Vec<Frame<'_>>) {
+    while frames
+        .last()
+        .is_some_and(|frame| !matches!(frame.kind, Kind::Range(_)))
+    {
+        frames.pop();
+    }
+}
+
+/// Whether `if` takes it for true.
+pub(super) fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Nil => false,
+        Value::Bool(value) => *value,
+        Value::Int(value) | Value::Int64(value) | Value::Duration(value) => *value != 0,
+        Value::Uint8(value) | Value::Month(value) | Value::Weekday(value) => *value != 0,
+        Value::Uint16(value) => *value != 0,
+        Value::Float(value) => *value != 0.0,
+        Value::Complex(real, imaginary) => *real != 0.0 || *imaginary != 0.0,
+        Value::String(_)
+        | Value::Strings(_)
+        | Value::Ints(_)
+        | Value::List(_)
+        | Value::Map(_)
+        | Value::Pairs(_)
+        | Value::PairSlice(_)
+        | Value::Srvs(_) => !value.is_empty(),
+        Value::Pair(_) | Value::Srv(_) | Value::Time(_) | Value::Location(_) => true,
+    }
+}

@@ -1,0 +1,134 @@
+//! What executing a template may cost.
+
+use std::time::{Duration, Instant};
+
+use std::rc::Rc;
+
+use super::{Exec, ExecError};
+use crate::Str;
+use crate::template::Limits;
+use crate::template::nested::{RED_ZONE, STACK};
+use crate::template::value::Value;
+
+/// Steps between two looks at the clock.
+const STEPS: u32 = 256;
+
+/// Bytes of values that functions may make in all. A template that makes more is mistaken, for what
+/// it writes is limited, too.
+const MOST_MADE: usize = 1 << 30;
+
+/// Depth of values in each other, as Go has it for JSON.
+const DEEPEST: u32 = 10_000;
+
+pub(super) struct Budget {
+    /// Bytes that may be written.
+    pub(super) output: usize,
+    steps: u32,
+    made: usize,
+    time: Option<Duration>,
+    deadline: Option<Instant>,
+}
+
+impl Budget {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            output: limits.output,
+            steps: STEPS,
+            made: 0,
+            time: limits.time,
+            deadline: limits
+                .time
+                .and_then(|time| Instant::now().checked_add(time)),
+        }
+    }
+}
+
+impl Exec<'_> {
+    /// One step of work.
+    #[inline]
+    pub(super) fn step(&mut self) -> Result<(), ExecError> {
+        self.budget.steps -= 1;
+        if self.budget.steps == 0 {
+            self.budget.steps = STEPS;
+            return self.check_time();
+        }
+        Ok(())
+    }
+
+    fn check_time(&self) -> Result<(), ExecError> {
+        match (self.budget.deadline, self.budget.time) {
+            (Some(deadline), Some(time)) if Instant::now() > deadline => {
+                Err(self.error(format_args!("took longer than {time:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Accounts for what a function made.
+    pub(super) fn charge(&mut self, value: &Value) -> Result<(), ExecError> {
+        if value.depth() > DEEPEST {
+            return Err(self.error(format_args!("exceeded maximum depth of values ({DEEPEST})")));
+        }
+        let cost = cost(value);
+        self.budget.made += cost;
+        if self.budget.made > MOST_MADE {
+            return Err(self.error(format_args!("values exceed {MOST_MADE} bytes")));
+        }
+        if cost > 64 * 1024 {
+            self.check_time()
+        } else {
+            Ok(())
+        }
+    }
+
+    #[inline]
+    pub(super) fn write(&mut self, text: &[u8]) -> Result<(), ExecError> {
+        self.out.extend_from_slice(text);
+        self.check_output()
+    }
+
+    #[inline]
+    pub(super) fn check_output(&self) -> Result<(), ExecError> {
+        let most = self.budget.output;
+        if self.out.len() > most {
+            return Err(self.error(format_args!("output exceeds {most} bytes")));
+        }
+        Ok(())
+    }
+}
+
+/// Bytes that only `value` keeps in use, roughly.
+fn cost(value: &Value) -> usize {
+    const EACH: usize = size_of::<Value>();
+    match value {
+        Value::String(text) => unique_len(text),
+        Value::Strings(items) if Rc::strong_count(items) == 1 => items
+            .borrow()
+            .iter()
+            .map(|text| EACH + unique_len(text))
+            .sum(),
+        Value::Pairs(items) | Value::PairSlice(items) if Rc::strong_count(items) == 1 => {
+            2 * EACH * items.borrow().len()
+        }
+        Value::Ints(items) if Rc::strong_count(items) == 1 => size_of::<i64>() * items.len(),
+        Value::Srvs(items) if Rc::strong_count(items) == 1 => EACH * items.len(),
+        Value::List(items) if Rc::strong_count(items) == 1 => {
+            stacker::maybe_grow(RED_ZONE, STACK, || {
+                items.iter().map(|item| EACH + cost(item)).sum()
+            })
+        }
+        Value::Map(entries) if Rc::strong_count(entries) == 1 => {
+            stacker::maybe_grow(RED_ZONE, STACK, || {
+                entries
+                    .iter()
+                    .map(|(key, value)| 2 * EACH + key.len() + cost(value))
+                    .sum()
+            })
+        }
+        _ => 0,
+    }
+}
+
+fn unique_len(text: &Str) -> usize {
+    if text.is_unique() { text.len() } else { 0 }
+}
