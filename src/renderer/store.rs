@@ -18,22 +18,23 @@ impl Store {
     /// and names them.
     #[must_use]
     pub fn select(snapshot: &Snapshot, prefix: &str, keys: &[String]) -> Self {
-        let mut named = format!("/{prefix}");
-        if prefix.starts_with('/') {
-            named.remove(0);
-        }
+        let absolute = format!("/{}", prefix.strip_prefix('/').unwrap_or(prefix));
         let mut entries = Vec::new();
         // A key that had to be cleaned does not hide one that is written so.
         let mut cleaned = Vec::new();
         for tree in ranges(prefix, keys) {
+            let top = tree.key().unwrap_or_default().len();
             for (key, value) in below(snapshot, &tree) {
-                let entry = (name(key, named.as_bytes()), value.clone());
-                let kind = if path::is_clean(key) {
-                    &mut entries
-                } else {
-                    &mut cleaned
+                let is_clean = match &key[top..] {
+                    b"" => true,
+                    b"/" => top == 0,
+                    rest => path::is_clean(rest),
                 };
-                kind.push(entry);
+                if is_clean {
+                    entries.push((name(key, absolute.as_bytes()), value.clone()));
+                } else {
+                    cleaned.push((clean_name(key, absolute.as_bytes()), value.clone()));
+                }
             }
         }
         entries.append(&mut cleaned);
@@ -92,7 +93,7 @@ fn below<'a>(snapshot: &'a Snapshot, tree: &Subtree) -> impl Iterator<Item = (&'
         .chain(rest.take_while(move |(key, _)| key.starts_with(prefix.as_bytes())))
 }
 
-/// `key` without `prefix`, as a clean path.
+/// A clean key without `prefix`, as a path.
 fn name(key: &Str, prefix: &[u8]) -> Str {
     let cut = if key.starts_with(prefix) {
         prefix.len()
@@ -100,12 +101,19 @@ fn name(key: &Str, prefix: &[u8]) -> Str {
         0
     };
     // The prefix may end in the slash that the rest begins with.
-    for at in [cut, cut.saturating_sub(1)] {
-        if path::is_clean(&key[at..]) {
-            return key.slice(at..);
-        }
+    let slash = [cut, cut.saturating_sub(1)]
+        .into_iter()
+        .find(|&at| key.get(at) == Some(&b'/'));
+    match slash {
+        Some(at) => key.slice(at..),
+        None => clean_name(key, prefix),
     }
-    path::join(&[b"/", &key[cut..]]).into()
+}
+
+/// Any key without `prefix`, as a clean path.
+fn clean_name(key: &Str, prefix: &[u8]) -> Str {
+    let rest = key.strip_prefix(prefix).unwrap_or(key);
+    path::join(&[b"/", rest]).into()
 }
 
 #[cfg(test)]
@@ -229,7 +237,7 @@ mod tests {
 
     /// confd's definition, taken literally.
     fn naive(snapshot: &Snapshot, prefix: &str, keys: &[String]) -> BTreeMap<Str, Str> {
-        let named = format!("/{}", prefix.strip_prefix('/').unwrap_or(prefix));
+        let absolute = format!("/{}", prefix.strip_prefix('/').unwrap_or(prefix));
         let mut store = BTreeMap::new();
         let trees: Vec<_> = keys
             .iter()
@@ -240,9 +248,9 @@ mod tests {
                 let selected = |tree: &Vec<u8>| {
                     key == tree || tree == b"/" || key.starts_with(&[tree, &b"/"[..]].concat())
                 };
-                let absolute = key.starts_with(b"/");
-                if path::is_clean(key) == clean && absolute && trees.iter().any(selected) {
-                    let rest = key.strip_prefix(named.as_bytes()).unwrap_or(key);
+                let rooted = key.starts_with(b"/");
+                if path::is_clean(key) == clean && rooted && trees.iter().any(selected) {
+                    let rest = key.strip_prefix(absolute.as_bytes()).unwrap_or(key);
                     let name = Str::from(path::join(&[b"/", rest]));
                     store.entry(name).or_insert(value.clone());
                 }

@@ -13,7 +13,7 @@ pub use error::ExecError;
 use std::slice;
 
 use super::fmt::Printer;
-use super::node::{Branch, Call, List, Node, Pipe};
+use super::node::{Branch, Call, Expr, ExprKind, List, Node, Pipe};
 use super::parse::Trees;
 use super::value::Value;
 use super::{MissingKey, Options};
@@ -138,10 +138,7 @@ impl<'t> Exec<'t> {
             kind: Kind::Block,
         }];
         while let Some(frame) = frames.last_mut() {
-            self.step()?;
-            match frame.nodes.next() {
-                Some(Node::Text(text)) => self.write(text)?,
-                Some(Node::Action(pipe)) => self.action(&frame.dot, pipe)?,
+            match self.walk(frame)? {
                 Some(node) => self.enter(node, &mut frames)?,
                 None => self.leave(&mut frames)?,
             }
@@ -149,20 +146,37 @@ impl<'t> Exec<'t> {
         Ok(self.out)
     }
 
-    fn action(&mut self, dot: &Operand, pipe: &'t Pipe) -> Result<(), ExecError> {
-        let value = self.eval_pipe(dot, pipe)?;
-        if pipe.decl.is_empty() {
-            self.print(&value.value)?;
+    /// Texts and actions up to a node that opens or closes something.
+    fn walk(&mut self, frame: &mut Frame<'t>) -> Result<Option<&'t Node>, ExecError> {
+        for node in &mut frame.nodes {
+            match node {
+                Node::Text(text) => self.out.extend_from_slice(text),
+                Node::Action(pipe) => self.action(&frame.dot, pipe)?,
+                node => return self.step().map(|()| Some(node)),
+            }
         }
-        Ok(())
+        self.step().map(|()| None)
     }
 
-    fn print(&mut self, value: &Value) -> Result<(), ExecError> {
-        match value {
-            Value::Nil => self.out.extend_from_slice(b"<no value>"),
-            Value::String(text) => self.out.extend_from_slice(text),
-            Value::Srv(_) => Printer::new(&mut self.out, self.budget.output).print_pointed(value),
-            _ => Printer::new(&mut self.out, self.budget.output).print_arg(value, 'v'),
+    fn action(&mut self, dot: &Operand, pipe: &'t Pipe) -> Result<(), ExecError> {
+        let limit = self.budget.output;
+        // What actions mostly print is not copied.
+        match only_operand(pipe) {
+            Some((expr, ExprKind::Dot)) => {
+                self.at = At::Expr(expr);
+                print(&mut self.out, limit, &dot.value);
+            }
+            Some((expr, ExprKind::Variable(names))) if names.len() == 1 => {
+                self.at = At::Expr(expr);
+                let index = self.variable(&names[0])?;
+                print(&mut self.out, limit, &self.variables[index].value.value);
+            }
+            _ => {
+                let value = self.eval_pipe(dot, pipe)?;
+                if pipe.decl.is_empty() {
+                    print(&mut self.out, limit, &value.value);
+                }
+            }
         }
         self.check_output()
     }
@@ -293,14 +307,32 @@ impl<'t> Exec<'t> {
         Ok(())
     }
 
-    fn variable(&mut self, name: &Str) -> Result<&mut Operand, ExecError> {
+    /// Index of the variable called `name`.
+    fn variable(&self, name: &Str) -> Result<usize, ExecError> {
         let visible = self.variables.get(self.base..).unwrap_or_default();
-        let index = visible.iter().rposition(|variable| variable.name == name);
-        let Some(index) = index else {
-            let name = String::from_utf8_lossy(name);
-            return Err(self.error(format_args!("undefined variable: {name}")));
-        };
-        Ok(&mut self.variables[self.base + index].value)
+        match visible.iter().rposition(|variable| variable.name == name) {
+            Some(index) => Ok(self.base + index),
+            None => {
+                let name = String::from_utf8_lossy(name);
+                Err(self.error(format_args!("undefined variable: {name}")))
+            }
+        }
+    }
+
+    fn assign(&mut self, name: &Str, value: Operand) -> Result<(), ExecError> {
+        let index = self.variable(name)?;
+        self.variables[index].value = value;
+        Ok(())
+    }
+}
+
+/// Prints as an action does: at most a little longer than `limit`.
+fn print(out: &mut Vec<u8>, limit: usize, value: &Value) {
+    match value {
+        Value::Nil => out.extend_from_slice(b"<no value>"),
+        Value::String(text) => out.extend_from_slice(text),
+        Value::Srv(_) => Printer::new(out, limit).print_pointed(value),
+        _ => Printer::new(out, limit).print_arg(value, 'v'),
     }
 }
 
@@ -342,5 +374,16 @@ pub(super) fn is_true(value: &Value) -> bool {
         | Value::PairSlice(_)
         | Value::Srvs(_) => !value.is_empty(),
         Value::Pair(_) | Value::Srv(_) | Value::Time(_) | Value::Location(_) => true,
+    }
+}
+
+/// The operand that an action consists of.
+fn only_operand(pipe: &Pipe) -> Option<(&Expr, &ExprKind)> {
+    match (pipe.decl.as_slice(), pipe.cmds.as_slice()) {
+        ([], [command]) => match command.args.as_slice() {
+            [expr] => Some((expr, &expr.kind)),
+            _ => None,
+        },
+        _ => None,
     }
 }

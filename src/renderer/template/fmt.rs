@@ -12,7 +12,7 @@ use super::function::Type;
 use super::value::Value;
 
 /// What stands between a verb's `%` and its letter.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Flags {
     minus: bool,
     plus: bool,

@@ -3,7 +3,7 @@
 mod item;
 mod number;
 
-pub(super) use item::{Item, Kind};
+pub(crate) use item::{Item, Kind};
 
 use super::rune::{code_point, decode, is_alphanumeric};
 

@@ -3,9 +3,11 @@
 
 mod display;
 
-use crate::Str;
+use std::mem;
 
 use super::function::Function;
+use super::nested::{RED_ZONE, STACK};
+use crate::Str;
 
 /// Offset into the template's text, in bytes.
 pub type Pos = usize;
@@ -13,6 +15,13 @@ pub type Pos = usize;
 /// A sequence of nodes.
 #[derive(Debug, Default)]
 pub struct List(pub Vec<Node>);
+
+impl Drop for List {
+    fn drop(&mut self) {
+        let nodes = mem::take(&mut self.0);
+        stacker::maybe_grow(RED_ZONE, STACK, || drop(nodes));
+    }
+}
 
 impl List {
     /// Whether nothing is in it but space.
@@ -57,8 +66,6 @@ pub enum Node {
 /// with many arms, so that its length costs no depth.
 #[derive(Debug)]
 pub struct Branch {
-    /// Of the keyword.
-    pub pos: Pos,
     /// What to test, and what to do when it holds.
     pub arms: Vec<(Pipe, List)>,
     /// `{{else}}`
@@ -87,6 +94,13 @@ pub struct Pipe {
     pub decl: Vec<Str>,
     /// At least one.
     pub cmds: Vec<Command>,
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        let cmds = mem::take(&mut self.cmds);
+        stacker::maybe_grow(RED_ZONE, STACK, || drop(cmds));
+    }
 }
 
 /// A function or operand with arguments.

@@ -169,3 +169,6 @@ impl Parser<'_> {
         parsed
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,9 +11,6 @@ use renderer::template::value::Value;
 use renderer::template::{Delims, MissingKey, Options, Template};
 use serde::Deserialize;
 
-/// Cases that are meant to differ, and why.
-const DIFFERENCES: &[(&str, &str)] = &[];
-
 /// Data that nests deeper than this test's JSON reader goes. `templates_nest_deeply` stands in.
 const UNREAD: &[&str] = &["go-misc/044", "go-misc/045"];
 
@@ -65,15 +62,13 @@ fn fault(line: &str) -> Option<String> {
     };
     let given = answer(&case);
     let is_right = given == case.expect || Some(&given) == case.expect_newer_go.as_ref();
-    let may_differ = DIFFERENCES.iter().any(|(id, _)| *id == case.id);
     let Case {
         id,
         template,
         expect,
         ..
     } = &case;
-    (is_right == may_differ)
-        .then(|| format!("{id}: {template:.200}\n  Go:   {expect:?}\n  ours: {given:?}"))
+    (!is_right).then(|| format!("{id}: {template:.200}\n  Go:   {expect:?}\n  ours: {given:?}"))
 }
 
 fn file() -> Option<PathBuf> {

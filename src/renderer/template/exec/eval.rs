@@ -23,7 +23,7 @@ impl<'t> Exec<'t> {
         let value = value.unwrap_or(Value::Nil.into());
         for name in &pipe.decl {
             if pipe.is_assign {
-                *self.variable(name)? = value.clone();
+                self.assign(name, value.clone())?;
             } else {
                 self.declare(name, value.clone())?;
             }
@@ -89,7 +89,7 @@ impl<'t> Exec<'t> {
             ExprKind::String { text, .. } => Ok(Value::String(text.clone()).into()),
             ExprKind::Field(_) | ExprKind::Chain(..) => self.eval_fields(dot, expr, &[], None),
             ExprKind::Variable(names) => match names.as_slice() {
-                [name] => self.variable(name).cloned(),
+                [name] => Ok(self.variables[self.variable(name)?].value.clone()),
                 _ => self.eval_fields(dot, expr, &[], None),
             },
             ExprKind::Function(function) => {
@@ -113,7 +113,10 @@ impl<'t> Exec<'t> {
         let (receiver, fields): (_, &'t [Str]) = match &expr.kind {
             ExprKind::Field(fields) => (None, fields),
             ExprKind::Variable(names) => match names.split_first() {
-                Some((name, fields)) => (Some(self.variable(name)?.clone()), fields),
+                Some((name, fields)) => (
+                    Some(self.variables[self.variable(name)?].value.clone()),
+                    fields,
+                ),
                 None => (None, &[]),
             },
             ExprKind::Chain(operand, fields) => {

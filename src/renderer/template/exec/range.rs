@@ -137,8 +137,8 @@ impl<'t> Exec<'t> {
             [] => {}
             [name] => self.set(iteration, name, 1, element.clone())?,
             [key_name, name, ..] => {
-                self.set(iteration, name, 1, element.clone())?;
                 self.set(iteration, key_name, 2, key.into())?;
+                self.set(iteration, name, 1, element.clone())?;
             }
         }
         Ok(Some(element))
@@ -154,7 +154,7 @@ impl<'t> Exec<'t> {
         value: Operand,
     ) -> Result<(), ExecError> {
         if iteration.pipe.is_assign {
-            *self.variable(name)? = value;
+            self.assign(name, value)?;
         } else if let Some(variable) = self.variables.get_mut(iteration.mark - from_top) {
             variable.value = value;
         }

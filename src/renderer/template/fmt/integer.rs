@@ -1,6 +1,8 @@
 //! Integers.
 
-use super::Printer;
+use std::io::Write as _;
+
+use super::{Flags, Printer};
 use crate::template::rune::is_print;
 
 /// An integer of any Go type.
@@ -77,6 +79,12 @@ impl Printer<'_> {
 
     fn print_digits(&mut self, number: Integer, radix: Radix, prefix: &str) {
         let flags = self.flags;
+        if radix == Radix::Decimal && flags == Flags::default() {
+            let sign = if number.is_negative() { "-" } else { "" };
+            // Writing to a vector cannot fail.
+            let _ = write!(self.out, "{sign}{}", number.magnitude());
+            return;
+        }
         let magnitude = number.magnitude();
         if flags.precision == Some(0) && magnitude == 0 {
             self.pad_with_spaces(b"");

@@ -1,10 +1,10 @@
 //! The words and signs that a template is made of.
 
-use super::super::node::Pos;
+use crate::template::node::Pos;
 
 /// What an item is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::template) enum Kind {
+pub(crate) enum Kind {
     /// The text is not a template; the lexer knows why.
     Error,
     /// `true`, `false`
@@ -94,7 +94,7 @@ impl Kind {
     }
 
     /// Whether messages put it in angle brackets.
-    pub(in crate::template) fn is_keyword(self) -> bool {
+    pub(crate) fn is_keyword(self) -> bool {
         matches!(
             self,
             Self::Block
@@ -115,13 +115,13 @@ impl Kind {
 
 /// A piece of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::template) struct Item {
+pub(crate) struct Item {
     /// What it is.
-    pub(in crate::template) kind: Kind,
+    pub(crate) kind: Kind,
     /// Where it begins.
-    pub(in crate::template) start: Pos,
+    pub(crate) start: Pos,
     /// Where it ends.
-    pub(in crate::template) end: Pos,
+    pub(crate) end: Pos,
     /// The line it begins on, from 1.
-    pub(in crate::template) line: usize,
+    pub(crate) line: usize,
 }

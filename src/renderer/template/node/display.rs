@@ -4,11 +4,8 @@ use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::{Call, Command, Expr, ExprKind, Pipe};
 use crate::Str;
+use crate::template::nested::{RED_ZONE, STACK};
 use crate::template::quote::quote;
-
-/// Enough stack to print one more level, and how much to add when there is less.
-const RED_ZONE: usize = 64 * 1024;
-const STACK: usize = 1024 * 1024;
 
 impl Display for Call {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

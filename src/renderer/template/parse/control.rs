@@ -105,10 +105,10 @@ impl Parser<'_> {
                 self.expect(Kind::RightDelim, "end")?;
                 return Ok(Part::Stop(Stop::End));
             }
-            Kind::If => Node::If(self.branch(item, "if")?),
-            Kind::Range => Node::Range(self.branch(item, "range")?),
+            Kind::If => Node::If(self.branch(item.kind, "if")?),
+            Kind::Range => Node::Range(self.branch(item.kind, "range")?),
             Kind::Template => Node::Template(self.call()?),
-            Kind::With => Node::With(self.branch(item, "with")?),
+            Kind::With => Node::With(self.branch(item.kind, "with")?),
             _ => {
                 self.back_up(item);
                 Node::Action(self.pipeline("command", Kind::RightDelim)?)
@@ -117,31 +117,27 @@ impl Parser<'_> {
         Ok(Part::Node(node))
     }
 
-    fn branch(&mut self, keyword: Item, context: &str) -> Result<Branch, ParseError> {
+    fn branch(&mut self, keyword: Kind, context: &str) -> Result<Branch, ParseError> {
         let visible = self.tree.vars.len();
         let branch = self.nested(|parser| parser.arms(keyword, context))?;
         self.tree.vars.truncate(visible);
         Ok(branch)
     }
 
-    fn arms(&mut self, keyword: Item, context: &str) -> Result<Branch, ParseError> {
+    fn arms(&mut self, keyword: Kind, context: &str) -> Result<Branch, ParseError> {
         let mut arms = Vec::new();
         let otherwise = loop {
             let pipe = self.pipeline(context, Kind::RightDelim)?;
-            let (list, stop) = self.body(keyword.kind)?;
+            let (list, stop) = self.body(keyword)?;
             arms.push((pipe, list));
-            match (keyword.kind, stop) {
+            match (keyword, stop) {
                 (_, Stop::End) => break None,
                 (Kind::If, Stop::ElseIf) | (Kind::With, Stop::ElseWith) => self.next(),
                 (_, Stop::ElseWith) => return Err(self.misplaced(stop, "")),
                 (_, Stop::Else | Stop::ElseIf) => break Some(self.otherwise()?),
             };
         };
-        Ok(Branch {
-            pos: keyword.start,
-            arms,
-            otherwise,
-        })
+        Ok(Branch { arms, otherwise })
     }
 
     fn body(&mut self, keyword: Kind) -> Result<(List, Stop), ParseError> {
@@ -239,7 +235,14 @@ impl Parser<'_> {
 
     /// The tree to go on with when the new one is complete.
     fn begin_tree(&mut self) -> Tree {
-        mem::take(&mut self.tree)
+        let line = self.tree.line;
+        mem::replace(
+            &mut self.tree,
+            Tree {
+                line,
+                ..Tree::default()
+            },
+        )
     }
 
     /// A template may be defined a second time when one of both is empty.

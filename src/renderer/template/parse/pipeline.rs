@@ -89,7 +89,8 @@ impl Parser<'_> {
         }
     }
 
-    /// Operands up to a `|`, which is taken, or to the pipeline's end, which is not.
+    /// Operands, of which the first is there, up to a `|`, which is taken, or to the pipeline's end,
+    /// which is not.
     fn command(&mut self) -> Result<Command, ParseError> {
         let pos = self.peek_non_space().start;
         let mut args = Vec::new();
@@ -105,9 +106,6 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected(item, "operand")),
             }
             break;
-        }
-        if args.is_empty() {
-            return Err(self.error("empty command"));
         }
         Ok(Command { pos, args })
     }
@@ -185,7 +183,7 @@ impl Parser<'_> {
     }
 
     fn known_variable(&self, name: Str) -> Result<Str, ParseError> {
-        if !self.tree.vars.contains(&name) {
+        if !self.tree.vars.iter().rev().any(|var| *var == name) {
             return Err(self.error(format!("undefined variable {}", quote(&name))));
         }
         Ok(name)

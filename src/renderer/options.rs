@@ -1,0 +1,30 @@
+//! How resources are brought in step.
+
+use std::path::PathBuf;
+
+/// What applies to every resource of a run. By default nothing special.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Replaces the prefix of every resource.
+    pub prefix: Option<String>,
+    /// Only tell what would be changed.
+    pub noop: bool,
+    /// Neither check nor reload.
+    pub sync_only: bool,
+    /// Do not remove staged files.
+    pub keep_stage_file: bool,
+    /// Where to remember which reloads are owed; beside the file when not given.
+    pub state_dir: Option<PathBuf>,
+    /// How to word what is logged.
+    pub dialect: Dialect,
+}
+
+/// Wording of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Errors name the file that they are about, and a command's output is logged line by line.
+    #[default]
+    Plain,
+    /// Word for word as confd: a command's output is one line, quoted as Go does.
+    Confd,
+}

@@ -1,0 +1,210 @@
+//! A template resource: which template makes which file, from which keys.
+
+mod duration;
+mod fields;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tracing::debug;
+
+use crate::functions::path::join;
+use crate::template::parse::Delims;
+use fields::Fields;
+
+/// A check that takes longer has hung.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
+/// A reload may wait for old workers.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The table `[template]` of a file below `conf.d`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// The template's file.
+    pub src: PathBuf,
+    /// The file to write.
+    pub dest: PathBuf,
+    /// What `keys` are relative to; begins with a slash.
+    pub prefix: String,
+    /// The keys to read, each with all keys below it.
+    pub keys: Vec<String>,
+    /// Owner by name.
+    pub owner: Option<String>,
+    /// Group by name.
+    pub group: Option<String>,
+    /// Owner by number, before `owner`.
+    pub uid: Option<u32>,
+    /// Group by number, before `group`.
+    pub gid: Option<u32>,
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// Must succeed for the new file to stay.
+    pub check_cmd: Option<String>,
+    /// After which it counts as failed.
+    pub check_timeout: Duration,
+    /// Whether a check that does not name the staged file runs with the file swapped in.
+    pub check_swapped: bool,
+    /// Runs when the file has changed.
+    pub reload_cmd: Option<String>,
+    /// After which it counts as failed.
+    pub reload_timeout: Duration,
+    /// Patterns each of which must match a key.
+    pub require: Vec<String>,
+    /// Patterns of keys, and of which kind their values must be.
+    pub validate: BTreeMap<String, String>,
+    /// What begins and ends an action of the template.
+    pub delims: Delims,
+}
+
+impl Resource {
+    /// Reads the resource in `file`, whose template is below `confdir`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or something in it is wrong. Then every fault is named.
+    pub fn load(file: &Path, confdir: &Path) -> Result<Self, LoadError> {
+        debug!("Loading template resource from {}", file.display());
+        let loaded = Loaded::read(file, confdir);
+        loaded.resource.ok_or_else(|| LoadError {
+            file: file.to_owned(),
+            faults: loaded
+                .faults
+                .into_iter()
+                .filter(|fault| !fault.harmless)
+                .collect(),
+        })
+    }
+}
+
+/// Why a file holds no template resource.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Cannot process template resource {} - {}", file.display(), listed(faults))]
+pub struct LoadError {
+    /// The file.
+    pub file: PathBuf,
+    /// All that is wrong with it.
+    pub faults: Vec<Fault>,
+}
+
+fn listed(faults: &[Fault]) -> String {
+    let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    faults.join("; ")
+}
+
+/// Something wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Counted from 1; none where it is something missing.
+    pub line: Option<usize>,
+    /// What, and what to do about it.
+    pub message: String,
+    /// The resource works all the same.
+    pub harmless: bool,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+/// What became of reading a file: a resource if no fault forbids it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) resource: Option<Resource>,
+    pub(crate) faults: Vec<Fault>,
+    /// On which line each field is.
+    pub(crate) lines: BTreeMap<&'static str, usize>,
+}
+
+impl Loaded {
+    pub(crate) fn read(file: &Path, confdir: &Path) -> Self {
+        let text = fs::read(file).and_then(|bytes| {
+            String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
+        });
+        match text {
+            Ok(text) => Self::parse(&text, file, confdir),
+            Err(error) => Self {
+                resource: None,
+                faults: vec![Fault {
+                    line: None,
+                    message: error.to_string(),
+                    harmless: false,
+                }],
+                lines: BTreeMap::new(),
+            },
+        }
+    }
+
+    fn parse(text: &str, file: &Path, confdir: &Path) -> Self {
+        let mut fields = Fields::parse(text);
+        let resource = resource(&mut fields, file, confdir);
+        let (faults, lines) = fields.finish();
+        let sound = faults.iter().all(|fault| fault.harmless);
+        Self {
+            resource: resource.filter(|_| sound),
+            faults,
+            lines,
+        }
+    }
+}
+
+fn resource(fields: &mut Fields, file: &Path, confdir: &Path) -> Option<Resource> {
+    let src = fields.required("src", "empty src template");
+    let dest = fields.required("dest", "empty dest: name the file to write");
+    let prefix = fields.string("prefix").unwrap_or_default();
+    let delims = Delims::default();
+    let resource = Resource {
+        file: file.to_owned(),
+        src: below(confdir, "templates", src.as_deref().unwrap_or_default()),
+        dest: PathBuf::from(dest.as_deref().unwrap_or_default()),
+        prefix: rooted(&prefix),
+        keys: fields.strings("keys").unwrap_or_default(),
+        owner: fields.string("owner"),
+        group: fields.string("group"),
+        uid: fields.id("uid"),
+        gid: fields.id("gid"),
+        mode: fields.mode("mode"),
+        check_cmd: fields.string("check_cmd"),
+        check_timeout: fields.duration("check_timeout").unwrap_or(CHECK_TIMEOUT),
+        check_swapped: fields.boolean("check_swapped").unwrap_or(true),
+        reload_cmd: fields.string("reload_cmd"),
+        reload_timeout: fields.duration("reload_timeout").unwrap_or(RELOAD_TIMEOUT),
+        require: fields.strings("require").unwrap_or_default(),
+        validate: fields.table_of_strings("validate").unwrap_or_default(),
+        delims: Delims {
+            left: fields.string("left_delimiter").unwrap_or(delims.left),
+            right: fields.string("right_delimiter").unwrap_or(delims.right),
+        },
+    };
+    fields.warn_of_unknown();
+    (src.is_some() && dest.is_some()).then_some(resource)
+}
+
+/// `path` below the directory `name` of `confdir`, cleaned; never beside it by being absolute.
+pub(crate) fn below(confdir: &Path, name: &str, path: &str) -> PathBuf {
+    let confdir = confdir.as_os_str().as_bytes();
+    let joined = join(&[confdir, name.as_bytes(), path.as_bytes()]);
+    PathBuf::from(OsStr::from_bytes(&joined))
+}
+
+/// With the slash that a prefix begins with.
+pub(crate) fn rooted(prefix: &str) -> String {
+    if prefix.starts_with('/') {
+        prefix.to_owned()
+    } else {
+        format!("/{prefix}")
+    }
+}

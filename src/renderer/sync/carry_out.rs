@@ -1,0 +1,296 @@
+//! Carries out what a transaction decides.
+
+use std::io;
+use std::time::Duration;
+
+use tracing::debug;
+
+use super::member::Member;
+use super::{Outcome, SyncError, Synced};
+use crate::backup::Backup;
+use crate::cancel::Cancel;
+use crate::command::{self, CommandError};
+use crate::compare::md5sum;
+use crate::error::FileError;
+use crate::options::Options;
+use crate::swap;
+use crate::transaction::{Action, Answer, Check, CheckId, Found, Transaction, Verdict};
+use crate::wording;
+
+/// Files that share a reload.
+pub(super) struct Group<'a> {
+    members: Vec<Member<'a>>,
+    /// Of each member, while the new file is not known to be good.
+    backups: Vec<Option<Backup>>,
+    /// Checks of swapped files: whose they are.
+    checks: Vec<usize>,
+    options: &'a Options,
+    cancel: Option<&'a Cancel>,
+    failures: Vec<SyncError>,
+}
+
+impl<'a> Group<'a> {
+    pub(super) fn new(
+        members: Vec<Member<'a>>,
+        options: &'a Options,
+        cancel: Option<&'a Cancel>,
+    ) -> Self {
+        Self {
+            backups: members.iter().map(|_| None).collect(),
+            members,
+            checks: Vec::new(),
+            options,
+            cancel,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Does it all. An outcome for each member, and a digest of what was tried.
+    pub(super) fn carry_out(mut self) -> Vec<(Outcome, String)> {
+        let found: Vec<_> = (0..self.members.len())
+            .filter_map(|number| self.found(number))
+            .collect();
+        let has_reload = self.reload_text().is_some();
+        let mut transaction = Transaction::new(found, has_reload);
+        let mut next = transaction.begin();
+        while let Some(action) = next {
+            let answer = match self.perform(action) {
+                Ok(()) => Answer::Done,
+                Err(error) => {
+                    let cancelled = is_cancelled(&error);
+                    self.failures.push(error);
+                    if cancelled {
+                        Answer::Cancelled
+                    } else {
+                        Answer::Failed
+                    }
+                }
+            };
+            next = transaction.on(answer);
+        }
+        let verdicts: Vec<_> = transaction.verdicts().collect();
+        let members = self.members.iter().zip(verdicts);
+        members
+            .map(|(member, (verdict, reload_owed))| {
+                let result = self.result(member, verdict);
+                (
+                    Outcome {
+                        result,
+                        reload_owed,
+                    },
+                    md5sum(&member.bytes),
+                )
+            })
+            .collect()
+    }
+
+    fn result(&self, member: &Member, verdict: Verdict) -> Result<Synced, SyncError> {
+        match verdict {
+            Verdict::InStep => Ok(Synced::InStep),
+            Verdict::Updated => {
+                let dest = member.dest().display();
+                tracing::info!("Target config {dest} has been updated");
+                Ok(Synced::Updated)
+            }
+            Verdict::Failed(number) => {
+                let failure = self.failures.get(number).cloned();
+                Err(failure.unwrap_or(SyncError::Cancelled))
+            }
+        }
+    }
+
+    fn found(&mut self, number: usize) -> Option<Found> {
+        let member = self.members.get(number)?;
+        let check = match &member.resource.check_cmd {
+            Some(_) if self.options.sync_only => Check::Never,
+            None => Check::Never,
+            Some(text) if wording::names_staged_file(text) => Check::Staged,
+            Some(_) if !member.resource.check_swapped => Check::Staged,
+            Some(text) => Check::Swapped(self.check_id(number, text.clone())),
+        };
+        let member = self.members.get(number)?;
+        Some(Found {
+            changed: member.changed,
+            check,
+            owed: member.is_owed,
+        })
+    }
+
+    /// Members with the same check share it, unless it names a file.
+    fn check_id(&mut self, number: usize, text: String) -> CheckId {
+        let shared = !text.contains("{{");
+        let same = |owner: &usize| {
+            let owner = self.members.get(*owner);
+            shared && owner.is_some_and(|owner| owner.resource.check_cmd.as_ref() == Some(&text))
+        };
+        let known = self.checks.iter().position(same);
+        known.unwrap_or_else(|| {
+            self.checks.push(number);
+            self.checks.len() - 1
+        })
+    }
+
+    fn reload_text(&self) -> Option<String> {
+        let member = self.members.first().filter(|_| !self.options.sync_only)?;
+        let text = member.resource.reload_cmd.as_ref()?;
+        Some(wording::reload(text, member.dest()))
+    }
+
+    fn perform(&mut self, action: Action) -> Result<(), SyncError> {
+        if self.cancel.is_some_and(Cancel::is_cancelled) && may_be_left(action) {
+            return Err(SyncError::Cancelled);
+        }
+        match action {
+            Action::Stage(number) => self.stage(number),
+            Action::CheckStaged(number) => self.check(number),
+            Action::CheckSwapped(check) => {
+                let owner = self.checks.get(check).copied().unwrap_or_default();
+                self.check(owner)
+            }
+            Action::MarkOwed(number) => self.with(number, |member| Ok(member.owed.record()?)),
+            Action::ClearOwed(number) => self.with(number, |member| Ok(member.owed.clear()?)),
+            Action::Backup(number) => self.back_up(number),
+            Action::Swap(number) => self.swap(number),
+            Action::Restore(number) => self.restore(number),
+            Action::DropBackup(number) => self.drop_backup(number),
+            Action::Reload => self.reload(),
+        }
+    }
+
+    fn with(
+        &mut self,
+        number: usize,
+        work: impl FnOnce(&mut Member<'a>) -> Result<(), SyncError>,
+    ) -> Result<(), SyncError> {
+        // The transaction names members that there are.
+        self.members.get_mut(number).map_or(Ok(()), work)
+    }
+
+    fn stage(&mut self, number: usize) -> Result<(), SyncError> {
+        self.with(number, |member| {
+            if member.stage.is_none() {
+                member.stage = Some(member.write_stage()?);
+            }
+            Ok(())
+        })
+    }
+
+    fn check(&mut self, number: usize) -> Result<(), SyncError> {
+        let Some(member) = self.members.get(number) else {
+            return Ok(());
+        };
+        let resource = member.resource;
+        let text = resource.check_cmd.as_deref().unwrap_or_default();
+        let staged = member
+            .stage
+            .as_ref()
+            .map_or(member.dest(), |stage| stage.path());
+        let text = wording::check(text, staged, member.dest()).map_err(SyncError::CheckText)?;
+        self.run(number, &text, resource.check_timeout, self.cancel)
+            .map_err(SyncError::Check)
+    }
+
+    fn reload(&mut self) -> Result<(), SyncError> {
+        let Some(text) = self.reload_text() else {
+            return Ok(());
+        };
+        let timeouts = self
+            .members
+            .iter()
+            .map(|member| member.resource.reload_timeout);
+        let timeout = timeouts.max().unwrap_or_default();
+        self.run(0, &text, timeout, None).map_err(SyncError::Reload)
+    }
+
+    /// `cancel` kills it.
+    fn run(
+        &self,
+        number: usize,
+        text: &str,
+        timeout: Duration,
+        cancel: Option<&Cancel>,
+    ) -> Result<(), CommandError> {
+        debug!("Running {text}");
+        let (output, result) = command::run(text, timeout, cancel);
+        let quiet = self.members.get(number).is_some_and(|member| member.quiet);
+        output.log(result.is_err() && !quiet, self.options.dialect);
+        result
+    }
+
+    fn back_up(&mut self, number: usize) -> Result<(), SyncError> {
+        let (Some(member), Some(place)) = (self.members.get(number), self.backups.get_mut(number))
+        else {
+            return Ok(());
+        };
+        let backup = Backup::take(&member.target);
+        *place = Some(backup.map_err(FileError::new("keep", member.dest()))?);
+        Ok(())
+    }
+
+    fn swap(&mut self, number: usize) -> Result<(), SyncError> {
+        let backed_up = self.backups.get(number).is_some_and(Option::is_some);
+        self.with(number, |member| {
+            debug!("Overwriting target config {}", member.dest().display());
+            let mut stage = match member.stage.take() {
+                Some(stage) => stage,
+                None => member.write_stage()?,
+            };
+            swap::swap(&mut stage, &member.target, backed_up)
+                .map_err(FileError::new("replace", member.dest()))?;
+            Ok(())
+        })
+    }
+
+    fn restore(&mut self, number: usize) -> Result<(), SyncError> {
+        self.end_backup(number, "put back", |backup, member| {
+            backup.restore(&member.target).map(drop)
+        })
+    }
+
+    fn drop_backup(&mut self, number: usize) -> Result<(), SyncError> {
+        self.end_backup(number, "remove what was kept of", |backup, _| {
+            backup.discard()
+        })
+    }
+
+    fn end_backup(
+        &mut self,
+        number: usize,
+        doing: &'static str,
+        end: impl FnOnce(Backup, &Member<'a>) -> io::Result<()>,
+    ) -> Result<(), SyncError> {
+        let backup = self.backups.get_mut(number).and_then(Option::take);
+        let (Some(member), Some(backup)) = (self.members.get(number), backup) else {
+            return Ok(());
+        };
+        let ended = end(backup, member);
+        Ok(ended.map_err(FileError::new(doing, member.dest()))?)
+    }
+}
+
+/// What has been begun is undone even when we are to stop.
+fn may_be_left(action: Action) -> bool {
+    match action {
+        Action::Stage(_)
+        | Action::CheckStaged(_)
+        | Action::MarkOwed(_)
+        | Action::Backup(_)
+        | Action::Swap(_)
+        | Action::CheckSwapped(_)
+        | Action::Reload => true,
+        Action::Restore(_) | Action::DropBackup(_) | Action::ClearOwed(_) => false,
+    }
+}
+
+fn is_cancelled(error: &SyncError) -> bool {
+    match error {
+        SyncError::Cancelled => true,
+        SyncError::Check(error) | SyncError::Reload(error) => {
+            matches!(error, CommandError::Cancelled)
+        }
+        SyncError::Render(_)
+        | SyncError::Owner(_)
+        | SyncError::File(_)
+        | SyncError::CheckText(_) => false,
+    }
+}

@@ -1,0 +1,507 @@
+//! In which order the files of a group are staged, checked, swapped in and reloaded, and what is
+//! undone when a step fails. Pure: answers come in, one action at a time goes out.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+/// A check of swapped files. Members with the same command have the same.
+pub(crate) type CheckId = usize;
+
+/// When a member's check command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    Never,
+    /// On the staged file, before it is swapped in.
+    Staged,
+    /// With the file swapped in.
+    Swapped(CheckId),
+}
+
+/// A file of the group, as it was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) changed: bool,
+    pub(crate) check: Check,
+    /// A reload is owed from an earlier time.
+    pub(crate) owed: bool,
+}
+
+/// What to do next, to which member. Each is answered once before the next is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Action {
+    Stage(usize),
+    CheckStaged(usize),
+    /// Record that a reload is owed.
+    MarkOwed(usize),
+    /// Keep the file that is about to be replaced.
+    Backup(usize),
+    Swap(usize),
+    CheckSwapped(CheckId),
+    /// Put back what was kept.
+    Restore(usize),
+    /// From here on the new file is the good one.
+    DropBackup(usize),
+    Reload,
+    ClearOwed(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Done,
+    Failed,
+    /// Not done, because we are to stop.
+    Cancelled,
+}
+
+/// What became of a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    InStep,
+    Updated,
+    /// Because of that answer, counting those that were not [`Answer::Done`] from 0.
+    Failed(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum File {
+    InStep,
+    /// Changed, to be staged.
+    Wanted,
+    Staged,
+    /// Fit to be swapped in.
+    Ready,
+    BackedUp,
+    /// The new file is in, and not judged yet.
+    Swapped,
+    /// Judged to be good; the old one is still kept.
+    Passed,
+    Settled,
+    /// Judged to be bad, or half swapped. `again`: others were swapped in beside it.
+    Rejected {
+        again: bool,
+    },
+    /// The old file is in.
+    Refused,
+    /// The old file could not be put back.
+    Stuck,
+    /// The new file is in, but what was kept could not be removed and will be put back.
+    Unsettled,
+}
+
+/// Whether a record on disk says that a reload is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    No,
+    Earlier,
+    /// Since this transaction.
+    Now,
+    /// It could not be cleared.
+    Stays,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Preparing,
+    Marking,
+    Swapping,
+    Settling,
+    Confirming,
+    Reloading,
+    Clearing,
+    Done,
+}
+
+#[derive(Debug)]
+struct Member {
+    file: File,
+    check: Check,
+    owed: Owed,
+    failure: Option<usize>,
+}
+
+/// The files that one reload serves.
+///
+/// ```text
+///             Stage, CheckStaged          Backup          Swap
+///   Wanted ─────────────────────▶ Ready ─────────▶ BackedUp ───▶ Swapped ───▶ Passed ───▶ Settled
+///     ▲ │ failed                                                  │  CheckSwapped   DropBackup
+///     │ └────────▶ Refused ◀──── Rejected ◀───────────────────────┘ failed
+///     └───────────────────────────┘ Restore, when several were swapped in
+/// ```
+///
+/// All are swapped in before the first check of swapped files, so that files which need each other
+/// can change together. When such a check fails all go back, and are tried one by one.
+#[derive(Debug)]
+pub(crate) struct Transaction {
+    members: Vec<Member>,
+    reload: bool,
+    /// Some check judges swapped files, so that what they replace is kept.
+    keeps: bool,
+    phase: Phase,
+    pending: Option<Action>,
+    failures: usize,
+    /// Checks that passed on the files as they are now.
+    passed: BTreeSet<CheckId>,
+    /// No reload any more: the files are not known to be good, or we are to stop.
+    halted: bool,
+    reloaded: bool,
+}
+
+impl Transaction {
+    /// `reload`: the group has a reload command.
+    pub(crate) fn new(found: impl IntoIterator<Item = Found>, reload: bool) -> Self {
+        let members: Vec<Member> = found.into_iter().map(Member::from).collect();
+        let keeps = members
+            .iter()
+            .any(|member| member.file == File::Wanted && member.swapped_check().is_some());
+        Self {
+            members,
+            reload,
+            keeps,
+            phase: Phase::Preparing,
+            pending: None,
+            failures: 0,
+            passed: BTreeSet::new(),
+            halted: false,
+            reloaded: false,
+        }
+    }
+
+    /// The first action.
+    pub(crate) fn begin(&mut self) -> Option<Action> {
+        self.pending = self.next();
+        self.pending
+    }
+
+    /// Takes in the answer to the last action and gives the next.
+    pub(crate) fn on(&mut self, answer: Answer) -> Option<Action> {
+        if let Some(action) = self.pending.take() {
+            match answer {
+                Answer::Done => self.done(action),
+                Answer::Failed => self.failed(action),
+                Answer::Cancelled => {
+                    self.failed(action);
+                    self.call_off(self.failures);
+                }
+            }
+            if answer != Answer::Done {
+                self.failures += 1;
+            }
+            self.judge();
+        }
+        self.begin()
+    }
+
+    /// What became of each member, and whether a reload is still owed for it.
+    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (Verdict, bool)> {
+        self.members.iter().map(|member| {
+            let verdict = match member.failure {
+                Some(failure) => Verdict::Failed(failure),
+                None if member.file == File::InStep => Verdict::InStep,
+                None => Verdict::Updated,
+            };
+            (verdict, member.owed != Owed::No)
+        })
+    }
+
+    fn next(&mut self) -> Option<Action> {
+        loop {
+            if let Some(rejected) = self.last(|member| matches!(member.file, File::Rejected { .. }))
+            {
+                return Some(Action::Restore(rejected));
+            }
+            let (action, following) = match self.phase {
+                Phase::Preparing => (self.prepare(), Phase::Marking),
+                Phase::Marking => (self.mark(), Phase::Swapping),
+                Phase::Swapping => (self.swap(), Phase::Settling),
+                Phase::Settling => (self.settle(), Phase::Confirming),
+                Phase::Confirming => (self.confirm(), Phase::Reloading),
+                Phase::Reloading => (self.reload(), Phase::Clearing),
+                Phase::Clearing => (self.clear(), Phase::Done),
+                Phase::Done => return None,
+            };
+            if action.is_some() {
+                return action;
+            }
+            self.phase = following;
+        }
+    }
+
+    fn prepare(&self) -> Option<Action> {
+        self.first(|member| member.file == File::Staged)
+            .map(Action::CheckStaged)
+            .or_else(|| self.first(is_wanted).map(Action::Stage))
+    }
+
+    fn mark(&self) -> Option<Action> {
+        self.first(|member| self.reload && member.file == File::Ready && member.owed == Owed::No)
+            .map(Action::MarkOwed)
+    }
+
+    fn swap(&self) -> Option<Action> {
+        let backed_up = self.first(|member| member.file == File::BackedUp);
+        let ready = self.first(|member| member.file == File::Ready);
+        match (backed_up, ready) {
+            (Some(member), _) => Some(Action::Swap(member)),
+            (None, Some(member)) if self.keeps => Some(Action::Backup(member)),
+            (None, Some(member)) => Some(Action::Swap(member)),
+            (None, None) => self
+                .unjudged()
+                .map(Action::CheckSwapped)
+                .or_else(|| self.retry().map(Action::Stage)),
+        }
+    }
+
+    /// Those that have no check of their own are judged by the others', so they come last.
+    fn retry(&self) -> Option<usize> {
+        self.first(|member| is_wanted(member) && member.swapped_check().is_some())
+            .or_else(|| self.first(is_wanted))
+    }
+
+    fn settle(&self) -> Option<Action> {
+        self.first(|member| member.file == File::Passed)
+            .map(Action::DropBackup)
+    }
+
+    /// A reload that is owed from earlier also needs files that pass.
+    fn confirm(&self) -> Option<Action> {
+        let mut due = self.members.iter().filter(|member| member.is_due());
+        due.find_map(|member| self.not_passed(member))
+            .filter(|_| self.reload && !self.halted)
+            .map(Action::CheckSwapped)
+    }
+
+    fn reload(&self) -> Option<Action> {
+        let wanted = self.reload && !self.halted && !self.reloaded;
+        self.first(|member| wanted && member.is_due())
+            .map(|_| Action::Reload)
+    }
+
+    fn clear(&self) -> Option<Action> {
+        self.first(|member| match member.owed {
+            Owed::Now if member.file == File::Refused => true,
+            Owed::Now | Owed::Earlier => self.reloaded && member.is_due(),
+            Owed::No | Owed::Stays => false,
+        })
+        .map(Action::ClearOwed)
+    }
+
+    fn done(&mut self, action: Action) {
+        match action {
+            Action::Stage(member) => {
+                let check_first = self.phase == Phase::Preparing;
+                self.update(member, |member| {
+                    member.file = match member.check {
+                        Check::Staged if check_first => File::Staged,
+                        Check::Never | Check::Staged | Check::Swapped(_) => File::Ready,
+                    };
+                });
+            }
+            Action::CheckStaged(member) => self.update(member, |member| member.file = File::Ready),
+            Action::MarkOwed(member) => self.update(member, |member| member.owed = Owed::Now),
+            Action::Backup(member) => self.update(member, |member| member.file = File::BackedUp),
+            Action::Swap(member) => {
+                let file = if self.keeps {
+                    File::Swapped
+                } else {
+                    File::Settled
+                };
+                self.passed.clear();
+                self.update(member, |member| member.file = file);
+            }
+            Action::CheckSwapped(check) => {
+                self.passed.insert(check);
+            }
+            Action::Restore(member) => {
+                self.update(member, |member| {
+                    let again = member.file == File::Rejected { again: true };
+                    member.file = if again { File::Wanted } else { File::Refused };
+                });
+                self.passed = self.kept_checks().collect();
+            }
+            Action::DropBackup(member) => self.update(member, |member| member.file = File::Settled),
+            Action::Reload => self.reloaded = true,
+            Action::ClearOwed(member) => self.update(member, |member| member.owed = Owed::No),
+        }
+    }
+
+    fn failed(&mut self, action: Action) {
+        let failure = self.failures;
+        match action {
+            Action::Stage(member)
+            | Action::CheckStaged(member)
+            | Action::MarkOwed(member)
+            | Action::Backup(member) => self.blame(member, failure, File::Refused),
+            Action::Swap(member) if self.keeps => {
+                self.blame(member, failure, File::Rejected { again: false });
+            }
+            Action::Swap(member) => self.blame(member, failure, File::Refused),
+            Action::CheckSwapped(_) => self.reject(failure),
+            Action::Restore(member) => {
+                self.blame(member, failure, File::Stuck);
+                self.call_off(failure);
+            }
+            Action::DropBackup(member) => self.blame(member, failure, File::Unsettled),
+            Action::Reload => self.withhold(failure),
+            Action::ClearOwed(member) => self.update(member, |member| {
+                member.owed = Owed::Stays;
+                member.failure.get_or_insert(failure);
+            }),
+        }
+    }
+
+    /// A check did not pass: whatever was swapped in since goes back.
+    fn reject(&mut self, failure: usize) {
+        let swapped = self.with(File::Swapped);
+        let again = swapped.len() > 1;
+        for &member in &swapped {
+            self.blame(member, failure, File::Rejected { again });
+        }
+        if swapped.is_empty() {
+            self.withhold(failure);
+        }
+    }
+
+    /// Starts nothing more, and puts back what was not judged.
+    fn call_off(&mut self, failure: usize) {
+        for member in &mut self.members {
+            match member.file {
+                File::Wanted | File::Staged | File::Ready => member.file = File::Refused,
+                File::BackedUp | File::Swapped | File::Rejected { .. } => {
+                    member.file = File::Rejected { again: false };
+                }
+                File::InStep
+                | File::Passed
+                | File::Settled
+                | File::Refused
+                | File::Stuck
+                | File::Unsettled => continue,
+            }
+            member.failure.get_or_insert(failure);
+        }
+        self.withhold(failure);
+    }
+
+    /// No reload this time.
+    fn withhold(&mut self, failure: usize) {
+        self.halted = true;
+        for member in &mut self.members {
+            let waits = member.is_due() || member.file == File::Passed;
+            if self.reload && waits {
+                member.failure.get_or_insert(failure);
+            }
+        }
+    }
+
+    /// Once every file is in and every check of them has passed, they are good.
+    fn judge(&mut self) {
+        let more = |member: &Member| matches!(member.file, File::Ready | File::BackedUp);
+        if self.members.iter().any(more) || self.unjudged().is_some() {
+            return;
+        }
+        for member in &mut self.members {
+            if member.file == File::Swapped {
+                member.file = File::Passed;
+                member.failure = None;
+            }
+        }
+    }
+
+    /// A check that the files which were swapped in have yet to pass.
+    fn unjudged(&self) -> Option<CheckId> {
+        self.first(|member| member.file == File::Swapped)?;
+        let swapped = |member: &&Member| matches!(member.file, File::Swapped | File::Passed);
+        let mut swapped = self.members.iter().filter(swapped);
+        swapped.find_map(|member| self.not_passed(member))
+    }
+
+    fn not_passed(&self, member: &Member) -> Option<CheckId> {
+        member
+            .swapped_check()
+            .filter(|check| !self.passed.contains(check))
+    }
+
+    fn kept_checks(&self) -> impl Iterator<Item = CheckId> {
+        let passed = |member: &&Member| member.file == File::Passed;
+        self.members
+            .iter()
+            .filter(passed)
+            .filter_map(Member::swapped_check)
+    }
+
+    fn first(&self, is: impl Fn(&Member) -> bool) -> Option<usize> {
+        self.members.iter().position(is)
+    }
+
+    fn last(&self, is: impl Fn(&Member) -> bool) -> Option<usize> {
+        self.members.iter().rposition(is)
+    }
+
+    fn with(&self, file: File) -> Vec<usize> {
+        let members = self.members.iter().enumerate();
+        members
+            .filter(|(_, member)| member.file == file)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn update(&mut self, member: usize, change: impl FnOnce(&mut Member)) {
+        if let Some(member) = self.members.get_mut(member) {
+            change(member);
+        }
+    }
+
+    fn blame(&mut self, member: usize, failure: usize, file: File) {
+        self.update(member, |member| {
+            member.failure = Some(failure);
+            member.file = file;
+        });
+    }
+}
+
+impl Member {
+    fn swapped_check(&self) -> Option<CheckId> {
+        match self.check {
+            Check::Swapped(check) => Some(check),
+            Check::Never | Check::Staged => None,
+        }
+    }
+
+    /// What it has on disk was judged to be good, and waits for a reload.
+    fn is_due(&self) -> bool {
+        match self.file {
+            File::InStep | File::Settled => self.owed != Owed::No,
+            File::Refused => self.owed == Owed::Earlier,
+            File::Wanted
+            | File::Staged
+            | File::Ready
+            | File::BackedUp
+            | File::Swapped
+            | File::Passed
+            | File::Rejected { .. }
+            | File::Stuck
+            | File::Unsettled => false,
+        }
+    }
+}
+
+fn is_wanted(member: &Member) -> bool {
+    member.file == File::Wanted
+}
+
+impl From<Found> for Member {
+    fn from(found: Found) -> Self {
+        Self {
+            file: if found.changed {
+                File::Wanted
+            } else {
+                File::InStep
+            },
+            check: found.check,
+            owed: if found.owed { Owed::Earlier } else { Owed::No },
+            failure: None,
+        }
+    }
+}
