@@ -1,7 +1,9 @@
 //! etcd v3: the only place that names `etcd_client`.
 
 pub mod connection;
+mod copy;
 pub mod error;
+pub mod follow;
 pub mod key;
 pub mod lease;
 mod outage;

@@ -1,5 +1,7 @@
 //! Logs, on standard error.
 
+pub mod confd;
+
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;

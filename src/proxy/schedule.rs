@@ -1,5 +1,4 @@
-//! Which resources to bring in step, and when: after changes, after failures, and at intervals.
-//! Pure.
+//! Which resources to bring in step, and when: after changes, and again after failures. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +14,6 @@ const RETRY_CAP: Duration = Duration::from_secs(30);
 pub struct Schedule {
     groups: Vec<Debounce>,
     resources: Vec<Resource>,
-    poll: Option<Poll>,
 }
 
 #[derive(Debug)]
@@ -27,24 +25,12 @@ struct Resource {
     backoff: Backoff,
 }
 
-#[derive(Debug)]
-struct Poll {
-    every: Duration,
-    at: Instant,
-}
-
 impl Schedule {
-    /// `groups`: the group of each resource, counted from 0. `poll`: bring all in step so often.
+    /// `groups`: the group of each resource, counted from 0; `seed` for the back-off's jitter.
     #[must_use]
-    pub fn new(
-        groups: &[usize],
-        settings: Settings,
-        poll: Option<Duration>,
-        now: Instant,
-        seed: u64,
-    ) -> Self {
+    pub fn new(groups: &[usize], settings: Settings, seed: u64) -> Self {
         let count = groups.iter().max().map_or(0, |last| last + 1);
-        let resources = (seed..).zip(groups).map(|(seed, group)| Resource {
+        let resources = groups.iter().map(|group| Resource {
             group: *group,
             changed: false,
             retry_at: None,
@@ -53,10 +39,6 @@ impl Schedule {
         Self {
             groups: vec![Debounce::new(settings); count],
             resources: resources.collect(),
-            poll: poll.map(|every| Poll {
-                every,
-                at: now + every,
-            }),
         }
     }
 
@@ -76,13 +58,6 @@ impl Schedule {
 
     /// Takes out the resources to bring in step now, in order. Report each with [`Self::done`].
     pub fn due(&mut self, now: Instant) -> Vec<usize> {
-        let polled = match &mut self.poll {
-            Some(poll) if poll.at <= now => {
-                poll.at = now + poll.every;
-                true
-            }
-            Some(_) | None => false,
-        };
         let is_past = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         let ripe: Vec<_> = self
             .groups
@@ -92,14 +67,14 @@ impl Schedule {
         let mut due = Vec::new();
         for (number, resource) in self.resources.iter_mut().enumerate() {
             let wanted = resource.changed && ripe[resource.group];
-            if polled || wanted || is_past(resource.retry_at) {
+            if wanted || is_past(resource.retry_at) {
                 resource.changed = false;
                 resource.retry_at = None;
                 due.push(number);
             }
         }
         for (group, ripe) in self.groups.iter_mut().zip(ripe) {
-            if ripe || polled {
+            if ripe {
                 group.acted(now);
             }
         }
@@ -124,8 +99,7 @@ impl Schedule {
             .resources
             .iter()
             .filter_map(|resource| resource.retry_at);
-        let poll = self.poll.iter().map(|poll| poll.at);
-        groups.chain(retries).chain(poll).min()
+        groups.chain(retries).min()
     }
 }
 
@@ -146,7 +120,7 @@ mod tests {
     #[test]
     fn only_what_changed_is_due() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 1, 2], SETTINGS, None, now, 1);
+        let mut schedule = Schedule::new(&[0, 1, 2], SETTINGS, 1);
         schedule.changed(1, now);
         assert_eq!(schedule.deadline(), Some(now));
         assert_eq!(schedule.due(now), [1]);
@@ -157,7 +131,7 @@ mod tests {
     #[test]
     fn resources_that_share_a_reload_are_gathered_together_and_others_do_not_wait() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, None, now, 1);
+        let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, 1);
         schedule.changed(0, now);
         assert_eq!(schedule.due(now), [0]);
         schedule.changed(1, now + ms(10));
@@ -171,7 +145,7 @@ mod tests {
     #[test]
     fn a_failure_is_tried_again_later_and_later_until_it_succeeds() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0], SETTINGS, None, now, 1);
+        let mut schedule = Schedule::new(&[0], SETTINGS, 1);
         schedule.changed(0, now);
         let mut waits = Vec::new();
         let mut time = now;
@@ -194,7 +168,7 @@ mod tests {
     #[test]
     fn a_change_does_not_wait_for_the_retry() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0], SETTINGS, None, now, 1);
+        let mut schedule = Schedule::new(&[0], SETTINGS, 1);
         schedule.changed(0, now);
         assert_eq!(schedule.due(now), [0]);
         schedule.done(0, true, now);
@@ -204,22 +178,12 @@ mod tests {
         assert_eq!(schedule.deadline(), None);
     }
 
-    #[test]
-    fn a_poll_brings_all_in_step_at_its_interval() {
-        let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 1], SETTINGS, Some(ms(1000)), now, 1);
-        assert_eq!(schedule.deadline(), Some(now + ms(1000)));
-        assert_eq!(schedule.due(now + ms(999)), [0_usize; 0]);
-        assert_eq!(schedule.due(now + ms(1000)), [0, 1]);
-        assert_eq!(schedule.deadline(), Some(now + ms(2000)));
-    }
-
     proptest! {
         /// Whatever happens: a change, and a failure, is followed by a run.
         #[test]
         fn nothing_is_forgotten(steps in prop::collection::vec((0_u64..300, 0_usize..3, any::<bool>()), 1..60)) {
             let mut now = Instant::now();
-            let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, None, now, 1);
+            let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, 1);
             let mut stale = [false; 3];
             for (wait, resource, fails) in steps {
                 now += ms(wait);
