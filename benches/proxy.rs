@@ -2,6 +2,7 @@
 #![expect(
     unreachable_pub,
     dead_code,
+    unused_imports,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -84,7 +85,7 @@ fn changes(keys: usize) {
         ms(low),
         ms(high),
         ms(cpu),
-        proxy.rss_mib()
+        rss_mib(&proxy)
     );
 }
 
@@ -159,6 +160,13 @@ fn wait_for_file(confdir: &Confdir) {
             .read("reloads")
             .ok_or_else(|| "no reload".to_owned())
     });
+}
+
+fn rss_mib(proxy: &Running) -> f64 {
+    let status = proxy.proc("status");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<f64>().unwrap() / 1024.0
 }
 
 fn inode(path: &Path) -> u64 {

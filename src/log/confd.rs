@@ -46,7 +46,7 @@ impl ConfdLines {
 
     pub fn install(&self, level: LevelFilter) {
         tracing_subscriber::fmt()
-            .with_max_level(level)
+            .with_env_filter(super::ours(level))
             .with_writer(io::stderr)
             .event_format(self.clone())
             .init();

@@ -17,7 +17,9 @@ const DIFFERENT: &[&str] = &[
     "mode-decimal-quirk",
     // `{{.dest}}` is known to a check.
     "check-tmpl-dest-novalue",
-    // A reload that failed is tried again, and not reported as in sync.
+    // That a reload is owed is remembered beside the file; it is tried again, and not reported as
+    // in sync.
+    "reload-fails",
     "reload-fails-second-run",
     // `{{.dest}}` is known to a reload.
     "reload-not-templated",
@@ -214,6 +216,13 @@ fn a_resource_that_does_not_parse_is_named_and_the_others_are_processed() {
     let named =
         |line: &String| line.contains("Cannot process template resource @DIR@/conf.d/a.toml - ");
     assert!(got.stderr.iter().any(named), "{got:?}");
+}
+
+#[test]
+fn a_reload_that_fails_is_told_in_confds_words() {
+    let (mut got, expected) = run_case("reload-fails");
+    assert!(got.files.remove("out/.app.conf.owed").is_some());
+    assert_eq!(got, expected);
 }
 
 #[test]

@@ -201,7 +201,8 @@ fn a_check_that_fails_keeps_the_last_good_file_and_is_tried_again() {
     confdir.write("allowed", "");
     etcd.ctl(&["put", "/services/web/a", "1"]);
     let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
-    confdir.wait_for("app.conf", "server 1;\n", SOON);
+    proxy.wait_for_log("has been updated", SOON);
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
     std::fs::remove_file(confdir.path("allowed")).unwrap();
     etcd.ctl(&["put", "/services/web/a", "2"]);
     proxy.wait_for_log("Config check failed", SOON);
@@ -265,4 +266,58 @@ fn a_wire_that_is_cut_loses_nothing() {
     etcd.ctl(&["put", "/services/web/a", "2"]);
     confdir.wait_for("app.conf", "server 2;\n", Duration::from_secs(3));
     proxy.wait_for_log("etcd answers again", SOON);
+}
+
+#[test]
+fn more_keys_than_one_answer_holds_are_all_read() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new().with("app.conf", KEYS, "{{len (gets \"/services/web/*\")}}");
+    let pairs = (0..12_345).map(|n| (format!("/services/web/{n:05}"), n.to_string()));
+    etcd.put_each(pairs);
+    let _proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    confdir.wait_for("app.conf", "12345", SOON);
+}
+
+#[test]
+fn while_etcd_is_away_it_keeps_the_file_and_rests() {
+    let mut etcd = Etcd::start();
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    confdir.wait_for("app.conf", "server 1;\n", SOON);
+    etcd.kill();
+    proxy.wait_for_log("trying again until it answers", SOON);
+    let before = proxy.cpu();
+    // Long enough for several attempts to reach it.
+    std::thread::sleep(Duration::from_secs(2));
+    let spent = proxy.cpu() - before;
+    assert!(
+        spent < Duration::from_millis(200),
+        "{spent:?} of CPU in two seconds"
+    );
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
+    assert_eq!(
+        proxy.log().matches("trying again").count(),
+        1,
+        "{}",
+        proxy.log()
+    );
+    etcd.restart();
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    confdir.wait_for("app.conf", "server 2;\n", SOON);
+}
+
+#[test]
+fn an_etcd_that_was_wiped_is_read_afresh() {
+    let mut etcd = Etcd::start();
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    for value in ["1", "2", "3"] {
+        etcd.ctl(&["put", "/services/web/a", value]);
+    }
+    let _proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    confdir.wait_for("app.conf", "server 3;\n", SOON);
+    etcd.wipe();
+    confdir.wait_for("app.conf", "", SOON);
+    etcd.ctl(&["put", "/services/web/b", "4"]);
+    confdir.wait_for("app.conf", "server 4;\n", SOON);
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 pub use confdir::Confdir;
 pub use etcd::Etcd;
 pub use nginx::Nginx;
-pub use running::{Running, register, render};
+pub use running::{Running, register};
 pub use wire::Wire;
 
 /// For what should happen soon, on a loaded machine.

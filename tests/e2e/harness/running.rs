@@ -48,7 +48,8 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(etcd: &Etcd, backend: &Nginx, flags: &[&str]) -> Self {
+    /// The agent, quick to notice.
+    pub fn agent(etcd: &Etcd, backend: &Nginx, flags: &[&str]) -> Self {
         let address = backend.address();
         let url = etcd.url();
         Self::spawn(
@@ -110,14 +111,8 @@ impl Running {
         Duration::from_millis(10 * ticks)
     }
 
-    pub fn rss_mib(&self) -> f64 {
-        let status = self.proc("status");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
-        kib.parse::<f64>().unwrap() / 1024.0
-    }
-
-    fn proc(&self, name: &str) -> String {
+    /// A file of its directory in `/proc`.
+    pub fn proc(&self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{name}", self.process.0.id())).unwrap()
     }
 
