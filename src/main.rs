@@ -7,6 +7,7 @@ use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
 use register::config::{self, Faults, Run};
 use register::exit::Exit;
 use register::output::{self, OutputError};
+use register::proxy::data::DataError;
 use register::proxy::{self, once};
 use register::runtime::block_on;
 use register::signal::{ProxySignals, StopSignals};
@@ -67,7 +68,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
         Some(Command::Render(RenderArgs {
             command: Some(RenderCommand::Lint(args)),
             ..
-        })) => once::lint(&config::lint(args)),
+        })) => once::lint(&config::lint(args)?),
         Some(Command::Render(args)) => {
             let config = config::render(args, etcd, env)?;
             match config.run {
@@ -90,7 +91,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
 }
 
 fn exit_code_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Faults>() {
+    if error.is::<Faults>() || error.is::<DataError>() {
         Exit::Usage
     } else if error.is::<OutputError>() {
         Exit::Failed

@@ -78,13 +78,13 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
     let once = switch(args.once, "onetime");
     let sync_only = switch(args.sync_only, "sync-only");
     let keep_stage_file = switch(args.keep_stage_file, "keepstagefile");
+    let confdir = args
+        .confdir
+        .confdir
+        .or_else(|| file.text("confdir", &mut faults))
+        .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned());
     let files = FileConfig {
-        confdir: args
-            .confdir
-            .confdir
-            .or_else(|| file.text("confdir", &mut faults))
-            .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
-            .into(),
+        confdir: existing(confdir, &mut faults),
         prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
         noop,
         sync_only,
@@ -116,11 +116,23 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
 }
 
 /// The directory that `lint` looks at.
-#[must_use]
-pub fn lint(args: ConfdirArgs) -> PathBuf {
-    args.confdir
-        .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
-        .into()
+///
+/// # Errors
+/// When it is not there.
+pub fn lint(args: ConfdirArgs) -> Result<PathBuf, Faults> {
+    let mut faults = Faults::default();
+    let confdir = args.confdir.unwrap_or_else(|| DEFAULT_CONFDIR.to_owned());
+    let confdir = existing(confdir, &mut faults);
+    faults.settle(Some(confdir))
+}
+
+fn existing(confdir: String, faults: &mut Faults) -> PathBuf {
+    if !Path::new(&confdir).is_dir() {
+        faults.add(format!(
+            "--confdir {confdir:?}: there is no such directory; it holds conf.d and templates"
+        ));
+    }
+    confdir.into()
 }
 
 /// `QUIET` or `QUIET:MAX`; without `MAX`, ten times as long.
@@ -145,8 +157,8 @@ mod tests {
     use std::fs;
 
     fn config(flags: &[&str], env: impl Env) -> Result<RenderConfig, Faults> {
-        let cli = Cli::try_parse_from(["register", "render"].iter().chain(flags))
-            .expect("flags that clap takes");
+        let confdir = ["register", "render", "--confdir", "/"];
+        let cli = Cli::try_parse_from(confdir.iter().chain(flags)).expect("flags that clap takes");
         match cli.command {
             Some(Command::Render(args)) => render(args, cli.etcd, env),
             other => panic!("{other:?}"),
