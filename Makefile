@@ -18,7 +18,7 @@ test: deps
 bench: deps
 	cargo build --release
 	benches/agent.sh
-	cargo bench --bench proxy
+	cargo run --release --example proxy-figures
 	cargo bench --package renderer
 
 deps:
