@@ -44,7 +44,9 @@ impl Template {
         functions: &'static [Function],
     ) -> Result<Self, ParseError> {
         let find = |name: &[u8]| {
-            let ours = functions.iter().find(|function| function.name.as_bytes() == name);
+            let ours = functions
+                .iter()
+                .find(|function| function.name.as_bytes() == name);
             ours.or_else(|| builtin::find(name))
         };
         let trees = parse::parse(name, text.into(), delims, &find)?;
@@ -103,3 +105,6 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

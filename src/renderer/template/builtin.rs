@@ -119,3 +119,6 @@ fn text(write: impl FnOnce(&mut Vec<u8>)) -> Made {
     }
     Ok(Value::string(out))
 }
+
+#[cfg(test)]
+mod tests;

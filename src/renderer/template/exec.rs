@@ -387,3 +387,6 @@ fn only_operand(pipe: &Pipe) -> Option<(&Expr, &ExprKind)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
