@@ -8,11 +8,11 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::config::AgentConfig;
-use crate::deadline::sleep_until_some;
+use crate::deadline::{sleep_until_some, tick, ticks};
 use crate::etcd::connection::Connector;
 use crate::etcd::error::EtcdError;
 use crate::etcd::session::{News, Request, Session};
@@ -200,19 +200,4 @@ fn next_attempt(probe: &Probe, wait: Duration) -> NextAttempt<'_> {
         sleep(wait).await;
         probe.attempt().await
     })
-}
-
-fn ticks(period: Duration) -> Interval {
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks
-}
-
-async fn tick(ticks: &mut Option<Interval>) {
-    match ticks {
-        Some(ticks) => {
-            ticks.tick().await;
-        }
-        None => std::future::pending().await,
-    }
 }

@@ -1,7 +1,10 @@
 //! The command line as typed. Whether values make sense is for `config` to say.
 
 mod agent;
+pub mod confd;
 mod etcd;
+pub mod go_flags;
+mod render;
 
 use std::io;
 
@@ -9,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use agent::{AgentArgs, ProbeArgs, TargetArgs};
 pub use etcd::EtcdArgs;
+pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 
 /// Keep a service's key in etcd for as long as the service is healthy.
 ///
@@ -40,6 +44,19 @@ pub enum Command {
     List(ListArgs),
     /// Probe once and print the verdict; etcd is not touched
     Check(CheckArgs),
+    /// Keep configuration files in step with etcd: confd's resources and templates
+    Render(RenderArgs),
+    /// Be confd 0.16: the same flags, file, log lines and exit codes. Also when called confd
+    #[command(disable_help_flag = true)]
+    Confd {
+        /// As confd takes them; see confd -help
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "FLAGS"
+        )]
+        words: Vec<String>,
+    },
     /// Print a completion script
     Completions {
         /// bash, zsh, fish, elvish or powershell

@@ -1,6 +1,9 @@
 //! Flags as typed → settings that hold together. Every fault is found before any is reported.
 
+mod confd;
 mod etcd;
+mod file;
+mod render;
 mod target;
 
 use std::fmt;
@@ -12,7 +15,9 @@ use crate::cli::{
 use crate::health::{Cadence, Thresholds};
 use crate::probe::{self, Probe};
 
+pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
 pub use etcd::{Credentials, EtcdConfig};
+pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
 pub use target::Target;
 
 /// The longest TTL that etcd grants.

@@ -1,9 +1,12 @@
 //! etcd v3: the only place that names `etcd_client`.
 
 pub mod connection;
+mod copy;
 pub mod error;
+pub mod follow;
 pub mod key;
 pub mod lease;
+mod outage;
 pub mod read;
 pub mod session;
 pub mod tls;

@@ -5,8 +5,9 @@
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 1: the backend is unhealthy, or what was asked for could not be printed.
-    Unhealthy,
+    /// 1: the backend is unhealthy, a render or check failed, or what was asked for could not be
+    /// printed.
+    Failed,
     /// 2: usage or configuration.
     Usage,
     /// 3: etcd unreachable, or it refused.
@@ -19,7 +20,7 @@ impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(match exit {
             Exit::Done => 0,
-            Exit::Unhealthy => 1,
+            Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Store => 3,
             Exit::Signal(number) => 128_u8.saturating_add(number),

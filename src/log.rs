@@ -1,11 +1,19 @@
 //! Logs, on standard error.
 
+pub mod confd;
+
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{LogArgs, LogFormat};
+
+/// What we say at `level`, and of the libraries below us no more than warnings.
+fn ours(level: LevelFilter) -> EnvFilter {
+    let below = level.min(LevelFilter::WARN);
+    EnvFilter::new(format!("{below},register={level},renderer={level}"))
+}
 
 /// Installs the subscriber. `RUST_LOG` wins over `--log-level`, as it can say more.
 ///
@@ -23,7 +31,7 @@ pub fn install(args: &LogArgs) -> Result<(), String> {
                     args.log_level
                 )
             })?;
-            EnvFilter::default().add_directive(level.into())
+            ours(level)
         }
     };
     let builder = tracing_subscriber::fmt()

@@ -3,16 +3,29 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use register::cli::{self, Cli, Command};
-use register::config::{self, Faults};
+use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
+use register::config::{self, Faults, Run};
 use register::exit::Exit;
 use register::output::{self, OutputError};
-use register::signal::StopSignals;
-use register::{agent, list, log, oneshot};
+use register::proxy::{self, once};
+use register::runtime::block_on;
+use register::signal::{ProxySignals, StopSignals};
+use register::{agent, confd, list, log, oneshot};
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let [program, words @ ..] = words.as_slice()
+        && confd::is_name_of_confd(program)
+    {
+        return confd::main(program, words).into();
+    }
     let args = Cli::parse();
-    if let Err(fault) = log::install(&args.log) {
+    // confd has log lines of its own.
+    if !matches!(args.command, Some(Command::Confd { .. }))
+        && let Err(fault) = log::install(&args.log)
+    {
         eprintln!("register: {fault}");
         return Exit::Usage.into();
     }
@@ -51,6 +64,20 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
             let config = config::check(args)?;
             block_on(oneshot::check(config))
         }
+        Some(Command::Render(RenderArgs {
+            command: Some(RenderCommand::Lint(args)),
+            ..
+        })) => once::lint(&config::lint(args)),
+        Some(Command::Render(args)) => {
+            let config = config::render(args, etcd, env)?;
+            match config.run {
+                Run::Once => block_on(once::command(config)),
+                Run::UntilStopped => {
+                    block_on(async { proxy::run(config, ProxySignals::catch()?).await })
+                }
+            }
+        }
+        Some(Command::Confd { words }) => Ok(confd::main("confd", &words)),
         Some(Command::Completions { shell }) => {
             output::print(&cli::completions(shell))?;
             Ok(Exit::Done)
@@ -62,21 +89,11 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let result = runtime.block_on(work);
-    // A name look-up may still hang in its thread; the process does not wait for it.
-    runtime.shutdown_background();
-    result
-}
-
 fn exit_code_of(error: &anyhow::Error) -> Exit {
     if error.is::<Faults>() {
         Exit::Usage
     } else if error.is::<OutputError>() {
-        Exit::Unhealthy
+        Exit::Failed
     } else {
         Exit::Store
     }

@@ -30,7 +30,7 @@ pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
     let attempt = probe.attempt().await;
     let (verdict, exit) = match attempt.result {
         Ok(_) => ("healthy", Exit::Done),
-        Err(_) => ("unhealthy", Exit::Unhealthy),
+        Err(_) => ("unhealthy", Exit::Failed),
     };
     let done = within(stop_timeout, async {
         let connection = connect(etcd, stop_timeout).await?;
@@ -92,7 +92,7 @@ pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
     let attempt = config.probe.attempt().await;
     let (verdict, exit) = match attempt.result {
         Ok(_) => ("healthy", Exit::Done),
-        Err(_) => ("unhealthy", Exit::Unhealthy),
+        Err(_) => ("unhealthy", Exit::Failed),
     };
     let text = match config.output {
         OutputFormat::Text => {

@@ -28,3 +28,36 @@ impl StopSignals {
         }
     }
 }
+
+/// SIGTERM, SIGINT and SIGHUP, caught from the moment this exists.
+pub struct ProxySignals {
+    stop: StopSignals,
+    hangup: Signal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxySignal {
+    /// Its number.
+    Stop(u8),
+    /// Read `conf.d` afresh.
+    Reload,
+}
+
+impl ProxySignals {
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self {
+            stop: StopSignals::catch()?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one. Cancel-safe.
+    pub async fn recv(&mut self) -> ProxySignal {
+        tokio::select! {
+            number = self.stop.recv() => ProxySignal::Stop(number),
+            _ = self.hangup.recv() => ProxySignal::Reload,
+        }
+    }
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing needs and is not there yet.
 #
-# Build tools come from the distribution's packages. Servers (etcd, nginx) are only unpacked, below
+# Build tools come from the distribution's packages. Servers (etcd, nginx, HAProxy) are only unpacked, below
 # target/tools: installing them would enable and start system services.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,6 +30,7 @@ have curl || packages+=(curl)
 servers=()
 have etcd || servers+=("etcd etcd-server etcd")
 have etcdctl || servers+=("etcdctl etcd-client etcd")
+have haproxy || servers+=("haproxy haproxy")
 have nginx || servers+=("nginx nginx nginx-core nginx-light")
 
 [ ${#packages[@]} -gt 0 ] || [ ${#servers[@]} -gt 0 ] || exit 0

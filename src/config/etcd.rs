@@ -36,51 +36,115 @@ impl fmt::Debug for Credentials {
     }
 }
 
-pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Option<EtcdConfig> {
-    let files = tls::Files {
-        ca: args.cacert.or_else(|| env("ETCDCTL_CACERT")),
-        cert: args.cert.or_else(|| env("ETCDCTL_CERT")),
-        key: args.cert_key.or_else(|| env("ETCDCTL_KEY")),
-        skip_verify: args.insecure_skip_tls_verify
-            || env("ETCDCTL_INSECURE_SKIP_TLS_VERIFY").is_some_and(|text| text == "true"),
-    };
-    let (flag, list) = match (args.endpoints, env("ETCDCTL_ENDPOINTS")) {
-        (Some(list), _) => ("--endpoints", list),
-        (None, Some(list)) => ("ETCDCTL_ENDPOINTS", list),
-        (None, None) if files.any() => ("--endpoints", "127.0.0.1:2379".to_owned()),
-        (None, None) => ("--endpoints", DEFAULT_ENDPOINT.to_owned()),
-    };
-    let endpoints: Vec<_> = list
-        .split(',')
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .filter_map(|text| {
-            let endpoint = endpoint(text, files.any());
-            faults.take(endpoint.map_err(|reason| format!("{flag} {text:?}: {reason}")))
-        })
-        .collect();
-    if list.split(',').all(|text| text.trim().is_empty()) {
-        faults.add(format!(
-            "{flag} {list:?}: names no endpoint; give at least one HOST:PORT"
-        ));
-    }
-    let credentials = credentials(args.user, args.password_file, env, faults);
-    let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
-        match tls::client_config(&files) {
-            Ok(config) => Some(Arc::new(config)),
-            Err(error) => {
-                faults.add(error.to_string());
-                None
-            }
+/// What was said about etcd, by whatever means.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    /// A list with commas, and what faults call it.
+    pub endpoints: Option<(String, String)>,
+    /// `NAME` or `NAME:PASSWORD`.
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub password_file: Option<String>,
+    pub tls: tls::Files,
+}
+
+impl Given {
+    pub(super) fn by_flags(args: EtcdArgs) -> Self {
+        Self {
+            endpoints: args.endpoints.map(|list| ("--endpoints".to_owned(), list)),
+            user: args.user,
+            password: None,
+            password_file: args.password_file,
+            tls: tls::Files {
+                ca: args.cacert,
+                cert: args.cert,
+                key: args.cert_key,
+                skip_verify: args.insecure_skip_tls_verify,
+            },
         }
-    } else {
-        None
-    };
-    Some(EtcdConfig {
-        endpoints,
-        credentials,
-        tls,
-    })
+    }
+
+    /// etcdctl's variables.
+    pub(super) fn by_etcdctl(env: impl Env) -> Self {
+        Self {
+            endpoints: env("ETCDCTL_ENDPOINTS").map(|list| ("ETCDCTL_ENDPOINTS".to_owned(), list)),
+            user: env("ETCDCTL_USER"),
+            password: env("ETCDCTL_PASSWORD"),
+            password_file: None,
+            tls: tls::Files {
+                ca: env("ETCDCTL_CACERT"),
+                cert: env("ETCDCTL_CERT"),
+                key: env("ETCDCTL_KEY"),
+                skip_verify: env("ETCDCTL_INSECURE_SKIP_TLS_VERIFY")
+                    .is_some_and(|text| text == "true"),
+            },
+        }
+    }
+
+    /// What is not given here is taken from `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            endpoints: self.endpoints.or(other.endpoints),
+            user: self.user.or(other.user),
+            password: self.password.or(other.password),
+            password_file: self.password_file.or(other.password_file),
+            tls: tls::Files {
+                ca: self.tls.ca.or(other.tls.ca),
+                cert: self.tls.cert.or(other.tls.cert),
+                key: self.tls.key.or(other.tls.key),
+                skip_verify: self.tls.skip_verify || other.tls.skip_verify,
+            },
+        }
+    }
+
+    pub(super) fn check(self, faults: &mut Faults) -> Option<EtcdConfig> {
+        let files = &self.tls;
+        let (source, list) = self.endpoints.unwrap_or_else(|| {
+            let default = if files.any() {
+                "127.0.0.1:2379"
+            } else {
+                DEFAULT_ENDPOINT
+            };
+            ("--endpoints".to_owned(), default.to_owned())
+        });
+        let endpoints: Vec<_> = list
+            .split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .filter_map(|text| {
+                let endpoint = endpoint(text, files.any());
+                faults.take(endpoint.map_err(|reason| format!("{source} {text:?}: {reason}")))
+            })
+            .collect();
+        if list.split(',').all(|text| text.trim().is_empty()) {
+            faults.add(format!(
+                "{source} {list:?}: names no endpoint; give at least one HOST:PORT"
+            ));
+        }
+        let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
+            match tls::client_config(files) {
+                Ok(config) => Some(Arc::new(config)),
+                Err(error) => {
+                    faults.add(error.to_string());
+                    None
+                }
+            }
+        } else {
+            None
+        };
+        let credentials = credentials(self.user, self.password, self.password_file, faults);
+        Some(EtcdConfig {
+            endpoints,
+            credentials,
+            tls,
+        })
+    }
+}
+
+pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Option<EtcdConfig> {
+    Given::by_flags(args)
+        .or(Given::by_etcdctl(env))
+        .check(faults)
 }
 
 fn endpoint(text: &str, tls_flags: bool) -> Result<String, String> {
@@ -105,11 +169,11 @@ fn endpoint(text: &str, tls_flags: bool) -> Result<String, String> {
 
 fn credentials(
     user: Option<String>,
+    password: Option<String>,
     password_file: Option<String>,
-    env: impl Env,
     faults: &mut Faults,
 ) -> Option<Credentials> {
-    let Some(user) = user.or_else(|| env("ETCDCTL_USER")) else {
+    let Some(user) = user else {
         if password_file.is_some() {
             faults.add("--password-file is given without --user: give the user's name too");
         }
@@ -127,7 +191,7 @@ fn credentials(
                 return None;
             }
         },
-        None => inline.or_else(|| env("ETCDCTL_PASSWORD")),
+        None => inline.or(password),
     };
     match password {
         Some(password) if !name.is_empty() => Some(Credentials {

@@ -156,6 +156,13 @@ impl Connection {
         EtcdError::from_client(&self.endpoint, error)
     }
 
+    pub(super) fn refused(&self, reason: &str) -> EtcdError {
+        EtcdError::Refused {
+            endpoint: self.endpoint.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+
     pub(super) fn broken(&self, reason: &str) -> EtcdError {
         EtcdError::Unavailable {
             endpoint: self.endpoint.clone(),

@@ -16,6 +16,7 @@ use super::connection::{Connection, Connector};
 use super::error::EtcdError;
 use super::key::{self, Announcement, Granted, TakenOver};
 use super::lease::{Lease, call_timeout};
+use super::outage::Outage;
 use crate::backoff::Backoff;
 use crate::config::Target;
 use crate::deadline::sleep_until_some;
@@ -49,8 +50,7 @@ pub struct Session {
     granted: Granted,
     lease: Option<Lease>,
     backoff: Backoff,
-    /// Since when etcd has not answered, once that was logged.
-    away_since: Option<Instant>,
+    outage: Outage,
     /// Whether etcd's last answer to a request was an error, and that was logged.
     turned_down: bool,
     let_in: bool,
@@ -75,7 +75,7 @@ impl Session {
             granted: Granted::default(),
             lease: None,
             backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
-            away_since: None,
+            outage: Outage::default(),
             turned_down: false,
             let_in: false,
             news,
@@ -88,7 +88,7 @@ impl Session {
             match self.serve(&mut link, &mut requests).await {
                 Ok(Closed) => return,
                 Err(error) => {
-                    self.note_away(&error);
+                    self.outage.goes_on(&error);
                     self.connector.rotate();
                 }
             }
@@ -117,7 +117,7 @@ impl Session {
                             let _told = self.news.send(News::Refused(error)).await;
                             return Err(Closed);
                         }
-                        self.note_away(&error);
+                        self.outage.goes_on(&error);
                     }
                 }
                 self.connector.rotate();
@@ -157,13 +157,7 @@ impl Session {
     async fn welcome(&mut self, link: &Link) -> Result<(), Closed> {
         self.let_in = true;
         self.backoff.reset();
-        if let Some(since) = self.away_since.take() {
-            let away = humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()));
-            info!(
-                endpoint = link.connection.endpoint(),
-                "etcd answers again after {away}"
-            );
-        }
+        self.outage.ends(link.connection.endpoint());
         self.tell(link.seen).await?;
         self.tell(Event::Connected).await
     }
@@ -330,13 +324,6 @@ impl Session {
 
     async fn tell(&self, event: Event) -> Result<(), Closed> {
         self.news.send(News::Event(event)).await.map_err(|_| Closed)
-    }
-
-    fn note_away(&mut self, error: &EtcdError) {
-        if self.away_since.is_none() {
-            self.away_since = Some(Instant::now());
-            warn!("{error}; trying again until it answers");
-        }
     }
 }
 

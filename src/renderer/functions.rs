@@ -15,6 +15,8 @@ mod system;
 pub mod time;
 mod utf8;
 
+pub use srv::srv_records;
+
 use crate::store::Store;
 use crate::template::function::{Function, Type};
 use crate::template::value::Value;

@@ -5,8 +5,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::agent::outcome;
-use crate::harness::{Agent, Etcd, Nginx, SOON, own_address, register};
+use crate::harness::running::outcome;
+use crate::harness::{Etcd, Nginx, Running, SOON, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 fn etcd_with_users() -> Etcd {
@@ -35,7 +35,7 @@ fn a_user_with_a_password_file_and_a_narrow_role_is_enough() {
     let password = tempfile::NamedTempFile::new().unwrap();
     fs::write(password.path(), "sesame\n").unwrap();
     let password_file = password.path().display().to_string();
-    let mut agent = Agent::start(
+    let mut agent = Running::agent(
         &etcd,
         &backend,
         &["--user", "web", "--password-file", &password_file],
@@ -154,7 +154,7 @@ fn tls_with_a_client_certificate_registers() {
     let (pki, backend) = (Pki::new(), Nginx::start());
     let (etcd, (cert, key)) = tls_etcd(&pki);
     let (ca, cert, key) = (text(&pki.path("ca.pem")), text(&cert), text(&key));
-    let _agent = Agent::start(
+    let _agent = Running::agent(
         &etcd,
         &backend,
         &["--cacert", &ca, "--cert", &cert, "--cert-key", &key],

@@ -1,4 +1,4 @@
-use crate::harness::agent::outcome;
+use crate::harness::running::outcome;
 use crate::harness::{Etcd, Nginx, register};
 
 /// Exit code 2, one line, nothing on standard output.

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::{Agent, Etcd, Nginx, SOON, eventually};
+use crate::harness::{Etcd, Nginx, Running, SOON, eventually};
 
 #[test]
 fn a_healthy_backend_has_its_key_under_a_lease() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let _agent = Agent::start(&etcd, &backend, &["--ttl", "7s"]);
+    let _agent = Running::agent(&etcd, &backend, &["--ttl", "7s"]);
     let held = etcd.wait_for(&backend.key(), SOON);
     assert_eq!(held.value, backend.address());
     let ttl = etcd.ctl(&["lease", "timetolive", &format!("{:x}", held.lease)]);
@@ -17,7 +17,7 @@ fn a_healthy_backend_has_its_key_under_a_lease() {
 #[test]
 fn the_key_goes_when_the_backend_stops_and_returns_with_it() {
     let (etcd, mut backend) = (Etcd::start(), Nginx::start());
-    let _agent = Agent::start(&etcd, &backend, &[]);
+    let _agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     backend.stop();
     // Well before the 30 s of the lease.
@@ -31,7 +31,7 @@ fn the_key_goes_when_the_backend_stops_and_returns_with_it() {
 fn a_backend_that_is_down_at_the_start_is_registered_once_it_is_up() {
     let (etcd, mut backend) = (Etcd::start(), Nginx::start());
     backend.stop();
-    let agent = Agent::start(&etcd, &backend, &[]);
+    let agent = Running::agent(&etcd, &backend, &[]);
     agent.wait_for_log("backend is down: Connection refused", SOON);
     assert_eq!(etcd.get(&backend.key()), None);
     backend.restart();
@@ -42,7 +42,7 @@ fn a_backend_that_is_down_at_the_start_is_registered_once_it_is_up() {
 fn sigterm_deletes_the_key_and_the_lease_and_exits_0() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     for signal in [Signal::TERM, Signal::INT] {
-        let mut agent = Agent::start(&etcd, &backend, &[]);
+        let mut agent = Running::agent(&etcd, &backend, &[]);
         etcd.wait_for(&backend.key(), SOON);
         agent.signal(signal);
         assert_eq!(agent.wait_for_exit(SOON), 0);
@@ -54,7 +54,7 @@ fn sigterm_deletes_the_key_and_the_lease_and_exits_0() {
 #[test]
 fn draining_keeps_the_agent_but_not_the_key() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut agent = Agent::start(&etcd, &backend, &["--drain", "1s"]);
+    let mut agent = Running::agent(&etcd, &backend, &["--drain", "1s"]);
     etcd.wait_for(&backend.key(), SOON);
     let start = std::time::Instant::now();
     agent.signal(Signal::TERM);
@@ -67,7 +67,7 @@ fn draining_keeps_the_agent_but_not_the_key() {
 #[test]
 fn a_second_signal_ends_it_at_once() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut agent = Agent::start(&etcd, &backend, &["--drain", "1h"]);
+    let mut agent = Running::agent(&etcd, &backend, &["--drain", "1h"]);
     etcd.wait_for(&backend.key(), SOON);
     agent.signal(Signal::TERM);
     agent.wait_for_log("draining", SOON);
@@ -78,7 +78,7 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn after_sigkill_the_key_goes_within_its_ttl() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut agent = Agent::start(&etcd, &backend, &["--ttl", "2s"]);
+    let mut agent = Running::agent(&etcd, &backend, &["--ttl", "2s"]);
     etcd.wait_for(&backend.key(), SOON);
     agent.signal(Signal::KILL);
     agent.wait_for_exit(SOON);
@@ -89,7 +89,7 @@ fn after_sigkill_the_key_goes_within_its_ttl() {
 #[test]
 fn keep_alives_keep_the_key_without_a_new_revision() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let _agent = Agent::start(&etcd, &backend, &["--ttl", "2s"]);
+    let _agent = Running::agent(&etcd, &backend, &["--ttl", "2s"]);
     etcd.wait_for(&backend.key(), SOON);
     let before = etcd.revision();
     // Nothing is to happen for two TTLs, so this can only be waited out.
@@ -101,7 +101,7 @@ fn keep_alives_keep_the_key_without_a_new_revision() {
 #[test]
 fn a_short_hiccup_is_forgiven_with_a_higher_fall() {
     let (etcd, mut backend) = (Etcd::start(), Nginx::start());
-    let agent = Agent::start(&etcd, &backend, &["--fall", "50", "--log-level", "debug"]);
+    let agent = Running::agent(&etcd, &backend, &["--fall", "50", "--log-level", "debug"]);
     etcd.wait_for(&backend.key(), SOON);
     let before = etcd.revision();
     backend.stop();

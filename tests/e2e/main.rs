@@ -13,6 +13,10 @@ mod harness;
 mod access;
 /// Mistakes on the command line.
 mod bad_input;
+/// confd's command line, against recorded runs of confd.
+mod confd;
+/// The examples of `units/confd`, checked by nginx and HAProxy.
+mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;
 /// `--once`, `deregister`, `list`, `check`.
@@ -23,5 +27,7 @@ mod outages;
 mod ownership;
 /// HTTP, TCP and exec probes against backends that misbehave.
 mod probing;
+/// The proxy side: files follow their keys.
+mod rendering;
 /// What the service manager is told.
 mod systemd;

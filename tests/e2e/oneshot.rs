@@ -1,6 +1,6 @@
 use std::process::Command;
 
-use crate::harness::agent::outcome;
+use crate::harness::running::outcome;
 use crate::harness::{Etcd, Nginx, register};
 
 fn once(etcd: &Etcd, backend: &Nginx) -> Command {

@@ -2,12 +2,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::harness::{Agent, Etcd, Nginx, SOON, register};
+use crate::harness::{Etcd, Nginx, Running, SOON, register};
 
 #[test]
 fn an_outage_shorter_than_the_ttl_changes_nothing() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
-    let agent = Agent::start(&etcd, &backend, &["--ttl", "20s"]);
+    let agent = Running::agent(&etcd, &backend, &["--ttl", "20s"]);
     let before = etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
     agent.wait_for_log("trying again until it answers", SOON);
@@ -19,7 +19,7 @@ fn an_outage_shorter_than_the_ttl_changes_nothing() {
 #[test]
 fn an_outage_longer_than_the_ttl_ends_with_a_new_registration() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
-    let agent = Agent::start(&etcd, &backend, &["--ttl", "2s"]);
+    let agent = Running::agent(&etcd, &backend, &["--ttl", "2s"]);
     let before = etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
     agent.wait_for_log("taken for gone", SOON);
@@ -40,7 +40,7 @@ fn an_outage_longer_than_the_ttl_ends_with_a_new_registration() {
 #[test]
 fn a_wiped_etcd_gets_the_key_again() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
-    let _agent = Agent::start(&etcd, &backend, &[]);
+    let _agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     for filler in ["a", "b", "c", "d"] {
         etcd.ctl(&["put", filler, "so that the new revisions are lower"]);
@@ -53,7 +53,7 @@ fn a_wiped_etcd_gets_the_key_again() {
 fn etcd_may_come_after_the_agent() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
     etcd.kill();
-    let agent = Agent::start(&etcd, &backend, &[]);
+    let agent = Running::agent(&etcd, &backend, &[]);
     agent.wait_for_log("trying again until it answers", SOON);
     etcd.restart();
     etcd.wait_for(&backend.key(), SOON);
@@ -62,7 +62,7 @@ fn etcd_may_come_after_the_agent() {
 #[test]
 fn the_verdict_of_now_counts_when_etcd_returns() {
     let (mut etcd, mut backend) = (Etcd::start(), Nginx::start());
-    let agent = Agent::start(&etcd, &backend, &["--ttl", "60s"]);
+    let agent = Running::agent(&etcd, &backend, &["--ttl", "60s"]);
     etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
     backend.stop();
@@ -75,7 +75,7 @@ fn the_verdict_of_now_counts_when_etcd_returns() {
 fn a_hung_member_is_left_for_another_before_the_lease_runs_out() {
     let (members, backend) = (Etcd::start_cluster(3), Nginx::start());
     let endpoints = format!("{},{}", members[0].url(), members[1].url());
-    let agent = Agent::spawn(
+    let agent = Running::spawn(
         register()
             .args([
                 "--service",
@@ -107,7 +107,7 @@ fn a_hung_member_is_left_for_another_before_the_lease_runs_out() {
 #[test]
 fn a_stop_while_etcd_is_down_takes_no_longer_than_allowed_and_exits_3() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut agent = Agent::start(&etcd, &backend, &["--stop-timeout", "1s"]);
+    let mut agent = Running::agent(&etcd, &backend, &["--stop-timeout", "1s"]);
     etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
     let start = Instant::now();
@@ -123,7 +123,7 @@ fn a_stop_while_etcd_is_down_takes_no_longer_than_allowed_and_exits_3() {
 #[test]
 fn a_stop_while_etcd_hangs_takes_no_longer_than_allowed_and_exits_3() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut agent = Agent::start(&etcd, &backend, &["--stop-timeout", "1s"]);
+    let mut agent = Running::agent(&etcd, &backend, &["--stop-timeout", "1s"]);
     etcd.wait_for(&backend.key(), SOON);
     etcd.hang();
     let start = Instant::now();
@@ -136,7 +136,7 @@ fn a_stop_while_etcd_hangs_takes_no_longer_than_allowed_and_exits_3() {
 #[test]
 fn a_stop_during_a_short_outage_still_deletes_the_key() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut agent = Agent::start(&etcd, &backend, &["--stop-timeout", "20s"]);
+    let mut agent = Running::agent(&etcd, &backend, &["--stop-timeout", "20s"]);
     etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
     agent.signal(Signal::TERM);
@@ -151,7 +151,7 @@ fn an_etcd_out_of_space_is_asked_again_calmly_until_it_takes_the_key() {
     let (etcd, backend) = (Etcd::start_with_quota(100_000), Nginx::start());
     let filler = "x".repeat(40_000);
     while etcd.try_ctl(&["put", "filler", &filler]).is_ok() {}
-    let agent = Agent::start(&etcd, &backend, &["--log-level", "debug"]);
+    let agent = Running::agent(&etcd, &backend, &["--log-level", "debug"]);
     agent.wait_for_log("database space exceeded; trying again", SOON);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(2) {

@@ -1,11 +1,11 @@
 use rustix::process::Signal;
 
-use crate::harness::{Agent, Etcd, Nginx, SOON, eventually};
+use crate::harness::{Etcd, Nginx, Running, SOON, eventually};
 
 #[test]
 fn a_key_deleted_by_hand_is_put_again_under_a_new_lease() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let _agent = Agent::start(&etcd, &backend, &[]);
+    let _agent = Running::agent(&etcd, &backend, &[]);
     let before = etcd.wait_for(&backend.key(), SOON);
     etcd.ctl(&["del", &backend.key()]);
     let after = etcd.wait_for(&backend.key(), SOON);
@@ -21,7 +21,7 @@ fn a_key_deleted_by_hand_is_put_again_under_a_new_lease() {
 #[test]
 fn a_revoked_lease_is_replaced() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let _agent = Agent::start(&etcd, &backend, &[]);
+    let _agent = Running::agent(&etcd, &backend, &[]);
     let before = etcd.wait_for(&backend.key(), SOON);
     etcd.ctl(&["lease", "revoke", &format!("{:x}", before.lease)]);
     let after = etcd.wait_for(&backend.key(), SOON);
@@ -31,11 +31,11 @@ fn a_revoked_lease_is_replaced() {
 #[test]
 fn the_key_of_a_previous_incarnation_is_taken_over_without_a_gap() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut first = Agent::start(&etcd, &backend, &[]);
+    let mut first = Running::agent(&etcd, &backend, &[]);
     let before = etcd.wait_for(&backend.key(), SOON);
     first.signal(Signal::KILL);
     first.wait_for_exit(SOON);
-    let second = Agent::start(&etcd, &backend, &[]);
+    let second = Running::agent(&etcd, &backend, &[]);
     second.wait_for_log("took over the key of a previous incarnation", SOON);
     let after = etcd.get(&backend.key()).expect("never gone");
     assert_ne!(after.lease, before.lease);
@@ -48,7 +48,7 @@ fn a_previous_incarnations_key_is_swept_away_if_the_backend_is_down() {
     let (etcd, mut backend) = (Etcd::start(), Nginx::start());
     etcd.put_leased(&backend.key(), &backend.address(), 60);
     backend.stop();
-    let _agent = Agent::start(&etcd, &backend, &[]);
+    let _agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_until_gone(&backend.key(), SOON);
 }
 
@@ -56,7 +56,7 @@ fn a_previous_incarnations_key_is_swept_away_if_the_backend_is_down() {
 fn another_value_is_taken_over_and_that_is_said_once() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
-    let agent = Agent::start(&etcd, &backend, &[]);
+    let agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for_value(&backend.key(), &backend.address());
     assert_eq!(
         agent
@@ -70,7 +70,7 @@ fn another_value_is_taken_over_and_that_is_said_once() {
 #[test]
 fn displaced_it_stands_by_and_returns_when_the_other_goes() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let agent = Agent::start(&etcd, &backend, &[]);
+    let agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     let other = etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
     agent.wait_for_log("displaced by another registration", SOON);
@@ -91,7 +91,7 @@ fn displaced_it_stands_by_and_returns_when_the_other_goes() {
 #[test]
 fn a_displaced_agent_that_stops_leaves_the_others_key_alone() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let mut agent = Agent::start(&etcd, &backend, &[]);
+    let mut agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
     agent.wait_for_log("displaced by another registration", SOON);
@@ -106,9 +106,9 @@ fn a_displaced_agent_that_stops_leaves_the_others_key_alone() {
 #[test]
 fn two_agents_on_one_key_come_to_rest() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
-    let first = Agent::start(&etcd, &backend, &[]);
+    let first = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
-    let mut second = Agent::start(&etcd, &backend, &[]);
+    let mut second = Running::agent(&etcd, &backend, &[]);
     first.wait_for_log("displaced by another registration", SOON);
     second.signal(Signal::TERM);
     assert_eq!(second.wait_for_exit(SOON), 0);

@@ -2,7 +2,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::harness::agent::outcome;
+use crate::harness::running::outcome;
 use crate::harness::{Nginx, eventually, register};
 
 /// Exit code and verdict of `register check` with these flags.

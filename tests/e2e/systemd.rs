@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::{Agent, Etcd, Nginx, SOON, register};
+use crate::harness::{Etcd, Nginx, Running, SOON, register};
 
 struct Manager {
     socket: UnixDatagram,
@@ -18,8 +18,8 @@ impl Manager {
         Self { socket, directory }
     }
 
-    fn agent(&self, etcd: &Etcd, backend: &Nginx) -> Agent {
-        Agent::spawn(
+    fn agent(&self, etcd: &Etcd, backend: &Nginx) -> Running {
+        Running::spawn(
             register()
                 .args([
                     "--service",

@@ -4,7 +4,7 @@ use std::net::{IpAddr, ToSocketAddrs as _};
 use std::rc::Rc;
 
 use super::mistyped;
-use super::srv::Resolver;
+use super::srv::srv_records;
 use crate::store::Store;
 use crate::template::value::Value;
 
@@ -61,7 +61,7 @@ pub(super) fn lookup_srv(_: &Store, args: &[Value]) -> Result<Value, String> {
             format!("_{service}._{}.{name}", String::from_utf8_lossy(protocol))
         }
     };
-    let mut found = Resolver::system().srv(&name);
+    let mut found = srv_records(&name);
     found.sort_by_cached_key(|srv| {
         let target = String::from_utf8_lossy(&srv.target);
         format!("{target}{}{}{}", srv.port, srv.priority, srv.weight)

@@ -42,8 +42,15 @@ enum Answer {
     Failed,
 }
 
+/// The SRV records of a full name, as the system's name servers give them. None if there are none,
+/// or no server answers.
+#[must_use]
+pub fn srv_records(name: &str) -> Vec<Srv> {
+    Resolver::system().srv(name)
+}
+
 impl Resolver {
-    pub(super) fn system() -> Self {
+    fn system() -> Self {
         let text = fs::read("/etc/resolv.conf").unwrap_or_default();
         let (config, _) = resolv_conf::Config::parse_with_errors(&text);
         let servers = config.get_nameservers_or_local();
@@ -60,7 +67,7 @@ impl Resolver {
     }
 
     /// The records of the first of the possible names that has any.
-    pub(super) fn srv(&self, name: &str) -> Vec<Srv> {
+    fn srv(&self, name: &str) -> Vec<Srv> {
         for name in self.names(name) {
             match self.ask_servers(&name) {
                 Answer::Found(records) => return records,

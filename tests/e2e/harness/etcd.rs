@@ -126,6 +126,10 @@ impl Etcd {
         format!("{}://{}", self.scheme, self.client)
     }
 
+    pub fn address(&self) -> SocketAddrV4 {
+        self.client
+    }
+
     fn run(&mut self) {
         let log = File::options()
             .create(true)
@@ -205,6 +209,32 @@ impl Etcd {
         }
     }
 
+    /// For puts quicker than etcdctl's.
+    pub fn putter(&self) -> Putter {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = runtime.block_on(etcd_client::Client::connect([self.url()], None));
+        Putter {
+            client: client.unwrap(),
+            runtime,
+        }
+    }
+
+    /// Puts many keys, a hundred at a time.
+    pub fn put_each(&self, pairs: impl Iterator<Item = (String, String)>) {
+        let pairs: Vec<_> = pairs.collect();
+        let mut putter = self.putter();
+        for some in pairs.chunks(100) {
+            let puts = some
+                .iter()
+                .map(|(key, value)| etcd_client::TxnOp::put(key.as_str(), value.as_str(), None));
+            let txn = etcd_client::Txn::new().and_then(puts.collect::<Vec<_>>());
+            putter.runtime.block_on(putter.client.txn(txn)).unwrap();
+        }
+    }
+
     fn ctl_command(&self) -> Command {
         let mut command = tool("etcdctl");
         command
@@ -271,6 +301,19 @@ impl Etcd {
             None => Ok(()),
             Some(held) => Err(format!("{held:?}")),
         });
+    }
+}
+
+/// A connection that puts.
+pub struct Putter {
+    client: etcd_client::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Putter {
+    pub fn put(&mut self, key: &str, value: &str) {
+        let put = self.client.put(key, value, None);
+        self.runtime.block_on(put).unwrap();
     }
 }
 

@@ -1,8 +1,10 @@
 //! Real servers and the binary under test, each owned by a value that ends it when dropped.
 
-pub mod agent;
+pub mod confdir;
 pub mod etcd;
 pub mod nginx;
+pub mod running;
+pub mod wire;
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
@@ -10,9 +12,11 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-pub use agent::{Agent, register};
+pub use confdir::Confdir;
 pub use etcd::Etcd;
 pub use nginx::Nginx;
+pub use running::{Running, register};
+pub use wire::Wire;
 
 /// For what should happen soon, on a loaded machine.
 pub const SOON: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-use super::{Etcd, Nginx, Owned, eventually, signal};
+use super::{Confdir, Etcd, Nginx, Owned, eventually, signal};
 
 /// `register`, with nothing of the caller's environment that could configure it.
 pub fn register() -> Command {
@@ -23,6 +23,13 @@ pub fn register() -> Command {
     command
 }
 
+/// `register render`.
+pub fn render(url: &str, confdir: &Confdir) -> Command {
+    let mut command = register();
+    command.args(["render", "--endpoints", url, "--confdir", &confdir.flag()]);
+    command
+}
+
 /// Runs it to its end: exit code, standard output, standard error.
 pub fn outcome(command: &mut Command) -> (i32, String, String) {
     let Output {
@@ -34,14 +41,15 @@ pub fn outcome(command: &mut Command) -> (i32, String, String) {
     (status.code().unwrap(), text(stdout), text(stderr))
 }
 
-/// A running agent, quick to notice.
-pub struct Agent {
+/// A running `register`.
+pub struct Running {
     process: Owned,
     log: NamedTempFile,
 }
 
-impl Agent {
-    pub fn start(etcd: &Etcd, backend: &Nginx, flags: &[&str]) -> Self {
+impl Running {
+    /// The agent, quick to notice.
+    pub fn agent(etcd: &Etcd, backend: &Nginx, flags: &[&str]) -> Self {
         let address = backend.address();
         let url = etcd.url();
         Self::spawn(
@@ -57,6 +65,11 @@ impl Agent {
                 .args(["--interval", "200ms", "--fast-interval", "100ms"])
                 .args(flags),
         )
+    }
+
+    /// The proxy side, with the etcd at `url`.
+    pub fn proxy(url: &str, confdir: &Confdir, flags: &[&str]) -> Self {
+        Self::spawn(render(url, confdir).args(flags))
     }
 
     pub fn spawn(command: &mut Command) -> Self {
@@ -82,6 +95,25 @@ impl Agent {
             let log = self.log();
             if log.contains(text) { Ok(()) } else { Err(log) }
         });
+    }
+
+    /// CPU time of all its threads, those that ended included.
+    pub fn cpu(&self) -> Duration {
+        let stat = self.proc("stat");
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks: u64 = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum();
+        // A tick is 10 ms on every Linux that we run on.
+        Duration::from_millis(10 * ticks)
+    }
+
+    /// A file of its directory in `/proc`.
+    pub fn proc(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{name}", self.process.0.id())).unwrap()
     }
 
     pub fn signal(&self, which: Signal) {

@@ -1,0 +1,57 @@
+//! The flags of the proxy side.
+
+use clap::{Args, Subcommand};
+
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct RenderArgs {
+    #[command(flatten)]
+    pub confdir: ConfdirArgs,
+    /// Settings, as in confd's confd.toml [default: /etc/confd/confd.toml, if it is there]
+    #[arg(long, env = "REGISTER_CONFIG_FILE", value_name = "FILE")]
+    pub config_file: Option<String>,
+    /// What the keys of every resource start with, instead of its own prefix
+    #[arg(long, env = "REGISTER_PREFIX", value_name = "PATH")]
+    pub prefix: Option<String>,
+    /// Bring everything in step once and exit: 0, or 1 if something failed
+    #[arg(long, env = "REGISTER_ONCE")]
+    pub once: bool,
+    /// Besides watching, bring everything in step so often: repairs files that others changed
+    #[arg(long, env = "REGISTER_INTERVAL", value_name = "DURATION")]
+    pub interval: Option<String>,
+    /// Print what would change as a unified diff and exit: 0 in step, 1 changes pending
+    #[arg(long, env = "REGISTER_NOOP")]
+    pub noop: bool,
+    /// Neither check nor reload
+    #[arg(long, env = "REGISTER_SYNC_ONLY")]
+    pub sync_only: bool,
+    /// Leave the temporary files that are made on the way
+    #[arg(long, env = "REGISTER_KEEP_STAGE_FILE")]
+    pub keep_stage_file: bool,
+    /// After a first change, gather others until so long nothing changed, and MAX at the most
+    #[arg(
+        long,
+        env = "REGISTER_DEBOUNCE",
+        value_name = "QUIET[:MAX]",
+        default_value = "50ms:500ms"
+    )]
+    pub debounce: String,
+    /// Render once from a JSON file instead of etcd: {"/services/apache/a": "10.0.0.1:80"}
+    #[arg(long, env = "REGISTER_DATA", value_name = "FILE")]
+    pub data: Option<String>,
+    #[command(subcommand)]
+    pub command: Option<RenderCommand>,
+}
+
+#[derive(Args, Debug)]
+pub struct ConfdirArgs {
+    /// Holds conf.d and templates [default: /etc/confd]
+    #[arg(long, env = "REGISTER_CONFDIR", value_name = "DIR")]
+    pub confdir: Option<String>,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum RenderCommand {
+    /// Name every defect of the resources and templates; etcd is not asked
+    Lint(ConfdirArgs),
+}

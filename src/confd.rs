@@ -1,0 +1,109 @@
+//! confd's command line: the same flags, file, log lines and exit codes, with etcd v3 behind it.
+
+use tracing::info;
+
+use crate::cli::confd;
+use crate::cli::go_flags::FlagError;
+use crate::config::{ConfdConfig, ConfdSettings, Run, SrvLookup};
+use crate::exit::Exit;
+use crate::log::confd::{ConfdLines, level};
+use crate::output;
+use crate::proxy;
+use crate::runtime::block_on;
+use crate::signal::ProxySignals;
+
+/// What confd's `-version` is asked for by scripts.
+const VERSION: &str = concat!("confd 0.16.0 (register ", env!("CARGO_PKG_VERSION"), ")\n");
+
+/// Whether a program called so is to be confd.
+#[must_use]
+pub fn is_name_of_confd(program: &str) -> bool {
+    base(program) == "confd"
+}
+
+/// Runs `program` with `words` after its name.
+#[must_use]
+pub fn main(program: &str, words: &[String]) -> Exit {
+    let args = match confd::parse(words) {
+        Ok(args) => args,
+        Err(FlagError::Help) => {
+            eprint!("{}", confd::usage());
+            return Exit::Done;
+        }
+        Err(error) => {
+            eprint!("{error}\n{}", confd::usage());
+            return Exit::Usage;
+        }
+    };
+    let lines = ConfdLines::new(base(program).to_owned());
+    let ended = if args.version {
+        output::print(VERSION).map_err(anyhow::Error::from)
+    } else {
+        run(ConfdSettings::gather(args), &lines)
+    };
+    match ended {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            lines.fatal(&format!("{error:#}"));
+            Exit::Failed
+        }
+    }
+}
+
+fn run(mut settings: ConfdSettings, lines: &ConfdLines) -> anyhow::Result<()> {
+    lines.install(level(settings.log_level().as_deref().unwrap_or("info"))?);
+    let backend = settings.backend();
+    info!("Backend set to {backend}");
+    if !matches!(backend.as_str(), "etcd" | "etcdv3") {
+        anyhow::bail!("Invalid backend {backend:?}: only etcd and etcdv3 are supported");
+    }
+    let found = match settings.srv(&backend) {
+        Some(lookup) => nodes_of(&lookup, &backend)?,
+        None => Vec::new(),
+    };
+    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let ConfdConfig {
+        backend: _,
+        nodes,
+        render,
+    } = settings.settle(backend, found, env)?;
+    info!("Starting confd");
+    info!("Backend source(s) set to {}", nodes.join(", "));
+    let noop = render.files.noop;
+    match render.run {
+        Run::Once => {
+            let pass = block_on(proxy::once::once(render))?;
+            match pass.failure {
+                Some(failure) if !noop => Err(anyhow::Error::msg(failure)),
+                Some(_) | None => Ok(()),
+            }
+        }
+        Run::UntilStopped => {
+            block_on(async { proxy::run(render, ProxySignals::catch()?).await })?;
+            info!("Captured terminated. Exiting...");
+            Ok(())
+        }
+    }
+}
+
+fn nodes_of(lookup: &SrvLookup, backend: &str) -> anyhow::Result<Vec<String>> {
+    let SrvLookup { record, scheme } = lookup;
+    info!("SRV record set to {record}");
+    let found = renderer::functions::srv_records(record);
+    if found.is_empty() {
+        anyhow::bail!("Cannot get nodes from SRV records: no record {record}");
+    }
+    let nodes = found.iter().map(|srv| {
+        let target = String::from_utf8_lossy(&srv.target);
+        let target = target.trim_end_matches('.');
+        match backend {
+            "etcd" => format!("{scheme}://{target}:{}", srv.port),
+            _ => format!("{target}:{}", srv.port),
+        }
+    });
+    Ok(nodes.collect())
+}
+
+fn base(program: &str) -> &str {
+    program.rsplit('/').next().unwrap_or(program)
+}

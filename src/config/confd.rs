@@ -1,0 +1,282 @@
+//! What confd's flags, file and variables come to.
+
+use std::path::Path;
+use std::time::Duration;
+
+use renderer::options::Dialect;
+
+use super::etcd::Given;
+use super::file::SettingsFile;
+use super::render::{DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE};
+use super::{Env, Faults, FileConfig, RenderConfig, Run, Source};
+use crate::cli::confd::ConfdArgs;
+use crate::etcd::tls;
+
+const DEFAULT_INTERVAL: i64 = 600;
+
+#[derive(Debug)]
+pub struct ConfdConfig {
+    /// As it was named: `etcd` or `etcdv3`.
+    pub backend: String,
+    /// As they were named.
+    pub nodes: Vec<String>,
+    pub render: RenderConfig,
+}
+
+/// How to find the nodes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SrvLookup {
+    /// The full name, as `_etcd._tcp.example.com.`
+    pub record: String,
+    /// Put before each node.
+    pub scheme: String,
+}
+
+/// Flags with what the file and the environment add. Flags win over the file, unlike in confd 0.16.
+#[derive(Debug)]
+pub struct ConfdSettings {
+    args: ConfdArgs,
+    file: SettingsFile,
+    faults: Faults,
+}
+
+impl ConfdSettings {
+    #[must_use]
+    pub fn gather(args: ConfdArgs) -> Self {
+        let mut faults = Faults::default();
+        let path = args.config_file.as_deref().unwrap_or(DEFAULT_CONFIG_FILE);
+        let file = SettingsFile::read(Path::new(path), false, &mut faults);
+        Self { args, file, faults }
+    }
+
+    /// confd's name for a level.
+    pub fn log_level(&mut self) -> Option<String> {
+        let given = self.args.log_level.take();
+        given.or_else(|| self.text("log-level"))
+    }
+
+    pub fn backend(&mut self) -> String {
+        let given = self.args.backend.take();
+        given
+            .or_else(|| self.text("backend"))
+            .unwrap_or_else(|| "etcd".to_owned())
+    }
+
+    /// The SRV record that names the nodes, if one was asked for.
+    pub fn srv(&mut self, backend: &str) -> Option<SrvLookup> {
+        let domain = self
+            .args
+            .srv_domain
+            .take()
+            .or_else(|| self.text("srv_domain"));
+        let record = self
+            .args
+            .srv_record
+            .take()
+            .or_else(|| self.text("srv_record"));
+        let scheme = self.args.scheme.take().or_else(|| self.text("scheme"));
+        let record = record.or_else(|| {
+            let domain = domain?;
+            Some(format!("_{backend}._tcp.{}.", domain.trim_end_matches('.')))
+        })?;
+        Some(SrvLookup {
+            record,
+            scheme: scheme.unwrap_or_else(|| "http".to_owned()),
+        })
+    }
+
+    /// `found`: nodes that an SRV record named.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn settle(
+        self,
+        backend: String,
+        found: Vec<String>,
+        env: impl Env,
+    ) -> Result<ConfdConfig, Faults> {
+        let Self {
+            args,
+            file,
+            mut faults,
+        } = self;
+        let of_file = file.etcd(&mut faults);
+        let nodes = nodes(&backend, found, args.nodes, &file, &env, &mut faults);
+        let by_flags = Given {
+            endpoints: Some(("-node".to_owned(), nodes.join(","))),
+            user: args.username,
+            password: args.password,
+            password_file: None,
+            tls: tls::Files {
+                ca: args.client_ca_keys,
+                cert: args.client_cert,
+                key: args.client_key,
+                skip_verify: args.client_insecure.unwrap_or_default(),
+            },
+        };
+        let by_env = Given {
+            tls: tls::Files {
+                ca: env("CONFD_CLIENT_CAKEYS"),
+                cert: env("CONFD_CLIENT_CERT"),
+                key: env("CONFD_CLIENT_KEY"),
+                skip_verify: false,
+            },
+            ..Given::default()
+        };
+        let etcd = by_flags.or(of_file).or(by_env).check(&mut faults);
+        let mut switch = |flag: Option<bool>, name: &str| {
+            flag.or_else(|| file.flag(name, &mut faults))
+                .unwrap_or_default()
+        };
+        let noop = switch(args.noop, "noop");
+        let onetime = switch(args.onetime, "onetime");
+        let sync_only = switch(args.sync_only, "sync-only");
+        let keep_stage_file = switch(args.keep_stage_file, "keepstagefile");
+        let watch = switch(args.watch, "watch");
+        let interval = args
+            .interval
+            .or_else(|| file.number("interval", &mut faults))
+            .unwrap_or(DEFAULT_INTERVAL);
+        // confd would spin.
+        let interval = Duration::from_secs(u64::try_from(interval).unwrap_or(0).max(1));
+        let files = FileConfig {
+            confdir: args
+                .confdir
+                .or_else(|| file.text("confdir", &mut faults))
+                .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
+                .into(),
+            prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
+            noop,
+            sync_only,
+            keep_stage_file,
+            dialect: Dialect::Confd,
+        };
+        let config = etcd.map(|etcd| ConfdConfig {
+            backend,
+            nodes,
+            render: RenderConfig {
+                source: Source::Etcd(etcd),
+                run: if onetime {
+                    Run::Once
+                } else {
+                    Run::UntilStopped
+                },
+                interval: (!watch).then_some(interval),
+                debounce: DEFAULT_DEBOUNCE,
+                files,
+            },
+        });
+        faults.settle(config)
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        self.file.text(name, &mut self.faults)
+    }
+}
+
+/// Found by SRV, given by flags, file or environment, or confd's default for the backend.
+fn nodes(
+    backend: &str,
+    found: Vec<String>,
+    given: Vec<String>,
+    file: &SettingsFile,
+    env: impl Env,
+    faults: &mut Faults,
+) -> Vec<String> {
+    let peers = || {
+        let list = env("ETCDCTL_PEERS").filter(|_| backend == "etcd")?;
+        Some(list.split(',').map(str::to_owned).collect())
+    };
+    let default = match backend {
+        "etcd" => "http://127.0.0.1:4001",
+        _ => "127.0.0.1:2379",
+    };
+    Some(found)
+        .filter(|nodes| !nodes.is_empty())
+        .or_else(|| Some(given).filter(|nodes| !nodes.is_empty()))
+        .or_else(|| file.list("nodes", faults).filter(|nodes| !nodes.is_empty()))
+        .or_else(peers)
+        .unwrap_or_else(|| vec![default.to_owned()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::confd;
+    use std::fs;
+
+    fn settle(line: &str, env: impl Env) -> Result<ConfdConfig, Faults> {
+        let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        let mut settings = ConfdSettings::gather(confd::parse(&words).expect("sound flags"));
+        let backend = settings.backend();
+        settings.settle(backend, Vec::new(), env)
+    }
+
+    fn endpoints(config: &ConfdConfig) -> &[String] {
+        match &config.render.source {
+            Source::Etcd(etcd) => &etcd.endpoints,
+            Source::File(path) => panic!("{path:?}"),
+        }
+    }
+
+    #[test]
+    fn defaults_are_confds() {
+        let config = settle("-config-file /does/not/exist", |_| None).expect("sound");
+        assert_eq!(config.nodes, ["http://127.0.0.1:4001"]);
+        assert_eq!(config.render.run, Run::UntilStopped);
+        assert_eq!(config.render.interval, Some(Duration::from_secs(600)));
+        assert_eq!(config.render.files.confdir, Path::new("/etc/confd"));
+        let v3 = settle("-backend etcdv3 -config-file /does/not/exist", |_| None).expect("sound");
+        assert_eq!(endpoints(&v3), ["http://127.0.0.1:2379"]);
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "nodes = [\"http://10.0.0.1:1\"]\nprefix = \"/file\"\nonetime = true\n";
+        fs::write(file.path(), text).expect("written");
+        let path = file.path().display();
+        let of_file = settle(&format!("-config-file {path}"), |_| None).expect("sound");
+        assert_eq!(endpoints(&of_file), ["http://10.0.0.1:1"]);
+        assert_eq!(of_file.render.files.prefix.as_deref(), Some("/file"));
+        assert_eq!(of_file.render.run, Run::Once);
+        let line = format!("-config-file {path} -node 10.0.0.2:1 -prefix /flag -onetime=false");
+        let of_flags = settle(&line, |_| None).expect("sound");
+        assert_eq!(endpoints(&of_flags), ["http://10.0.0.2:1"]);
+        assert_eq!(of_flags.render.files.prefix.as_deref(), Some("/flag"));
+        assert_eq!(of_flags.render.run, Run::UntilStopped);
+    }
+
+    #[test]
+    fn watching_does_not_poll() {
+        let line = "-watch -interval 10 -config-file /does/not/exist";
+        let config = settle(line, |_| None).expect("sound");
+        assert_eq!(config.render.interval, None);
+    }
+
+    #[test]
+    fn peers_of_the_environment_are_for_the_backend_etcd() {
+        let env = |name: &str| (name == "ETCDCTL_PEERS").then(|| "http://10.0.0.9:1".to_owned());
+        let etcd = settle("-config-file /does/not/exist", env).expect("sound");
+        assert_eq!(etcd.nodes, ["http://10.0.0.9:1"]);
+        let v3 = settle("-backend etcdv3 -config-file /does/not/exist", env).expect("sound");
+        assert_eq!(v3.nodes, ["127.0.0.1:2379"]);
+    }
+
+    #[test]
+    fn a_domain_is_asked_for_the_backends_record() {
+        let srv = |line: &str| {
+            let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+            let args = confd::parse(&words).expect("sound flags");
+            ConfdSettings::gather(args).srv("etcd")
+        };
+        assert_eq!(
+            srv("-srv-domain example.com -scheme https"),
+            Some(SrvLookup {
+                record: "_etcd._tcp.example.com.".to_owned(),
+                scheme: "https".to_owned()
+            })
+        );
+        assert_eq!(srv("-config-file /does/not/exist"), None);
+    }
+}

@@ -1,0 +1,221 @@
+//! The proxy side's settings.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use renderer::options::Dialect;
+
+use super::etcd::Given;
+use super::file::SettingsFile;
+use super::{Env, EtcdConfig, Faults, MILLISECOND};
+use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs};
+use crate::proxy::debounce;
+
+pub(super) const DEFAULT_CONFDIR: &str = "/etc/confd";
+pub(super) const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
+/// As the flag's default.
+pub(super) const DEFAULT_DEBOUNCE: debounce::Settings = debounce::Settings {
+    quiet: Duration::from_millis(50),
+    max: Duration::from_millis(500),
+};
+
+#[derive(Debug)]
+pub struct RenderConfig {
+    pub source: Source,
+    pub run: Run,
+    /// Bring all in step so often, besides watching.
+    pub interval: Option<Duration>,
+    pub debounce: debounce::Settings,
+    pub files: FileConfig,
+}
+
+/// Where keys and values come from.
+#[derive(Debug)]
+pub enum Source {
+    Etcd(EtcdConfig),
+    /// A JSON file.
+    File(PathBuf),
+}
+
+/// How long to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    Once,
+    UntilStopped,
+}
+
+/// Which files are rendered, and how.
+#[derive(Clone, Debug)]
+pub struct FileConfig {
+    /// Holds `conf.d` and `templates`.
+    pub confdir: PathBuf,
+    /// In place of every resource's own.
+    pub prefix: Option<String>,
+    pub noop: bool,
+    pub sync_only: bool,
+    pub keep_stage_file: bool,
+    pub dialect: Dialect,
+}
+
+/// # Errors
+/// All that is wrong.
+pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderConfig, Faults> {
+    let mut faults = Faults::default();
+    let path = args.config_file.as_deref().unwrap_or(DEFAULT_CONFIG_FILE);
+    let file = SettingsFile::read(Path::new(path), args.config_file.is_some(), &mut faults);
+    let debounce = debounce_settings(&args.debounce, &mut faults);
+    let interval = match &args.interval {
+        Some(text) => faults.duration("--interval", text, MILLISECOND),
+        None => file
+            .number("interval", &mut faults)
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .filter(|seconds| *seconds > 0)
+            .map(Duration::from_secs),
+    };
+    let mut switch =
+        |flag: bool, name: &str| flag || file.flag(name, &mut faults).unwrap_or_default();
+    let noop = switch(args.noop, "noop");
+    let once = switch(args.once, "onetime");
+    let sync_only = switch(args.sync_only, "sync-only");
+    let keep_stage_file = switch(args.keep_stage_file, "keepstagefile");
+    let files = FileConfig {
+        confdir: args
+            .confdir
+            .confdir
+            .or_else(|| file.text("confdir", &mut faults))
+            .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
+            .into(),
+        prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
+        noop,
+        sync_only,
+        keep_stage_file,
+        dialect: Dialect::Plain,
+    };
+    let source = match args.data {
+        Some(path) => Some(Source::File(path.into())),
+        None => Given::by_flags(etcd)
+            .or(Given::by_etcdctl(env))
+            .or(file.etcd(&mut faults))
+            .check(&mut faults)
+            .map(Source::Etcd),
+    };
+    let run = match &source {
+        Some(Source::Etcd(_)) if !once && !noop => Run::UntilStopped,
+        Some(Source::Etcd(_) | Source::File(_)) | None => Run::Once,
+    };
+    let settings = (|| {
+        Some(RenderConfig {
+            source: source?,
+            run,
+            interval,
+            debounce: debounce?,
+            files,
+        })
+    })();
+    faults.settle(settings)
+}
+
+/// The directory that `lint` looks at.
+#[must_use]
+pub fn lint(args: ConfdirArgs) -> PathBuf {
+    args.confdir
+        .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
+        .into()
+}
+
+/// `QUIET` or `QUIET:MAX`; without `MAX`, ten times as long.
+fn debounce_settings(text: &str, faults: &mut Faults) -> Option<debounce::Settings> {
+    let (quiet, max) = match text.split_once(':') {
+        Some((quiet, max)) => (quiet, Some(max)),
+        None => (text, None),
+    };
+    let quiet = faults.duration("--debounce", quiet, Duration::ZERO)?;
+    let max = match max {
+        Some(max) => faults.duration("--debounce", max, quiet)?,
+        None => quiet.saturating_mul(10),
+    };
+    Some(debounce::Settings { quiet, max })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+    use std::fs;
+
+    fn config(flags: &[&str], env: impl Env) -> Result<RenderConfig, Faults> {
+        let cli = Cli::try_parse_from(["register", "render"].iter().chain(flags))
+            .expect("flags that clap takes");
+        match cli.command {
+            Some(Command::Render(args)) => render(args, cli.etcd, env),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn endpoints(config: &RenderConfig) -> &[String] {
+        match &config.source {
+            Source::Etcd(etcd) => &etcd.endpoints,
+            Source::File(path) => panic!("{path:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_the_environment_over_the_file() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(
+            file.path(),
+            "nodes = [\"http://10.0.0.1:2379\"]\nprefix = \"/of/file\"\ninterval = 7\n",
+        )
+        .expect("written");
+        let path = file.path().to_str().expect("a path");
+
+        let of_file = config(&["--config-file", path], |_| None).expect("sound");
+        assert_eq!(endpoints(&of_file), ["http://10.0.0.1:2379"]);
+        assert_eq!(of_file.files.prefix.as_deref(), Some("/of/file"));
+        assert_eq!(of_file.interval, Some(Duration::from_secs(7)));
+
+        let env = |name: &str| (name == "ETCDCTL_ENDPOINTS").then(|| "10.0.0.2:2379".to_owned());
+        let of_env = config(&["--config-file", path], env).expect("sound");
+        assert_eq!(endpoints(&of_env), ["http://10.0.0.2:2379"]);
+
+        let flags = [
+            "--config-file",
+            path,
+            "--endpoints",
+            "10.0.0.3:2379",
+            "--prefix",
+            "/f",
+        ];
+        let of_flags = config(&flags, env).expect("sound");
+        assert_eq!(endpoints(&of_flags), ["http://10.0.0.3:2379"]);
+        assert_eq!(of_flags.files.prefix.as_deref(), Some("/f"));
+    }
+
+    #[test]
+    fn noop_and_data_make_it_one_run() {
+        let run = |flags: &[&str]| config(flags, |_| None).expect("sound").run;
+        assert_eq!(run(&[]), Run::UntilStopped);
+        assert_eq!(run(&["--once"]), Run::Once);
+        assert_eq!(run(&["--noop"]), Run::Once);
+        assert_eq!(run(&["--data", "x.json"]), Run::Once);
+    }
+
+    #[test]
+    fn debounce_takes_one_or_two_durations() {
+        let debounce = |text| {
+            config(&["--debounce", text], |_| None).map(|config| {
+                let debounce::Settings { quiet, max } = config.debounce;
+                (quiet.as_millis(), max.as_millis())
+            })
+        };
+        assert_eq!(debounce("20ms:1s").expect("sound"), (20, 1000));
+        assert_eq!(debounce("20ms").expect("sound"), (20, 200));
+        assert_eq!(debounce("0s").expect("sound"), (0, 0));
+        let faults = debounce("1s:20ms").expect_err("less than quiet");
+        assert_eq!(
+            faults.to_string(),
+            "--debounce \"20ms\": must be at least 1s"
+        );
+    }
+}

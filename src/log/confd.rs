@@ -1,0 +1,117 @@
+//! confd's log lines: `TIME HOST PROGRAM[PID]: LEVEL message`, on standard error.
+
+use std::fmt;
+use std::io;
+use std::time::SystemTime;
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// Writes lines as confd does.
+#[derive(Clone, Debug)]
+pub struct ConfdLines {
+    host: String,
+    program: String,
+}
+
+/// confd's word for a level that it does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("not a valid logrus Level: {0:?}")]
+pub struct UnknownLevel(String);
+
+/// # Errors
+/// When confd has no such level.
+pub fn level(name: &str) -> Result<LevelFilter, UnknownLevel> {
+    match name.to_lowercase().as_str() {
+        "panic" | "fatal" => Ok(LevelFilter::OFF),
+        "error" => Ok(LevelFilter::ERROR),
+        "warn" | "warning" => Ok(LevelFilter::WARN),
+        "info" => Ok(LevelFilter::INFO),
+        "debug" => Ok(LevelFilter::DEBUG),
+        _ => Err(UnknownLevel(name.to_owned())),
+    }
+}
+
+impl ConfdLines {
+    /// `program`: the name we were called by.
+    #[must_use]
+    pub fn new(program: String) -> Self {
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        Self { host, program }
+    }
+
+    pub fn install(&self, level: LevelFilter) {
+        tracing_subscriber::fmt()
+            .with_env_filter(super::ours(level))
+            .with_writer(io::stderr)
+            .event_format(self.clone())
+            .init();
+    }
+
+    /// The last line before confd exits with 1.
+    pub fn fatal(&self, message: &str) {
+        for line in message.lines() {
+            let mut text = String::new();
+            // Writing to a String cannot fail.
+            let _ = self.start(&mut text, "FATAL");
+            eprintln!("{text}{line}");
+        }
+    }
+
+    fn start(&self, out: &mut impl fmt::Write, level: &str) -> fmt::Result {
+        let time = humantime::format_rfc3339_seconds(SystemTime::now());
+        let Self { host, program } = self;
+        let pid = std::process::id();
+        write!(out, "{time} {host} {program}[{pid}]: {level} ")
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for ConfdLines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        for line in fields.message.lines() {
+            self.start(&mut out, word(*event.metadata().level()))?;
+            writeln!(out, "{line}{}", fields.rest)?;
+        }
+        Ok(())
+    }
+}
+
+fn word(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG | Level::TRACE => "DEBUG",
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: String,
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.message = format!("{value:?}");
+        } else {
+            self.rest.push_str(&format!(" {}={value:?}", field.name()));
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The proxy side: keeps configuration files in step with etcd.
+//!
+//! One loop owns the snapshot and the schedule. The follower of etcd is a task that is ended and
+//! awaited before this returns. A pass over the files blocks, so it has a thread, and the snapshot,
+//! until it is over; etcd's news wait as long.
+
+mod catalog;
+pub mod data;
+pub mod debounce;
+mod failure_log;
+pub mod once;
+mod pass;
+pub mod schedule;
+
+use std::io;
+use std::time::Instant;
+
+use renderer::options::Options;
+use renderer::snapshot::Snapshot;
+use renderer::sync::Syncer;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Interval;
+use tracing::{info, warn};
+
+use crate::config::{EtcdConfig, FileConfig, RenderConfig, Source};
+use crate::deadline::{sleep_until_some, tick, ticks, ticks_later};
+use crate::etcd::connection::Connector;
+use crate::etcd::follow::{Change, Follower, Update};
+use crate::exit::Exit;
+use crate::notify;
+use crate::signal::{ProxySignal, ProxySignals};
+use catalog::Catalog;
+use failure_log::FailureLog;
+use pass::{Finished, Pass, Work, failure};
+use schedule::Schedule;
+
+/// Room for a few messages of the watch. When it is full etcd keeps what follows.
+const UPDATES_DEPTH: usize = 16;
+
+/// Keeps everything in step until a signal ends it.
+///
+/// # Errors
+/// When etcd refuses us at the start.
+pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Result<Exit> {
+    let etcd = match config.source {
+        Source::Etcd(etcd) => etcd,
+        Source::File(path) => anyhow::bail!("--data {path:?}: nothing to follow in a file"),
+    };
+    let (catalog, faults) = Catalog::load(&config.files);
+    let (following, updates) = follow(&etcd, &catalog, false);
+    let mut proxy = Proxy {
+        schedule: schedule_of(&catalog, config.debounce),
+        catalog,
+        work: Some(Work {
+            syncer: syncer(&config.files),
+            snapshot: Snapshot::default(),
+        }),
+        read: false,
+        settings: config.files,
+        debounce: config.debounce,
+        etcd,
+        following,
+        updates,
+        poll: config.interval.map(ticks_later),
+        log: FailureLog::default(),
+        ready: false,
+    };
+    proxy.log.tell_faults(faults);
+    let result = proxy.drive(&mut signals).await;
+    stop(&mut proxy.following).await;
+    result
+}
+
+struct Proxy {
+    catalog: Catalog,
+    schedule: Schedule,
+    /// None while a pass has it.
+    work: Option<Work>,
+    /// Whether the snapshot is what the resources read.
+    read: bool,
+    settings: FileConfig,
+    debounce: debounce::Settings,
+    etcd: EtcdConfig,
+    following: JoinHandle<()>,
+    updates: mpsc::Receiver<Update>,
+    poll: Option<Interval>,
+    log: FailureLog,
+    ready: bool,
+}
+
+impl Proxy {
+    async fn drive(&mut self, signals: &mut ProxySignals) -> anyhow::Result<Exit> {
+        let mut watchdog = notify::watchdog_period().map(ticks);
+        loop {
+            if let Some(pass) = self.start_due()? {
+                if let Some(exit) = self.sit_out(pass, signals, &mut watchdog).await? {
+                    return Ok(exit);
+                }
+                continue;
+            }
+            let deadline = self.schedule.deadline().filter(|_| self.read);
+            // Losing the other branches loses nothing: `recv` is cancel-safe, the rest are timers.
+            tokio::select! {
+                update = self.updates.recv() => match update {
+                    Some(Update::Read(snapshot)) => self.replace(snapshot),
+                    Some(Update::Changed(changes)) => self.patch(changes),
+                    Some(Update::Refused(error)) => return Err(error.into()),
+                    // The follower ends before us only by breaking down.
+                    None => return Ok(Exit::Store),
+                },
+                signal = signals.recv() => match signal {
+                    ProxySignal::Stop(_) => return Ok(stopping()),
+                    ProxySignal::Reload => {
+                        info!("reading conf.d afresh");
+                        self.reload().await;
+                    }
+                },
+                () = tick(&mut self.poll) => self.reload().await,
+                () = sleep_until_some(deadline) => {}
+                () = tick(&mut watchdog) => notify::watchdog(),
+            }
+        }
+    }
+
+    fn start_due(&mut self) -> io::Result<Option<Pass>> {
+        if !self.read {
+            return Ok(None);
+        }
+        let due = self.schedule.due(Instant::now());
+        match self.work.take_if(|_| !due.is_empty()) {
+            Some(work) => Pass::start(&self.catalog, due, work).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Waits for the pass; only signals and the watchdog are served meanwhile.
+    async fn sit_out(
+        &mut self,
+        mut pass: Pass,
+        signals: &mut ProxySignals,
+        watchdog: &mut Option<Interval>,
+    ) -> anyhow::Result<Option<Exit>> {
+        let mut stop = None;
+        let mut reload = false;
+        loop {
+            // Losing the other branches loses nothing: all are cancel-safe.
+            tokio::select! {
+                finished = pass.finished() => {
+                    self.take_back(finished?);
+                    break;
+                }
+                signal = signals.recv() => match (signal, stop) {
+                    (ProxySignal::Stop(number), Some(_)) => {
+                        warn!("second signal: leaving at once");
+                        return Ok(Some(Exit::Signal(number)));
+                    }
+                    (ProxySignal::Stop(_), None) => {
+                        stop = Some(stopping());
+                        pass.cancel();
+                    }
+                    (ProxySignal::Reload, _) => reload = true,
+                },
+                () = tick(watchdog) => notify::watchdog(),
+            }
+        }
+        if reload && stop.is_none() {
+            self.reload().await;
+        }
+        Ok(stop)
+    }
+
+    fn take_back(&mut self, finished: Finished) {
+        let now = Instant::now();
+        self.work = Some(finished.work);
+        for (number, outcome) in finished.due.into_iter().zip(finished.outcomes) {
+            let resource = &self.catalog.resources[number];
+            let failure = outcome
+                .result
+                .err()
+                .map(|error| failure(&error, &resource.dest, self.settings.dialect));
+            self.schedule.done(number, failure.is_some(), now);
+            self.log.tell(&resource.file, failure);
+        }
+        if !std::mem::replace(&mut self.ready, true) {
+            notify::ready();
+        }
+    }
+
+    /// Everything was read afresh: what has changed since the last time counts.
+    fn replace(&mut self, new: Snapshot) {
+        let now = Instant::now();
+        let Some(work) = &mut self.work else { return };
+        let old = std::mem::replace(&mut work.snapshot, new);
+        if !std::mem::replace(&mut self.read, true) {
+            self.schedule.all_changed(now);
+            return;
+        }
+        for key in differences(&old, &work.snapshot) {
+            for number in self.catalog.concerned_by(key) {
+                self.schedule.changed(number, now);
+            }
+        }
+    }
+
+    fn patch(&mut self, changes: Vec<Change>) {
+        let now = Instant::now();
+        let Some(work) = &mut self.work else { return };
+        for change in changes {
+            let Change {
+                key,
+                value,
+                revision,
+            } = change;
+            work.snapshot.revision = work.snapshot.revision.max(revision);
+            let changed = match value {
+                Some(value) => work.snapshot.put(key.clone(), value),
+                None => work.snapshot.delete(&key),
+            };
+            if changed {
+                for number in self.catalog.concerned_by(&key) {
+                    self.schedule.changed(number, now);
+                }
+            }
+        }
+    }
+
+    /// Reads `conf.d` afresh, and brings everything in step.
+    async fn reload(&mut self) {
+        let (catalog, faults) = Catalog::load(&self.settings);
+        self.log.tell_faults(faults);
+        if catalog.trees() != self.catalog.trees() {
+            stop(&mut self.following).await;
+            (self.following, self.updates) = follow(&self.etcd, &catalog, self.ready);
+            self.read = false;
+        }
+        if catalog.resources != self.catalog.resources {
+            self.schedule = schedule_of(&catalog, self.debounce);
+            self.catalog = catalog;
+        }
+        self.schedule.all_changed(Instant::now());
+    }
+}
+
+fn schedule_of(catalog: &Catalog, debounce: debounce::Settings) -> Schedule {
+    Schedule::new(&catalog.groups(), debounce, fastrand::u64(..))
+}
+
+fn syncer(files: &FileConfig) -> Syncer {
+    Syncer::new(Options {
+        prefix: files.prefix.clone(),
+        noop: files.noop,
+        sync_only: files.sync_only,
+        keep_stage_file: files.keep_stage_file,
+        state_dir: None,
+        dialect: files.dialect,
+    })
+}
+
+/// Starts the task that follows what the resources read. Without a key there is nothing to follow:
+/// then it tells just that.
+fn follow(
+    etcd: &EtcdConfig,
+    catalog: &Catalog,
+    let_in: bool,
+) -> (JoinHandle<()>, mpsc::Receiver<Update>) {
+    let (sender, updates) = mpsc::channel(UPDATES_DEPTH);
+    let trees = catalog.trees();
+    let task = if trees.is_empty() {
+        tokio::spawn(async move {
+            let _told = sender.send(Update::Read(Snapshot::default())).await;
+            sender.closed().await;
+        })
+    } else {
+        let connector = Connector::new(etcd.clone());
+        tokio::spawn(Follower::new(connector, trees, let_in, sender).run())
+    };
+    (task, updates)
+}
+
+/// Whatever it is still waiting for, nobody wants the answer.
+async fn stop(task: &mut JoinHandle<()>) {
+    task.abort();
+    let _ended = task.await;
+}
+
+fn stopping() -> Exit {
+    info!("stopping");
+    notify::stopping();
+    Exit::Done
+}
+
+/// Keys that one has and the other has not, or with another value.
+fn differences<'a>(one: &'a Snapshot, other: &'a Snapshot) -> impl Iterator<Item = &'a [u8]> {
+    let lacking = |of: &'a Snapshot, from: &'a Snapshot| {
+        let entries = of.entries.iter();
+        entries
+            .filter_map(|(key, value)| (from.entries.get(key) != Some(value)).then_some(&key[..]))
+    };
+    lacking(one, other).chain(lacking(other, one))
+}

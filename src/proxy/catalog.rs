@@ -1,0 +1,77 @@
+//! The resources of `conf.d`, and which keys each of them depends on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use renderer::load_all;
+use renderer::resource::{LoadError, Resource};
+use renderer::snapshot::{Subtree, ranges};
+
+use crate::config::FileConfig;
+
+/// What there is to render.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    pub(super) resources: Arc<Vec<Resource>>,
+    /// What each resource reads.
+    trees: Vec<Vec<Subtree>>,
+}
+
+impl Catalog {
+    /// Loads what can be loaded, and says what cannot.
+    #[must_use]
+    pub(super) fn load(files: &FileConfig) -> (Self, Vec<LoadError>) {
+        let (resources, faults) = load_all(&files.confdir);
+        let trees = resources.iter().map(|resource| {
+            let prefix = files.prefix.as_deref().unwrap_or(&resource.prefix);
+            ranges(prefix, &resource.keys)
+        });
+        let catalog = Self {
+            trees: trees.collect(),
+            resources: Arc::new(resources),
+        };
+        (catalog, faults)
+    }
+
+    /// What all of them read together, without overlaps.
+    #[must_use]
+    pub(super) fn trees(&self) -> Vec<Subtree> {
+        let mut all: Vec<_> = self.trees.iter().flatten().cloned().collect();
+        all.sort();
+        all.dedup();
+        let is_within = |tree: &Subtree, other: &Subtree| match tree.key() {
+            Some(key) => tree != other && other.contains(key.as_bytes()),
+            None => false,
+        };
+        all.iter()
+            .filter(|tree| !all.iter().any(|other| is_within(tree, other)))
+            .cloned()
+            .collect()
+    }
+
+    /// The number of each resource's group: those with the same reload are one.
+    #[must_use]
+    pub(super) fn groups(&self) -> Vec<usize> {
+        let mut known = HashMap::new();
+        let mut count = 0;
+        let mut next = || {
+            count += 1;
+            count - 1
+        };
+        let groups = self
+            .resources
+            .iter()
+            .map(|resource| match &resource.reload_cmd {
+                Some(command) => *known.entry(command.as_str()).or_insert_with(&mut next),
+                None => next(),
+            });
+        groups.collect()
+    }
+
+    /// The resources that read `key`.
+    pub(super) fn concerned_by(&self, key: &[u8]) -> impl Iterator<Item = usize> {
+        let reads = move |trees: &Vec<Subtree>| trees.iter().any(|tree| tree.contains(key));
+        let numbered = self.trees.iter().enumerate();
+        numbered.filter_map(move |(number, trees)| reads(trees).then_some(number))
+    }
+}

@@ -1,0 +1,43 @@
+//! A failure is logged once when it starts and once when it ends, not on every try.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use renderer::resource::LoadError;
+use tracing::{error, info};
+
+/// What has been logged and still holds.
+#[derive(Debug, Default)]
+pub(super) struct FailureLog {
+    /// By the resource's file.
+    failures: BTreeMap<PathBuf, String>,
+    faults: BTreeSet<String>,
+}
+
+impl FailureLog {
+    /// What became of the resource in `file`.
+    pub(super) fn tell(&mut self, file: &Path, failure: Option<String>) {
+        match failure {
+            None => {
+                if self.failures.remove(file).is_some() {
+                    info!("{}: in step again", file.display());
+                }
+            }
+            Some(failure) => {
+                let before = self.failures.insert(file.to_owned(), failure.clone());
+                if before.as_ref() != Some(&failure) {
+                    error!("{failure}");
+                }
+            }
+        }
+    }
+
+    /// All that is wrong in `conf.d`.
+    pub(super) fn tell_faults(&mut self, faults: Vec<LoadError>) {
+        let faults: BTreeSet<_> = faults.iter().map(ToString::to_string).collect();
+        for fault in faults.difference(&self.faults) {
+            error!("{fault}");
+        }
+        self.faults = faults;
+    }
+}
