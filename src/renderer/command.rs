@@ -40,8 +40,8 @@ pub enum CommandError {
     #[error("given up: stopping")]
     Cancelled,
     /// It could not be started or watched.
-    #[error("cannot run /bin/sh")]
-    Run(#[source] Arc<io::Error>),
+    #[error("cannot run /bin/sh: {0}")]
+    Run(Arc<io::Error>),
 }
 
 impl From<io::Error> for CommandError {

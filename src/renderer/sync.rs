@@ -3,11 +3,11 @@
 
 mod carry_out;
 mod member;
-#[cfg(test)]
-mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+
+use tracing::info;
 
 use crate::cancel::Cancel;
 use crate::command::CommandError;
@@ -76,7 +76,7 @@ pub enum SyncError {
 pub struct Syncer {
     options: Options,
     renderer: Renderer,
-    /// Directories whose leftovers were removed.
+    /// Files whose leftovers were removed.
     swept: HashSet<PathBuf>,
     /// What was tried last, where that failed: a digest of the contents.
     failed: HashMap<PathBuf, String>,
@@ -102,72 +102,99 @@ impl Syncer {
         snapshot: &Snapshot,
         cancel: Option<&Cancel>,
     ) -> Vec<Outcome> {
-        let mut outcomes: Vec<Option<Outcome>> = batch.iter().map(|_| None).collect();
-        for numbers in groups(batch) {
-            let mut members = Vec::new();
-            for number in numbers {
-                let Some(resource) = batch.get(number) else {
-                    continue;
-                };
-                match Member::prepare(self, resource, snapshot) {
-                    Ok(member) if self.options.noop => {
-                        set(&mut outcomes, number, member.pending());
-                    }
-                    Ok(member) => members.push((number, member)),
-                    Err((error, reload_owed)) => {
-                        let result = Err(error);
-                        set(
-                            &mut outcomes,
-                            number,
-                            Outcome {
-                                result,
-                                reload_owed,
-                            },
-                        );
-                    }
-                }
-            }
-            let (numbers, members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
-            let group = Group::new(members, &self.options, cancel);
-            for (number, (outcome, tried)) in numbers.into_iter().zip(group.carry_out()) {
-                if let Some(resource) = batch.get(number) {
-                    self.note(resource, &outcome, tried);
-                }
-                set(&mut outcomes, number, outcome);
+        let mut outcomes = BTreeMap::new();
+        for group in groups(batch) {
+            if cancel.is_some_and(Cancel::is_cancelled) {
+                let cancelled = |&number| (number, Outcome::of(SyncError::Cancelled));
+                outcomes.extend(group.keys().map(cancelled));
+            } else {
+                outcomes.extend(self.sync_group(&group, snapshot, cancel));
             }
         }
-        outcomes.into_iter().flatten().collect()
+        outcomes.into_values().collect()
     }
 
-    fn note(&mut self, resource: &Resource, outcome: &Outcome, tried: String) {
-        match outcome.result {
-            Ok(_) => self.failed.remove(&resource.dest),
-            Err(_) => self.failed.insert(resource.dest.clone(), tried),
+    fn sync_group(
+        &mut self,
+        group: &BTreeMap<usize, &Resource>,
+        snapshot: &Snapshot,
+        cancel: Option<&Cancel>,
+    ) -> Vec<(usize, Outcome)> {
+        let mut outcomes = Vec::new();
+        let (mut numbers, mut members) = (Vec::new(), Vec::new());
+        for (&number, resource) in group {
+            match Member::prepare(self, resource, snapshot) {
+                Ok(member) => {
+                    numbers.push(number);
+                    members.push(member);
+                }
+                Err(error) => outcomes.push((number, Outcome::of(error))),
+            }
+        }
+        let done = if self.options.noop {
+            members.into_iter().map(Member::would_be).collect()
+        } else {
+            Group::new(members, &self.options, cancel).carry_out()
         };
+        for (number, (member, outcome)) in numbers.into_iter().zip(done) {
+            self.note(&member, &outcome);
+            outcomes.push((number, outcome));
+        }
+        outcomes
+    }
+
+    /// Logs a success; the failures are the caller's to tell.
+    fn note(&mut self, member: &Member, outcome: &Outcome) {
+        let dest = member.dest();
+        match &outcome.result {
+            Ok(synced) => {
+                if *synced == Synced::Updated {
+                    info!("Target config {} has been updated", dest.display());
+                }
+                self.failed.remove(dest);
+            }
+            Err(_) => {
+                let digest = member.digest();
+                self.failed
+                    .extend(digest.map(|digest| (dest.to_owned(), digest)));
+            }
+        }
     }
 }
 
-fn set(outcomes: &mut [Option<Outcome>], number: usize, outcome: Outcome) {
-    if let Some(place) = outcomes.get_mut(number) {
-        *place = Some(outcome);
+impl Outcome {
+    /// It failed before anything was begun.
+    fn of(error: SyncError) -> Self {
+        Self {
+            result: Err(error),
+            reload_owed: false,
+        }
     }
 }
 
-/// The numbers of those that share a reload, in the order of the first of each.
-fn groups(batch: &[&Resource]) -> Vec<Vec<usize>> {
-    let mut groups: Vec<(Option<&str>, Vec<usize>)> = Vec::new();
-    for (number, resource) in batch.iter().enumerate() {
-        let shared = resource
-            .reload_cmd
-            .as_deref()
-            .filter(|command| !wording::names_a_file(command));
+impl SyncError {
+    fn is_cancelled(&self) -> bool {
+        match self {
+            Self::Cancelled => true,
+            Self::Check(error) | Self::Reload(error) => matches!(error, CommandError::Cancelled),
+            Self::Render(_) | Self::Owner(_) | Self::File(_) | Self::CheckText(_) => false,
+        }
+    }
+}
+
+/// Those that share a reload, with their places in the batch; in the order of the first of each.
+fn groups<'a>(batch: &[&'a Resource]) -> Vec<BTreeMap<usize, &'a Resource>> {
+    let mut groups: Vec<(Option<&str>, BTreeMap<usize, &Resource>)> = Vec::new();
+    for (number, &resource) in batch.iter().enumerate() {
+        let reload = resource.reload_cmd.as_deref();
+        let shared = reload.filter(|command| !wording::names_a_file(command));
         let known = groups
             .iter_mut()
             .find(|(command, _)| command.is_some() && *command == shared);
         match known {
-            Some((_, numbers)) => numbers.push(number),
-            None => groups.push((shared, vec![number])),
+            Some((_, group)) => drop(group.insert(number, resource)),
+            None => groups.push((shared, BTreeMap::from([(number, resource)]))),
         }
     }
-    groups.into_iter().map(|(_, numbers)| numbers).collect()
+    groups.into_iter().map(|(_, group)| group).collect()
 }

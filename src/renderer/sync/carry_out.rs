@@ -10,7 +10,6 @@ use super::{Outcome, SyncError, Synced};
 use crate::backup::Backup;
 use crate::cancel::Cancel;
 use crate::command::{self, CommandError};
-use crate::compare::md5sum;
 use crate::error::FileError;
 use crate::options::Options;
 use crate::swap;
@@ -18,22 +17,22 @@ use crate::transaction::{Action, Answer, Check, CheckId, Found, Transaction, Ver
 use crate::wording;
 
 /// Files that share a reload.
-pub(super) struct Group<'a> {
+pub(super) struct Group<'a, 'o> {
     members: Vec<Member<'a>>,
     /// Of each member, while the new file is not known to be good.
     backups: Vec<Option<Backup>>,
     /// Checks of swapped files: whose they are.
     checks: Vec<usize>,
-    options: &'a Options,
-    cancel: Option<&'a Cancel>,
+    options: &'o Options,
+    cancel: Option<&'o Cancel>,
     failures: Vec<SyncError>,
 }
 
-impl<'a> Group<'a> {
+impl<'a, 'o> Group<'a, 'o> {
     pub(super) fn new(
         members: Vec<Member<'a>>,
-        options: &'a Options,
-        cancel: Option<&'a Cancel>,
+        options: &'o Options,
+        cancel: Option<&'o Cancel>,
     ) -> Self {
         Self {
             backups: members.iter().map(|_| None).collect(),
@@ -45,57 +44,40 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Does it all. An outcome for each member, and a digest of what was tried.
-    pub(super) fn carry_out(mut self) -> Vec<(Outcome, String)> {
+    /// Does it all. The members again, and what became of each.
+    pub(super) fn carry_out(mut self) -> Vec<(Member<'a>, Outcome)> {
         let found: Vec<_> = (0..self.members.len())
             .filter_map(|number| self.found(number))
             .collect();
-        let has_reload = self.reload_text().is_some();
-        let mut transaction = Transaction::new(found, has_reload);
+        let mut transaction = Transaction::new(found, self.reload_text().is_some());
         let mut next = transaction.begin();
         while let Some(action) = next {
-            let answer = match self.perform(action) {
-                Ok(()) => Answer::Done,
-                Err(error) => {
-                    let cancelled = is_cancelled(&error);
-                    self.failures.push(error);
-                    if cancelled {
-                        Answer::Cancelled
-                    } else {
-                        Answer::Failed
-                    }
-                }
-            };
+            let answer = self.answer(action);
             next = transaction.on(answer);
         }
-        let verdicts: Vec<_> = transaction.verdicts().collect();
-        let members = self.members.iter().zip(verdicts);
-        members
-            .map(|(member, (verdict, reload_owed))| {
-                let result = self.result(member, verdict);
-                (
-                    Outcome {
-                        result,
-                        reload_owed,
-                    },
-                    md5sum(&member.bytes),
-                )
-            })
-            .collect()
+        let failures = self.failures;
+        let outcome = |(member, (verdict, reload_owed)): (Member<'a>, _)| {
+            let result = result(&member, verdict, &failures);
+            let outcome = Outcome {
+                result,
+                reload_owed,
+            };
+            (member, outcome)
+        };
+        let members = self.members.into_iter();
+        members.zip(transaction.verdicts()).map(outcome).collect()
     }
 
-    fn result(&self, member: &Member, verdict: Verdict) -> Result<Synced, SyncError> {
-        match verdict {
-            Verdict::InStep => Ok(Synced::InStep),
-            Verdict::Updated => {
-                let dest = member.dest().display();
-                tracing::info!("Target config {dest} has been updated");
-                Ok(Synced::Updated)
-            }
-            Verdict::Failed(number) => {
-                let failure = self.failures.get(number).cloned();
-                Err(failure.unwrap_or(SyncError::Cancelled))
-            }
+    fn answer(&mut self, action: Action) -> Answer {
+        let Err(error) = self.perform(action) else {
+            return Answer::Done;
+        };
+        let cancelled = error.is_cancelled();
+        self.failures.push(error);
+        if cancelled {
+            Answer::Cancelled
+        } else {
+            Answer::Failed
         }
     }
 
@@ -110,7 +92,7 @@ impl<'a> Group<'a> {
         };
         let member = self.members.get(number)?;
         Some(Found {
-            changed: member.changed,
+            changed: member.changed(),
             check,
             owed: member.is_owed,
         })
@@ -282,15 +264,14 @@ fn may_be_left(action: Action) -> bool {
     }
 }
 
-fn is_cancelled(error: &SyncError) -> bool {
-    match error {
-        SyncError::Cancelled => true,
-        SyncError::Check(error) | SyncError::Reload(error) => {
-            matches!(error, CommandError::Cancelled)
+fn result(member: &Member, verdict: Verdict, failures: &[SyncError]) -> Result<Synced, SyncError> {
+    match (&member.plan, verdict) {
+        (Err(error), _) => Err(error.clone()),
+        (Ok(_), Verdict::InStep) => Ok(Synced::InStep),
+        (Ok(_), Verdict::Updated) => Ok(Synced::Updated),
+        (Ok(_), Verdict::Failed(number)) => {
+            let failure = failures.get(number).cloned();
+            Err(failure.unwrap_or(SyncError::Cancelled))
         }
-        SyncError::Render(_)
-        | SyncError::Owner(_)
-        | SyncError::File(_)
-        | SyncError::CheckText(_) => false,
     }
 }

@@ -8,6 +8,7 @@ use super::{Outcome, SyncError, Synced, Syncer};
 use crate::compare::{self, Contents, md5sum};
 use crate::diff;
 use crate::error::FileError;
+use crate::options::Options;
 use crate::owed::Owed;
 use crate::permissions::{self, Permissions, UnknownOwner};
 use crate::recover;
@@ -19,18 +20,13 @@ use crate::target::Target;
 /// What a file gets that is new and whose resource does not say.
 const DEFAULT_MODE: u32 = 0o644;
 
-/// A resource that was rendered and compared.
+/// A resource of a group.
 #[derive(Debug)]
 pub(super) struct Member<'a> {
     pub(super) resource: &'a Resource,
     pub(super) target: Target,
-    pub(super) bytes: Vec<u8>,
-    pub(super) permissions: Permissions,
-    /// The contents as they are; none if there is no file.
-    current: Option<Vec<u8>>,
-    /// A line for each difference.
-    differences: Vec<String>,
-    pub(super) changed: bool,
+    /// What is to be done about the file. If that is not known, a reload may be owed all the same.
+    pub(super) plan: Result<Plan, SyncError>,
     pub(super) owed: Owed,
     pub(super) is_owed: bool,
     pub(super) stage: Option<Stage>,
@@ -38,93 +34,80 @@ pub(super) struct Member<'a> {
     pub(super) quiet: bool,
 }
 
+/// What the file should be, beside what it is.
+#[derive(Debug)]
+pub(super) struct Plan {
+    bytes: Vec<u8>,
+    permissions: Permissions,
+    /// The contents as they are; none if there is no file.
+    current: Option<Vec<u8>>,
+    /// A line for each difference.
+    differences: Vec<String>,
+}
+
 impl<'a> Member<'a> {
-    /// On failure also tells whether a reload is owed.
     pub(super) fn prepare(
         syncer: &mut Syncer,
         resource: &'a Resource,
         snapshot: &Snapshot,
-    ) -> Result<Self, (SyncError, bool)> {
-        let target = Target::of(&resource.dest).map_err(|error| (error.into(), false))?;
-        let owed = Owed::of(&target, syncer.options.state_dir.as_deref());
-        let is_owed = owed.is_recorded().map_err(|error| (error.into(), false))?;
-        let member = Self::compare(syncer, resource, snapshot, target, owed, is_owed);
-        member.map_err(|error| (error, is_owed))
-    }
-
-    fn compare(
-        syncer: &mut Syncer,
-        resource: &'a Resource,
-        snapshot: &Snapshot,
-        target: Target,
-        owed: Owed,
-        is_owed: bool,
     ) -> Result<Self, SyncError> {
+        let target = Target::of(&resource.dest)?;
+        let owed = Owed::of(&target, syncer.options.state_dir.as_deref());
+        let is_owed = is_owed(&owed, resource, &syncer.options)?;
         if !syncer.options.noop {
             recover::put_back(&target, &resource.dest)?;
-            if syncer.swept.insert(target.path().to_owned()) {
+            if !syncer.options.keep_stage_file && syncer.swept.insert(target.path().to_owned()) {
                 recover::sweep(&target);
             }
         }
-        let prefix = syncer.options.prefix.clone();
-        let prefix = prefix.unwrap_or_else(|| resource.prefix.clone());
-        let bytes = syncer.renderer.render(resource, &prefix, snapshot)?;
-        let read = compare::read(&target)?;
-        let (current, now) = read.map_or((None, None), |(bytes, now)| (Some(bytes), Some(now)));
-        let permissions = wanted_permissions(resource, now)?;
-        let tried = syncer.failed.get(&resource.dest);
+        let (plan, stage) = match Plan::make(syncer, resource, &target, snapshot) {
+            Ok((plan, stage)) => (Ok(plan), stage),
+            Err(error) => (Err(error), None),
+        };
         let mut member = Self {
             resource,
             target,
-            permissions,
-            differences: Vec::new(),
-            changed: current.is_none(),
-            current,
+            plan,
             owed,
             is_owed,
-            stage: None,
-            quiet: tried.is_some_and(|tried| *tried == md5sum(&bytes)),
-            bytes,
+            stage,
+            quiet: false,
         };
-        if syncer.options.keep_stage_file {
-            member.keep_stage()?;
-        }
-        debug!("Comparing candidate config to {}", resource.dest.display());
-        if let (Some(current), Some(now)) = (&member.current, now) {
-            let is = |bytes, permissions| Contents { bytes, permissions };
-            let (now, wanted) = (is(current, now), is(&member.bytes, permissions));
-            member.differences = compare::differences(&resource.dest, &now, &wanted);
-            member.changed = !member.differences.is_empty();
-        }
-        member.tell(syncer.options.noop);
+        let tried = syncer.failed.get(member.dest());
+        member.quiet = tried.is_some_and(|tried| member.digest().as_ref() == Some(tried));
+        member.announce(syncer.options.noop);
         Ok(member)
-    }
-
-    fn keep_stage(&mut self) -> Result<(), FileError> {
-        let mut stage = self.write_stage()?;
-        stage.keep();
-        info!("Keeping staged file: {}", stage.path().display());
-        self.stage = Some(stage);
-        Ok(())
-    }
-
-    pub(super) fn write_stage(&self) -> Result<Stage, FileError> {
-        Stage::write(&self.target, &self.bytes, self.permissions)
-            .map_err(FileError::new("write", self.dest()))
     }
 
     pub(super) fn dest(&self) -> &'a Path {
         &self.resource.dest
     }
 
-    fn tell(&self, noop: bool) {
+    pub(super) fn changed(&self) -> bool {
+        self.plan.as_ref().is_ok_and(Plan::changed)
+    }
+
+    /// Of what the file should hold.
+    pub(super) fn digest(&self) -> Option<String> {
+        self.plan.as_ref().ok().map(|plan| md5sum(&plan.bytes))
+    }
+
+    pub(super) fn write_stage(&self) -> Result<Stage, SyncError> {
+        let plan = self.plan.as_ref().map_err(Clone::clone)?;
+        Ok(plan.write_stage(&self.target, self.dest())?)
+    }
+
+    fn announce(&self, noop: bool) {
+        let Ok(plan) = &self.plan else {
+            return;
+        };
         let dest = self.dest().display();
-        for line in &self.differences {
+        for line in &plan.differences {
             self.say(line);
         }
         if noop {
             warn!("Noop mode enabled. {dest} will not be modified");
-        } else if self.changed {
+        } else if plan.changed() {
             self.say(&format!("Target config {dest} out of sync"));
         } else {
             debug!("Target config {dest} in sync");
@@ -132,7 +115,7 @@ impl<'a> Member<'a> {
     }
 
     /// Says it for people, unless they have been told.
-    pub(super) fn say(&self, line: &str) {
+    fn say(&self, line: &str) {
         if self.quiet {
             debug!("{line}");
         } else {
@@ -140,24 +123,91 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// What would be done.
-    pub(super) fn pending(self) -> Outcome {
-        let result = if self.changed {
-            let mut diff: String = self
-                .differences
-                .iter()
-                .map(|line| format!("{line}\n"))
-                .collect();
-            diff += &diff::unified(self.dest(), self.current.as_deref(), &self.bytes);
-            Synced::Pending { diff }
-        } else {
-            Synced::InStep
+    /// What would become of it.
+    pub(super) fn would_be(self) -> (Self, Outcome) {
+        let result = match &self.plan {
+            Err(error) => Err(error.clone()),
+            Ok(plan) if plan.changed() => Ok(Synced::Pending {
+                diff: plan.diff(self.dest()),
+            }),
+            Ok(_) => Ok(Synced::InStep),
         };
-        Outcome {
-            result: Ok(result),
-            reload_owed: self.is_owed,
+        let reload_owed = self.is_owed;
+        let outcome = Outcome {
+            result,
+            reload_owed,
+        };
+        (self, outcome)
+    }
+}
+
+impl Plan {
+    /// With the staged file, if that is to be kept in any case.
+    fn make(
+        syncer: &mut Syncer,
+        resource: &Resource,
+        target: &Target,
+        snapshot: &Snapshot,
+    ) -> Result<(Self, Option<Stage>), SyncError> {
+        let prefix = syncer.options.prefix.as_deref();
+        let prefix = prefix.map_or_else(|| resource.prefix.clone(), crate::resource::rooted);
+        let bytes = syncer.renderer.render(resource, &prefix, snapshot)?;
+        let read = compare::read(target)?;
+        let (current, now) = read.map_or((None, None), |(bytes, now)| (Some(bytes), Some(now)));
+        let mut plan = Self {
+            bytes,
+            permissions: wanted_permissions(resource, now)?,
+            current,
+            differences: Vec::new(),
+        };
+        let stage = if syncer.options.keep_stage_file {
+            Some(plan.keep_stage(target, &resource.dest)?)
+        } else {
+            None
+        };
+        debug!("Comparing candidate config to {}", resource.dest.display());
+        plan.compare(&resource.dest, now);
+        Ok((plan, stage))
+    }
+
+    fn compare(&mut self, dest: &Path, now: Option<Permissions>) {
+        if let (Some(current), Some(now)) = (&self.current, now) {
+            let is = |bytes, permissions| Contents { bytes, permissions };
+            let wanted = is(&self.bytes, self.permissions);
+            self.differences = compare::differences(dest, &is(current, now), &wanted);
         }
     }
+
+    fn changed(&self) -> bool {
+        self.current.is_none() || !self.differences.is_empty()
+    }
+
+    fn write_stage(&self, target: &Target, dest: &Path) -> Result<Stage, FileError> {
+        Stage::write(target, &self.bytes, self.permissions).map_err(FileError::new("write", dest))
+    }
+
+    fn keep_stage(&self, target: &Target, dest: &Path) -> Result<Stage, FileError> {
+        let mut stage = self.write_stage(target, dest)?;
+        stage.keep();
+        info!("Keeping staged file: {}", stage.path().display());
+        Ok(stage)
+    }
+
+    fn diff(&self, dest: &Path) -> String {
+        let told = self.differences.iter().map(|line| format!("{line}\n"));
+        let mut diff: String = told.collect();
+        diff += &diff::unified(dest, self.current.as_deref(), &self.bytes);
+        diff
+    }
+}
+
+/// A record is of no use when there is nothing to run.
+fn is_owed(owed: &Owed, resource: &Resource, options: &Options) -> Result<bool, FileError> {
+    let recorded = owed.is_recorded()?;
+    if recorded && resource.reload_cmd.is_none() && !options.noop {
+        owed.clear()?;
+    }
+    Ok(recorded && resource.reload_cmd.is_some() && !options.sync_only)
 }
 
 /// As the resource says; otherwise ours, and the mode that the file has.

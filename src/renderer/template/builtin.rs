@@ -16,28 +16,28 @@ use Type::{Any, Bool, Int, String as Text, Value as Reflect};
 const LONGEST: usize = 64 << 20;
 
 /// The evaluator does not call it, but evaluates no more arguments than it has to.
-pub(super) static AND: Function = variadic("and", &[Reflect, Reflect], Reflect, last);
+pub(super) static AND: Function = Function::variadic("and", &[Reflect, Reflect], Reflect, last);
 /// As [`AND`].
-pub(super) static OR: Function = variadic("or", &[Reflect, Reflect], Reflect, last);
+pub(super) static OR: Function = Function::variadic("or", &[Reflect, Reflect], Reflect, last);
 /// The evaluator tells it what nil it was given.
-pub(super) static LEN: Function = function("len", &[Reflect], Int, index::len);
+pub(super) static LEN: Function = Function::fixed("len", &[Reflect], Int, index::len);
 
-static CALL: Function = variadic("call", &[Reflect, Reflect], Reflect, call);
-static EQ: Function = variadic("eq", &[Reflect, Reflect], Bool, compare::eq);
-static GE: Function = function("ge", &[Reflect, Reflect], Bool, compare::ge);
-static GT: Function = function("gt", &[Reflect, Reflect], Bool, compare::gt);
-static HTML: Function = variadic("html", &[Any], Text, escape::html);
-static INDEX: Function = variadic("index", &[Reflect, Reflect], Reflect, index::index);
-static JS: Function = variadic("js", &[Any], Text, escape::js);
-static LE: Function = function("le", &[Reflect, Reflect], Bool, compare::le);
-static LT: Function = function("lt", &[Reflect, Reflect], Bool, compare::lt);
-static NE: Function = function("ne", &[Reflect, Reflect], Bool, compare::ne);
-static NOT: Function = function("not", &[Reflect], Bool, not);
-static PRINT: Function = variadic("print", &[Any], Text, print);
-static PRINTF: Function = variadic("printf", &[Text, Any], Text, printf);
-static PRINTLN: Function = variadic("println", &[Any], Text, println);
-static SLICE: Function = variadic("slice", &[Reflect, Reflect], Reflect, index::slice);
-static URLQUERY: Function = variadic("urlquery", &[Any], Text, escape::urlquery);
+static CALL: Function = Function::variadic("call", &[Reflect, Reflect], Reflect, call);
+static EQ: Function = Function::variadic("eq", &[Reflect, Reflect], Bool, compare::eq);
+static GE: Function = Function::fixed("ge", &[Reflect, Reflect], Bool, compare::ge);
+static GT: Function = Function::fixed("gt", &[Reflect, Reflect], Bool, compare::gt);
+static HTML: Function = Function::variadic("html", &[Any], Text, escape::html);
+static INDEX: Function = Function::variadic("index", &[Reflect, Reflect], Reflect, index::index);
+static JS: Function = Function::variadic("js", &[Any], Text, escape::js);
+static LE: Function = Function::fixed("le", &[Reflect, Reflect], Bool, compare::le);
+static LT: Function = Function::fixed("lt", &[Reflect, Reflect], Bool, compare::lt);
+static NE: Function = Function::fixed("ne", &[Reflect, Reflect], Bool, compare::ne);
+static NOT: Function = Function::fixed("not", &[Reflect], Bool, not);
+static PRINT: Function = Function::variadic("print", &[Any], Text, print);
+static PRINTF: Function = Function::variadic("printf", &[Text, Any], Text, printf);
+static PRINTLN: Function = Function::variadic("println", &[Any], Text, println);
+static SLICE: Function = Function::variadic("slice", &[Reflect, Reflect], Reflect, index::slice);
+static URLQUERY: Function = Function::variadic("urlquery", &[Any], Text, escape::urlquery);
 
 static BUILTINS: [&Function; 19] = [
     &AND, &CALL, &EQ, &GE, &GT, &HTML, &INDEX, &JS, &LE, &LEN, &LT, &NE, &NOT, &OR, &PRINT,
@@ -52,32 +52,6 @@ pub(super) fn find(name: &[u8]) -> Option<&'static Function> {
 }
 
 type Made = Result<Value, String>;
-
-const fn function(
-    name: &'static str,
-    params: &'static [Type],
-    result: Type,
-    call: fn(&Store, &[Value]) -> Made,
-) -> Function {
-    Function {
-        name,
-        params,
-        variadic: false,
-        result,
-        call,
-    }
-}
-
-const fn variadic(
-    name: &'static str,
-    params: &'static [Type],
-    result: Type,
-    call: fn(&Store, &[Value]) -> Made,
-) -> Function {
-    let mut function = function(name, params, result, call);
-    function.variadic = true;
-    function
-}
 
 fn last(_: &Store, args: &[Value]) -> Made {
     Ok(args.last().cloned().unwrap_or(Value::Nil))
@@ -119,3 +93,6 @@ fn text(write: impl FnOnce(&mut Vec<u8>)) -> Made {
     }
     Ok(Value::string(out))
 }
+
+#[cfg(test)]
+mod tests;

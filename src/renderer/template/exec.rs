@@ -15,7 +15,7 @@ use std::slice;
 use super::fmt::Printer;
 use super::node::{Branch, Call, Expr, ExprKind, List, Node, Pipe};
 use super::parse::Trees;
-use super::value::Value;
+use super::value::{Integer, Value};
 use super::{MissingKey, Options};
 use crate::Str;
 use crate::store::Store;
@@ -360,9 +360,16 @@ pub(super) fn is_true(value: &Value) -> bool {
     match value {
         Value::Nil => false,
         Value::Bool(value) => *value,
-        Value::Int(value) | Value::Int64(value) | Value::Duration(value) => *value != 0,
-        Value::Uint8(value) | Value::Month(value) | Value::Weekday(value) => *value != 0,
-        Value::Uint16(value) => *value != 0,
+        Value::Int(_)
+        | Value::Uint8(_)
+        | Value::Uint16(_)
+        | Value::Int64(_)
+        | Value::Duration(_)
+        | Value::Month(_)
+        | Value::Weekday(_) => !matches!(
+            value.integer(),
+            Some(Integer::Signed(0) | Integer::Unsigned(0))
+        ),
         Value::Float(value) => *value != 0.0,
         Value::Complex(real, imaginary) => *real != 0.0 || *imaginary != 0.0,
         Value::String(_)
@@ -387,3 +394,6 @@ fn only_operand(pipe: &Pipe) -> Option<(&Expr, &ExprKind)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

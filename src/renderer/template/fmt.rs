@@ -84,3 +84,6 @@ pub(super) fn format(verb: char, value: &Value) -> String {
     Printer::new(&mut out, LONGEST).print_arg(value, verb);
     String::from_utf8_lossy(&out).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,5 +106,43 @@ pub struct Function {
     /// Type of what it returns.
     pub result: Type,
     /// Does it. The error is Go's text, without `error calling …: `.
-    pub call: fn(&Store, &[Value]) -> Result<Value, String>,
+    pub call: Call,
+}
+
+type Call = fn(&Store, &[Value]) -> Result<Value, String>;
+
+impl Function {
+    /// A function that takes just so many arguments.
+    #[must_use]
+    pub const fn fixed(
+        name: &'static str,
+        params: &'static [Type],
+        result: Type,
+        call: Call,
+    ) -> Self {
+        Self {
+            name,
+            params,
+            variadic: false,
+            result,
+            call,
+        }
+    }
+
+    /// A function whose last parameter may be given any number of times.
+    #[must_use]
+    pub const fn variadic(
+        name: &'static str,
+        params: &'static [Type],
+        result: Type,
+        call: Call,
+    ) -> Self {
+        Self {
+            name,
+            params,
+            variadic: true,
+            result,
+            call,
+        }
+    }
 }

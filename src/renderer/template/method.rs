@@ -10,27 +10,19 @@ use crate::store::Store;
 
 /// Methods of `memkv.KVPairs`, which Go's package `sort` asks for.
 static PAIRS_METHODS: &[Function] = &[
-    Function {
-        name: "Len",
-        params: &[Type::Pairs],
-        variadic: false,
-        result: Type::Int,
-        call: len,
-    },
-    Function {
-        name: "Less",
-        params: &[Type::Pairs, Type::Int, Type::Int],
-        variadic: false,
-        result: Type::Bool,
-        call: less,
-    },
-    Function {
-        name: "Swap",
-        params: &[Type::Pairs, Type::Int, Type::Int],
-        variadic: false,
-        result: Type::Results(0),
-        call: len,
-    },
+    Function::fixed("Len", &[Type::Pairs], Type::Int, len),
+    Function::fixed(
+        "Less",
+        &[Type::Pairs, Type::Int, Type::Int],
+        Type::Bool,
+        less,
+    ),
+    Function::fixed(
+        "Swap",
+        &[Type::Pairs, Type::Int, Type::Int],
+        Type::Results(0),
+        len,
+    ),
 ];
 
 impl Value {

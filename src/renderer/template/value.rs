@@ -36,6 +36,15 @@ pub struct Srv {
     pub weight: u16,
 }
 
+/// An integer of any type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Integer {
+    /// Of a type with a sign.
+    Signed(i64),
+    /// Of a type without.
+    Unsigned(u64),
+}
+
 /// A value. Cheap to clone: what can be large is shared.
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -154,6 +163,20 @@ impl Value {
         })
     }
 
+    /// The number, if it is an integer.
+    #[must_use]
+    pub fn integer(&self) -> Option<Integer> {
+        match self {
+            Self::Int(value) | Self::Int64(value) | Self::Duration(value) => {
+                Some(Integer::Signed(*value))
+            }
+            Self::Month(value) | Self::Weekday(value) => Some(Integer::Signed((*value).into())),
+            Self::Uint8(value) => Some(Integer::Unsigned((*value).into())),
+            Self::Uint16(value) => Some(Integer::Unsigned((*value).into())),
+            _ => None,
+        }
+    }
+
     /// Whether it is a slice.
     #[must_use]
     pub fn is_slice(&self) -> bool {
@@ -207,21 +230,27 @@ impl Value {
         }
     }
 
-    /// The fields of a struct or of what a pointer points to.
+    /// The names of the fields of a struct, or of the struct that a pointer points to.
     #[must_use]
-    pub fn fields(&self) -> Vec<(&'static str, Self)> {
+    pub fn fields(&self) -> &'static [&'static str] {
         match self {
-            Self::Pair(pair) => vec![
-                ("Key", Self::String(pair.key.clone())),
-                ("Value", Self::String(pair.value.clone())),
-            ],
-            Self::Srv(srv) => vec![
-                ("Target", Self::String(srv.target.clone())),
-                ("Port", Self::Uint16(srv.port)),
-                ("Priority", Self::Uint16(srv.priority)),
-                ("Weight", Self::Uint16(srv.weight)),
-            ],
-            _ => Vec::new(),
+            Self::Pair(_) => &["Key", "Value"],
+            Self::Srv(_) => &["Target", "Port", "Priority", "Weight"],
+            _ => &[],
+        }
+    }
+
+    /// Its field of that name.
+    #[must_use]
+    pub fn field(&self, name: &[u8]) -> Option<Self> {
+        match (self, name) {
+            (Self::Pair(pair), b"Key") => Some(Self::String(pair.key.clone())),
+            (Self::Pair(pair), b"Value") => Some(Self::String(pair.value.clone())),
+            (Self::Srv(srv), b"Target") => Some(Self::String(srv.target.clone())),
+            (Self::Srv(srv), b"Port") => Some(Self::Uint16(srv.port)),
+            (Self::Srv(srv), b"Priority") => Some(Self::Uint16(srv.priority)),
+            (Self::Srv(srv), b"Weight") => Some(Self::Uint16(srv.weight)),
+            _ => None,
         }
     }
 }

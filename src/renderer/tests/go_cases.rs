@@ -130,7 +130,7 @@ fn value(json: &serde_json::Value) -> Value {
         serde_json::Value::Bool(value) => Value::Bool(*value),
         serde_json::Value::Number(number) => match number.as_i64() {
             Some(value) => Value::Int(value),
-            None => Value::Float(number.as_f64().unwrap()),
+            None => number.as_f64().map_or(Value::Nil, Value::Float),
         },
         serde_json::Value::String(text) => Value::string(text.clone()),
         serde_json::Value::Array(items) => Value::list(items.iter().map(value).collect()),

@@ -46,7 +46,7 @@ fn fault(case: &Case) -> Option<String> {
     let given = answer(case);
     let wanted = match (&case.output, &case.confd_error) {
         (Some(output), _) => Ok(output.clone()),
-        (None, error) => Err(error.clone().unwrap()),
+        (None, error) => Err(error.clone().unwrap_or_default()),
     };
     let Case { name, template, .. } = case;
     (given != wanted)
@@ -72,6 +72,6 @@ fn answer(case: &Case) -> Result<String, String> {
     .map_err(|error| error.to_string())?;
     template
         .execute(&Value::Nil, &store, &Options::default())
-        .map(|output| String::from_utf8(output).unwrap())
+        .map(|output| String::from_utf8_lossy(&output).into_owned())
         .map_err(|error| error.to_string())
 }

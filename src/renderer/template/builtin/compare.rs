@@ -1,12 +1,11 @@
 //! `eq`, `ne`, `lt`, `le`, `gt` and `ge`.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::Made;
 use crate::store::Store;
 use crate::template::fmt::format;
-use crate::template::value::Value;
+use crate::template::value::{Integer, Value};
 
 const INCOMPATIBLE: &str = "incompatible types for comparison";
 const INVALID: &str = "invalid type for comparison";
@@ -16,9 +15,8 @@ enum Basic<'a> {
     Bool(bool),
     Complex(f64, f64),
     Float(f64),
-    Int(i64),
+    Integer(Integer),
     String(&'a [u8]),
-    Uint(u64),
     /// Structs, pointers, slices, maps and nil.
     Other,
 }
@@ -27,25 +25,10 @@ impl<'a> Basic<'a> {
     fn new(value: &'a Value) -> Self {
         match value {
             Value::Bool(value) => Self::Bool(*value),
-            Value::Int(value) | Value::Int64(value) | Value::Duration(value) => Self::Int(*value),
-            Value::Month(value) | Value::Weekday(value) => Self::Int((*value).into()),
-            Value::Uint8(value) => Self::Uint((*value).into()),
-            Value::Uint16(value) => Self::Uint((*value).into()),
             Value::Float(value) => Self::Float(*value),
             Value::Complex(real, imaginary) => Self::Complex(*real, *imaginary),
             Value::String(text) => Self::String(text),
-            Value::Nil
-            | Value::Strings(_)
-            | Value::Ints(_)
-            | Value::List(_)
-            | Value::Map(_)
-            | Value::Pair(_)
-            | Value::Pairs(_)
-            | Value::PairSlice(_)
-            | Value::Srv(_)
-            | Value::Srvs(_)
-            | Value::Time(_)
-            | Value::Location(_) => Self::Other,
+            _ => value.integer().map_or(Self::Other, Self::Integer),
         }
     }
 }
@@ -110,17 +93,13 @@ fn check_comparable(value: &Value) -> Result<(), String> {
 
 #[expect(clippy::float_cmp, reason = "it is what Go's eq does")]
 fn are_equal(left: &Value, right: &Value) -> Result<bool, String> {
-    use Basic::{Bool, Complex, Float, Int, Other, String, Uint};
+    use Basic::{Bool, Complex, Float, Integer, Other, String};
     Ok(match (Basic::new(left), Basic::new(right)) {
         (Bool(left), Bool(right)) => left == right,
         (Complex(re1, im1), Complex(re2, im2)) => re1 == re2 && im1 == im2,
         (Float(left), Float(right)) => left == right,
-        (Int(left), Int(right)) => left == right,
+        (Integer(left), Integer(right)) => wide(left) == wide(right),
         (String(left), String(right)) => left == right,
-        (Uint(left), Uint(right)) => left == right,
-        (Int(signed), Uint(unsigned)) | (Uint(unsigned), Int(signed)) => {
-            compare_signs(signed, unsigned) == Ordering::Equal
-        }
         (Other, Other) => are_same(left, right)?,
         _ if matches!(left, Value::Nil) || matches!(right, Value::Nil) => false,
         _ => return Err(INCOMPATIBLE.to_owned()),
@@ -144,21 +123,22 @@ fn are_same(left: &Value, right: &Value) -> Result<bool, String> {
 }
 
 fn is_less(left: &Value, right: &Value) -> Result<bool, String> {
-    use Basic::{Bool, Complex, Float, Int, Other, String, Uint};
+    use Basic::{Bool, Complex, Float, Integer, Other, String};
     Ok(match (Basic::new(left), Basic::new(right)) {
         (Other, _) | (_, Other) | (Bool(_), Bool(_)) | (Complex(..), Complex(..)) => {
             return Err(INVALID.to_owned());
         }
         (Float(left), Float(right)) => left < right,
-        (Int(left), Int(right)) => left < right,
+        (Integer(left), Integer(right)) => wide(left) < wide(right),
         (String(left), String(right)) => left < right,
-        (Uint(left), Uint(right)) => left < right,
-        (Int(signed), Uint(unsigned)) => compare_signs(signed, unsigned) == Ordering::Less,
-        (Uint(unsigned), Int(signed)) => compare_signs(signed, unsigned) == Ordering::Greater,
         _ => return Err(INCOMPATIBLE.to_owned()),
     })
 }
 
-fn compare_signs(signed: i64, unsigned: u64) -> Ordering {
-    u64::try_from(signed).map_or(Ordering::Less, |signed| signed.cmp(&unsigned))
+/// In a type that has room for both.
+fn wide(integer: Integer) -> i128 {
+    match integer {
+        Integer::Signed(value) => value.into(),
+        Integer::Unsigned(value) => value.into(),
+    }
 }

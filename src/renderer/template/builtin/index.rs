@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::Made;
 use crate::store::Store;
-use crate::template::value::Value;
+use crate::template::value::{Integer, Value};
 
 /// `index x 1 2` is `x[1][2]`.
 pub(super) fn index(_: &Store, args: &[Value]) -> Made {
@@ -98,12 +98,11 @@ fn part<T: Clone>(items: &[T], range: Range<usize>) -> Vec<T> {
 
 /// `index` as an index of something with `len` elements; one past the end passes.
 fn bound(index: &Value, len: usize) -> Result<usize, String> {
-    let number = match index {
-        Value::Int(value) | Value::Int64(value) | Value::Duration(value) => *value,
-        Value::Uint8(value) | Value::Month(value) | Value::Weekday(value) => (*value).into(),
-        Value::Uint16(value) => (*value).into(),
-        Value::Nil => return Err("cannot index slice/array with nil".to_owned()),
-        _ => {
+    let number = match (index.integer(), index) {
+        (Some(Integer::Signed(value)), _) => value,
+        (Some(Integer::Unsigned(value)), _) => value.cast_signed(),
+        (None, Value::Nil) => return Err("cannot index slice/array with nil".to_owned()),
+        (None, _) => {
             return Err(format!(
                 "cannot index slice/array with type {}",
                 type_of(index)

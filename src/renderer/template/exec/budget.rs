@@ -20,6 +20,9 @@ const MOST_MADE: usize = 1 << 30;
 /// Depth of values in each other, as Go has it for JSON.
 const DEEPEST: u32 = 10_000;
 
+/// Bytes of a value that may have taken a while to make.
+const LARGE: usize = 64 * 1024;
+
 pub(super) struct Budget {
     /// Bytes that may be written.
     pub(super) output: usize,
@@ -44,47 +47,16 @@ impl Budget {
 }
 
 impl Exec<'_> {
-    /// One step of work.
+    /// After a list of nodes, or at a node that opens another.
     #[inline]
     pub(super) fn step(&mut self) -> Result<(), ExecError> {
+        self.check_output()?;
         self.budget.steps -= 1;
-        if self.budget.steps == 0 {
-            self.budget.steps = STEPS;
-            return self.check_time();
+        if self.budget.steps > 0 {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn check_time(&self) -> Result<(), ExecError> {
-        match (self.budget.deadline, self.budget.time) {
-            (Some(deadline), Some(time)) if Instant::now() > deadline => {
-                Err(self.error(format_args!("took longer than {time:?}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Accounts for what a function made.
-    pub(super) fn charge(&mut self, value: &Value) -> Result<(), ExecError> {
-        if value.depth() > DEEPEST {
-            return Err(self.error(format_args!("exceeded maximum depth of values ({DEEPEST})")));
-        }
-        let cost = cost(value);
-        self.budget.made += cost;
-        if self.budget.made > MOST_MADE {
-            return Err(self.error(format_args!("values exceed {MOST_MADE} bytes")));
-        }
-        if cost > 64 * 1024 {
-            self.check_time()
-        } else {
-            Ok(())
-        }
-    }
-
-    #[inline]
-    pub(super) fn write(&mut self, text: &[u8]) -> Result<(), ExecError> {
-        self.out.extend_from_slice(text);
-        self.check_output()
+        self.budget.steps = STEPS;
+        self.check_time().map_err(|message| self.error(message))
     }
 
     #[inline]
@@ -94,6 +66,32 @@ impl Exec<'_> {
             return Err(self.error(format_args!("output exceeds {most} bytes")));
         }
         Ok(())
+    }
+
+    fn check_time(&self) -> Result<(), String> {
+        match (self.budget.deadline, self.budget.time) {
+            (Some(deadline), Some(time)) if Instant::now() > deadline => {
+                Err(format!("took longer than {time:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Accounts for what a function made.
+    pub(super) fn charge(&mut self, value: &Value) -> Result<(), String> {
+        if value.depth() > DEEPEST {
+            return Err(format!("exceeded maximum depth of values ({DEEPEST})"));
+        }
+        let cost = cost(value);
+        self.budget.made += cost;
+        if self.budget.made > MOST_MADE {
+            return Err(format!("values exceed {MOST_MADE} bytes"));
+        }
+        if cost > LARGE {
+            self.check_time()
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -46,7 +46,10 @@ impl<'t> Exec<'t> {
             Ok(value) => value,
             Err(message) => return Err(self.call_error(function, node, &message)),
         };
-        self.charge(&value)?;
+        if let Err(message) = self.charge(&value) {
+            self.at = node;
+            return Err(self.error(message));
+        }
         self.args.truncate(start);
         Ok(Operand {
             value,

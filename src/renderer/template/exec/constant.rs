@@ -48,34 +48,17 @@ fn typed_number(number: &Number, param: Type) -> Option<Value> {
         Type::Int => number.int.map(Value::Int),
         Type::Int64 => number.int.map(Value::Int64),
         Type::Duration => number.int.map(Value::Duration),
-        // As Go stores an integer into a smaller one: what does not fit is cut off.
-        Type::Month => number.int.map(|value| Value::Month(value.to_le_bytes()[0])),
-        Type::Weekday => number
-            .int
-            .map(|value| Value::Weekday(value.to_le_bytes()[0])),
-        Type::Uint8 => number
-            .uint
-            .map(|value| Value::Uint8(value.to_le_bytes()[0])),
-        Type::Uint16 => number.uint.map(|value| {
-            let [low, high, ..] = value.to_le_bytes();
-            Value::Uint16(u16::from_le_bytes([low, high]))
-        }),
         Type::Float => number.float.map(Value::Float),
-        Type::Complex => number
-            .complex
-            .map(|(real, imaginary)| Value::Complex(real, imaginary)),
         _ => None,
     }
 }
 
-/// Go's word for the constants that a parameter of type `param` takes.
+/// Go's word for the constants that a parameter of type `param` takes; of types that functions have.
 fn expected(param: Type) -> Option<&'static str> {
     match param {
         Type::Bool => Some("bool"),
-        Type::Int | Type::Int64 | Type::Duration | Type::Month | Type::Weekday => Some("integer"),
-        Type::Uint8 | Type::Uint16 => Some("unsigned integer"),
+        Type::Int | Type::Int64 | Type::Duration => Some("integer"),
         Type::Float => Some("float"),
-        Type::Complex => Some("complex"),
         Type::String => Some("string"),
         _ => None,
     }

@@ -7,7 +7,7 @@ use crate::template::MissingKey;
 use crate::template::function::Type;
 use crate::template::node::Expr;
 use crate::template::quote::quote;
-use crate::template::value::{KVPair, Srv, Value};
+use crate::template::value::Value;
 
 impl<'t> Exec<'t> {
     /// `receiver.name`, as part of `expr`.
@@ -33,28 +33,10 @@ impl<'t> Exec<'t> {
             return self.call(dot, method, Some(value.clone()), At::Expr(expr), args, last);
         }
         let has_args = !args.is_empty() || last.is_some();
-        let field = match value {
-            Value::Nil => {
-                return Err(self.field_error("nil pointer evaluating", receiver, ".", name));
-            }
-            Value::Map(_) if has_args => {
-                return Err(self.named_error(name, "is not a method but has arguments"));
-            }
-            Value::Map(entries) => return self.entry(entries.get(name), name),
-            Value::Pair(pair) => pair_field(pair, name),
-            Value::Srv(srv) => srv_field(srv, name),
-            _ => None,
-        };
-        match field {
-            Some(_) if has_args => {
-                Err(self.named_error(name, "has arguments but cannot be invoked as function"))
-            }
-            Some(field) => Ok(field.into()),
-            None => {
-                let name = String::from_utf8_lossy(name);
-                let kind = type_name(receiver);
-                Err(self.error(format_args!("can't evaluate field {name} in type {kind}")))
-            }
+        match (value, value.field(name)) {
+            (Value::Map(entries), _) if !has_args => self.entry(entries.get(name), name),
+            (_, Some(field)) if !has_args => Ok(field.into()),
+            (_, field) => Err(self.field_error(receiver, name, field.is_some())),
         }
     }
 
@@ -70,34 +52,15 @@ impl<'t> Exec<'t> {
     }
 
     #[cold]
-    fn field_error(&self, what: &str, receiver: &Operand, dot: &str, name: &Str) -> ExecError {
+    fn field_error(&self, receiver: &Operand, name: &Str, is_field: bool) -> ExecError {
         let kind = type_name(receiver);
         let name = String::from_utf8_lossy(name);
-        self.error(format_args!("{what} {kind}{dot}{name}"))
-    }
-
-    #[cold]
-    fn named_error(&self, name: &Str, what: &str) -> ExecError {
-        let name = String::from_utf8_lossy(name);
-        self.error(format_args!("{name} {what}"))
-    }
-}
-
-fn pair_field(pair: &KVPair, name: &[u8]) -> Option<Value> {
-    match name {
-        b"Key" => Some(Value::String(pair.key.clone())),
-        b"Value" => Some(Value::String(pair.value.clone())),
-        _ => None,
-    }
-}
-
-fn srv_field(srv: &Srv, name: &[u8]) -> Option<Value> {
-    match name {
-        b"Target" => Some(Value::String(srv.target.clone())),
-        b"Port" => Some(Value::Uint16(srv.port)),
-        b"Priority" => Some(Value::Uint16(srv.priority)),
-        b"Weight" => Some(Value::Uint16(srv.weight)),
-        _ => None,
+        self.error(match receiver.value {
+            Value::Nil => format!("nil pointer evaluating {kind}.{name}"),
+            Value::Map(_) => format!("{name} is not a method but has arguments"),
+            _ if is_field => format!("{name} has arguments but cannot be invoked as function"),
+            _ => format!("can't evaluate field {name} in type {kind}"),
+        })
     }
 }
 

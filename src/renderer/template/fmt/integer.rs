@@ -4,42 +4,7 @@ use std::io::Write as _;
 
 use super::{Flags, Printer};
 use crate::template::rune::is_print;
-
-/// An integer of any Go type.
-#[derive(Clone, Copy)]
-pub(super) struct Integer {
-    /// As `uint64` has it.
-    pub(super) bits: u64,
-    pub(super) is_signed: bool,
-}
-
-impl Integer {
-    pub(super) fn signed(value: i64) -> Self {
-        Self {
-            bits: value.cast_unsigned(),
-            is_signed: true,
-        }
-    }
-
-    pub(super) fn unsigned(value: impl Into<u64>) -> Self {
-        Self {
-            bits: value.into(),
-            is_signed: false,
-        }
-    }
-
-    fn is_negative(self) -> bool {
-        self.is_signed && self.bits.cast_signed() < 0
-    }
-
-    fn magnitude(self) -> u64 {
-        if self.is_negative() {
-            self.bits.wrapping_neg()
-        } else {
-            self.bits
-        }
-    }
-}
+use crate::template::value::Integer;
 
 /// How digits are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,17 +19,21 @@ enum Radix {
 impl Printer<'_> {
     /// An integer under one of the verbs `v d b o O x X c q U`.
     pub(super) fn print_integer(&mut self, number: Integer, verb: char) -> bool {
-        match verb {
-            'v' if self.flags.sharp_v && !number.is_signed => self.print_0x(number.bits, true),
-            'v' | 'd' => self.print_digits(number, Radix::Decimal, ""),
-            'b' => self.print_digits(number, Radix::Binary, "0b"),
-            'o' => self.print_digits(number, Radix::Octal, "0"),
-            'O' => self.print_digits(number, Radix::Octal, "0o"),
-            'x' => self.print_digits(number, Radix::Hex, "0x"),
-            'X' => self.print_digits(number, Radix::UpperHex, "0X"),
-            'c' => self.print_rune(number.bits),
-            'q' => self.print_quoted_rune(number.bits),
-            'U' => self.print_unicode(number.bits),
+        let bits = match number {
+            Integer::Signed(value) => value.cast_unsigned(),
+            Integer::Unsigned(value) => value,
+        };
+        match (verb, number) {
+            ('v', Integer::Unsigned(_)) if self.flags.sharp_v => self.print_0x(bits, true),
+            ('v' | 'd', _) => self.print_digits(number, Radix::Decimal, ""),
+            ('b', _) => self.print_digits(number, Radix::Binary, "0b"),
+            ('o', _) => self.print_digits(number, Radix::Octal, "0"),
+            ('O', _) => self.print_digits(number, Radix::Octal, "0o"),
+            ('x', _) => self.print_digits(number, Radix::Hex, "0x"),
+            ('X', _) => self.print_digits(number, Radix::UpperHex, "0X"),
+            ('c', _) => self.print_rune(bits),
+            ('q', _) => self.print_quoted_rune(bits),
+            ('U', _) => self.print_unicode(bits),
             _ => return false,
         }
         true
@@ -73,24 +42,29 @@ impl Printer<'_> {
     /// Hexadecimal with or without `0x`.
     pub(super) fn print_0x(&mut self, number: u64, leading_0x: bool) {
         let sharp = std::mem::replace(&mut self.flags.sharp, leading_0x);
-        self.print_digits(Integer::unsigned(number), Radix::Hex, "0x");
+        self.print_digits(Integer::Unsigned(number), Radix::Hex, "0x");
         self.flags.sharp = sharp;
     }
 
     fn print_digits(&mut self, number: Integer, radix: Radix, prefix: &str) {
         let flags = self.flags;
         if radix == Radix::Decimal && flags == Flags::default() {
-            let sign = if number.is_negative() { "-" } else { "" };
             // Writing to a vector cannot fail.
-            let _ = write!(self.out, "{sign}{}", number.magnitude());
+            let _ = match number {
+                Integer::Signed(value) => write!(self.out, "{value}"),
+                Integer::Unsigned(value) => write!(self.out, "{value}"),
+            };
             return;
         }
-        let magnitude = number.magnitude();
+        let (is_negative, magnitude) = match number {
+            Integer::Signed(value) => (value < 0, value.unsigned_abs()),
+            Integer::Unsigned(value) => (false, value),
+        };
         if flags.precision == Some(0) && magnitude == 0 {
             self.pad_with_spaces(b"");
             return;
         }
-        let sign: &[u8] = match (number.is_negative(), flags.plus, flags.space) {
+        let sign: &[u8] = match (is_negative, flags.plus, flags.space) {
             (true, _, _) => b"-",
             (_, true, _) => b"+",
             (_, _, true) => b" ",

@@ -2,7 +2,7 @@
 
 use super::{Flags, Printer};
 use crate::template::rune::decode;
-use crate::template::value::Value;
+use crate::template::value::{Integer, Value};
 
 /// Widths, precisions and argument numbers beyond it are not taken, as in Go.
 const TOO_LARGE: i64 = 1_000_000;
@@ -157,13 +157,10 @@ impl Directives<'_> {
 
     /// The next argument as a width or precision.
     fn integer_argument(&mut self) -> Option<i64> {
-        let value = match self.args.get(self.next)? {
-            Value::Int(value) | Value::Int64(value) | Value::Duration(value) => Some(*value),
-            Value::Uint8(value) | Value::Month(value) | Value::Weekday(value) => {
-                Some(i64::from(*value))
-            }
-            Value::Uint16(value) => Some(i64::from(*value)),
-            _ => None,
+        let value = match self.args.get(self.next)?.integer() {
+            Some(Integer::Signed(value)) => Some(value),
+            Some(Integer::Unsigned(value)) => i64::try_from(value).ok(),
+            None => None,
         };
         self.next += 1;
         value.filter(|value| (-TOO_LARGE..=TOO_LARGE).contains(value))

@@ -1,10 +1,9 @@
 //! Values under a verb, by their Go types.
 
 use super::Printer;
-use super::integer::Integer;
 use crate::template::function::Type;
 use crate::template::nested::{RED_ZONE, STACK};
-use crate::template::value::Value;
+use crate::template::value::{Integer, Value};
 
 /// Where Go would print an address, which is another in each run.
 const ADDRESS: u64 = 0xc0_0000_0000;
@@ -52,14 +51,15 @@ impl Printer<'_> {
         let is_printed = match value {
             Value::Nil => self.print_nil(),
             Value::Bool(value) => self.print_bool(*value, verb),
-            Value::Int(value) | Value::Int64(value) | Value::Duration(value) => {
-                self.print_integer(Integer::signed(*value), verb)
-            }
-            Value::Month(value) | Value::Weekday(value) => {
-                self.print_integer(Integer::signed(i64::from(*value)), verb)
-            }
-            Value::Uint8(value) => self.print_integer(Integer::unsigned(*value), verb),
-            Value::Uint16(value) => self.print_integer(Integer::unsigned(*value), verb),
+            Value::Int(_)
+            | Value::Uint8(_)
+            | Value::Uint16(_)
+            | Value::Int64(_)
+            | Value::Duration(_)
+            | Value::Month(_)
+            | Value::Weekday(_) => value
+                .integer()
+                .is_some_and(|number| self.print_integer(number, verb)),
             Value::Float(value) => self.print_float(*value, verb),
             Value::Complex(real, imaginary) => self.print_complex(*real, *imaginary, verb),
             Value::String(text) => self.print_string(text, verb),
@@ -176,12 +176,13 @@ impl Printer<'_> {
             self.out.extend_from_slice(name.as_bytes());
         }
         self.out.push(b'{');
-        for (i, (field, value)) in value.fields().into_iter().enumerate() {
+        for (i, field) in value.fields().iter().enumerate() {
             self.separate(i);
             if self.flags.plus_v || self.flags.sharp_v {
                 self.out.extend_from_slice(field.as_bytes());
                 self.out.push(b':');
             }
+            let value = value.field(field.as_bytes()).unwrap_or(Value::Nil);
             self.print_value(&value, verb, depth + 1);
         }
         self.out.push(b'}');
@@ -235,7 +236,7 @@ impl Printer<'_> {
                 self.print_0x(ADDRESS, !self.flags.sharp);
                 true
             }
-            'b' | 'o' | 'd' | 'x' | 'X' => self.print_integer(Integer::unsigned(ADDRESS), verb),
+            'b' | 'o' | 'd' | 'x' | 'X' => self.print_integer(Integer::Unsigned(ADDRESS), verb),
             _ => false,
         }
     }

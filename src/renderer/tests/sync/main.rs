@@ -1,0 +1,23 @@
+//! Files on disk and commands that run: what a sync does, and what is left when it fails.
+#![expect(
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "tests stop at the first surprise, and nobody else uses the harness"
+)]
+
+mod child;
+mod host;
+mod record;
+
+/// Which check runs when, and what a failed one leaves.
+mod checks;
+/// Contents, owners, modes, links, mounts, full disks.
+mod files;
+/// Resources that share a reload.
+mod groups;
+/// Killed in the middle, and started again.
+mod killed;
+/// The log, word for word.
+mod lines;
+/// Reloads that fail, hang or are owed.
+mod reloads;
