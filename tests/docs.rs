@@ -1,5 +1,9 @@
 //! What the documents promise.
-#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
 
 use std::fs;
 use std::path::Path;

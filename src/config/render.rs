@@ -7,9 +7,11 @@ use renderer::options::Dialect;
 
 use super::etcd::Given;
 use super::file::SettingsFile;
+use super::supervise;
 use super::{Env, EtcdConfig, Faults, MILLISECOND};
 use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs};
 use crate::proxy::debounce;
+use crate::proxy::supervise::SuperviseConfig;
 
 pub(super) const DEFAULT_CONFDIR: &str = "/etc/confd";
 pub(super) const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
@@ -27,6 +29,10 @@ pub struct RenderConfig {
     pub interval: Option<Duration>,
     pub debounce: debounce::Settings,
     pub files: FileConfig,
+    /// What uses the files, if we are to run it.
+    pub child: Option<SuperviseConfig>,
+    /// Log files to copy to standard output.
+    pub follow: Vec<PathBuf>,
 }
 
 /// Where keys and values come from.
@@ -103,6 +109,16 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
         Some(Source::Etcd(_)) if !once && !noop => Run::UntilStopped,
         Some(Source::Etcd(_) | Source::File(_)) | None => Run::Once,
     };
+    let child = supervise::check(
+        args.child,
+        &args.stop_signal,
+        &args.reload_signal,
+        &args.kill_timeout,
+        &mut faults,
+    );
+    if child.is_some() && run == Run::Once {
+        faults.add("-- COMMAND: does not go with --once, --noop or --data: leave one of them out");
+    }
     let settings = (|| {
         Some(RenderConfig {
             source: source?,
@@ -110,6 +126,8 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
             interval,
             debounce: debounce?,
             files,
+            child,
+            follow: args.follow.into_iter().map(PathBuf::from).collect(),
         })
     })();
     faults.settle(settings)

@@ -33,5 +33,7 @@ mod probing;
 mod render_once;
 /// The proxy side: files follow their keys.
 mod rendering;
+/// `register render -- COMMAND`.
+mod supervising;
 /// What the service manager is told.
 mod systemd;

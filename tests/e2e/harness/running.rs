@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -79,10 +80,15 @@ impl Running {
     }
 
     pub fn spawn(command: &mut Command) -> Self {
+        Self::spawn_to(command, Path::new("/dev/null"))
+    }
+
+    /// With its standard output in a file.
+    pub fn spawn_to(command: &mut Command, output: &Path) -> Self {
         let log = NamedTempFile::new().unwrap();
         let child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(File::create(output).unwrap())
             .stderr(File::create(log.path()).unwrap())
             .spawn()
             .unwrap();
@@ -90,6 +96,10 @@ impl Running {
             process: Owned(child),
             log,
         }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     pub fn log(&self) -> String {
@@ -119,7 +129,7 @@ impl Running {
 
     /// A file of its directory in `/proc`.
     pub fn proc(&self, name: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{name}", self.process.0.id())).unwrap()
+        fs::read_to_string(format!("/proc/{}/{name}", self.id())).unwrap()
     }
 
     pub fn signal(&self, which: Signal) {
