@@ -9,8 +9,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 
+use crate::lock;
 use crate::permissions::Permissions;
 use crate::stage::Stage;
 use crate::swap;
@@ -37,10 +38,11 @@ impl Backup {
 
     fn keep(target: &Target, file: File) -> io::Result<Self> {
         let path = target.previous();
-        let locked = flock(&file, FlockOperation::NonBlockingLockShared);
-        let linked = locked
-            .map_err(io::Error::from)
-            .and_then(|()| fs::hard_link(target.path(), &path));
+        let linked = if lock::hold(&file) {
+            fs::hard_link(target.path(), &path)
+        } else {
+            Err(io::ErrorKind::WouldBlock.into())
+        };
         let lock = match linked {
             Ok(()) => file,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
@@ -68,7 +70,7 @@ impl Backup {
             .create_new(true)
             .mode(0o600)
             .open(&path)?;
-        flock(&file, FlockOperation::NonBlockingLockShared)?;
+        lock::hold(&file);
         Ok(Self {
             path,
             was_there: false,
@@ -87,7 +89,7 @@ impl Backup {
                 .open(&path);
             match opened {
                 Ok(lock) => {
-                    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+                    lock::take_over(&lock)?;
                     return Ok(Some(Self {
                         path,
                         was_there,

@@ -14,6 +14,7 @@ mod error;
 pub mod functions;
 pub mod guard;
 mod lint;
+mod lock;
 pub mod options;
 mod owed;
 mod permissions;

@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
 use tracing::{debug, warn};
 
 use crate::backup::Backup;
 use crate::error::FileError;
+use crate::lock;
 use crate::target::Target;
 
 /// Puts a file back that was replaced and never judged. Fails while another process lives that is
@@ -50,6 +50,6 @@ pub(crate) fn sweep(target: &Target) {
 
 fn remove_if_left(path: &Path) -> io::Result<()> {
     let file = File::open(path)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    lock::take_over(&file)?;
     fs::remove_file(path)
 }

@@ -6,8 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{FlockOperation, flock};
-
+use crate::lock;
 use crate::permissions::Permissions;
 use crate::target::Target;
 
@@ -37,7 +36,7 @@ impl Stage {
             path,
             keep: false,
         };
-        flock(&stage.lock, FlockOperation::NonBlockingLockShared)?;
+        lock::hold(&stage.lock);
         file.write_all(contents)?;
         permissions.give(&file)?;
         file.sync_all()?;
@@ -85,9 +84,7 @@ fn create(target: &Target) -> io::Result<(PathBuf, File)> {
         match options.open(&path) {
             Ok(file) => {
                 // Before it was locked, another process may have swept it as a leftover.
-                if flock(&file, FlockOperation::NonBlockingLockShared).is_ok()
-                    && file.metadata()?.nlink() > 0
-                {
+                if lock::hold(&file) && file.metadata()?.nlink() > 0 {
                     return Ok((path, file));
                 }
             }

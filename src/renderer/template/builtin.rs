@@ -86,7 +86,7 @@ fn printf(_: &Store, args: &[Value]) -> Made {
 
 /// The text that `write` writes.
 fn text(write: impl FnOnce(&mut Vec<u8>)) -> Made {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(64);
     write(&mut out);
     if out.len() > LONGEST {
         return Err(format!("text exceeds {LONGEST} bytes"));

@@ -82,6 +82,9 @@ fn templates_nest_deeply() {
     let ifs = "{{if true}}".repeat(5_000) + "x" + &"{{end}}".repeat(5_000);
     assert_eq!(render(&ifs, &Value::Nil), "x");
 
+    let pipes = "{{".to_owned() + &"(".repeat(10_000) + "1" + &")".repeat(10_000) + "}}";
+    assert_eq!(render(&pipes, &Value::Nil), "1");
+
     let data = (0..1_000).fold(map([]), |data, _| map([("n", data)]));
     let template = r#"{{define "r"}}{{if .n}}x{{template "r" .n}}{{end}}{{end}}{{template "r" .}}"#;
     assert_eq!(render(template, &data), "x".repeat(999));

@@ -47,6 +47,8 @@ pub enum Integer {
 
 /// A value. Cheap to clone: what can be large is shared.
 #[derive(Clone, Debug)]
+// Moved as whole words, which templates do all the time.
+#[repr(u64)]
 pub enum Value {
     /// No value: a missing key of a map, JSON's null, the dot of a whole template.
     Nil,

@@ -19,7 +19,7 @@ fn a_check_that_names_the_staged_file_runs_before_the_swap() {
 }
 
 #[test]
-fn any_other_check_runs_with_the_file_swapped_in() {
+fn a_check_that_names_no_file_sees_the_new_one_in_place() {
     let mut host = Host::new();
     let resource = host.resource("a", r#"check_cmd = "cat @DIR@/out/a >> @DIR@/log""#);
     host.write("out/a", "old\n");
@@ -30,7 +30,7 @@ fn any_other_check_runs_with_the_file_swapped_in() {
 }
 
 #[test]
-fn confds_order_can_be_had() {
+fn check_swapped_false_checks_before_the_swap() {
     let mut host = Host::new();
     let resource = host.resource(
         "a",
@@ -105,7 +105,7 @@ fn what_is_put_back_is_the_same_file() {
 }
 
 #[test]
-fn a_check_that_hangs_fails_after_its_time() {
+fn a_check_that_hangs_is_ended() {
     let mut host = Host::new();
     let resource = host.resource("a", "check_cmd = \"sleep 1000\"\ncheck_timeout = \"100ms\"");
     host.write("out/a", "old\n");

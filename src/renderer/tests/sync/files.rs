@@ -44,7 +44,7 @@ fn a_mode_alone_is_a_change() {
 }
 
 #[test]
-fn owner_and_group_are_taken_by_name() {
+fn owner_and_group_are_honoured() {
     let mut host = Host::new();
     let (user, group) = if is_root() {
         ("daemon", "adm")
@@ -116,7 +116,7 @@ fn a_file_of_another_owner_becomes_ours_as_in_confd() {
 }
 
 #[test]
-fn the_target_of_a_link_is_replaced_and_the_link_stays() {
+fn a_link_at_dest_stays_a_link() {
     let mut host = Host::new();
     let resource = host.resource("a", "check_cmd = \"ls -A @DIR@/real >> @DIR@/log\"");
     fs::create_dir(host.path("real")).unwrap();

@@ -137,7 +137,7 @@ fn a_record_that_cannot_be_written_keeps_the_old_file() {
 }
 
 #[test]
-fn a_reload_that_hangs_is_owed() {
+fn a_reload_that_hangs_is_ended() {
     let mut host = Host::new();
     let resource = host.resource(
         "a",
@@ -151,7 +151,7 @@ fn a_reload_that_hangs_is_owed() {
 }
 
 #[test]
-fn a_daemon_that_a_reload_starts_neither_blocks_nor_dies() {
+fn a_reload_that_leaves_a_daemon_behind_does_not_block() {
     let mut host = Host::new();
     let resource = host.resource(
         "a",
