@@ -1,0 +1,94 @@
+# What a client sees through nginx, what etcd's keys do, and when. Sourced by run.sh.
+
+now() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+
+say() { printf '     %s\n' "$*"; }
+fail() {
+    printf '     %s\n' "$*"
+    exit 1
+}
+
+# Waits for a command to succeed: SECONDS WHAT COMMAND…
+await() {
+    local end=$(($(now) + $1 * 1000)) what=$2 limit=$1
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ "$(now)" -lt "$end" ] || fail "$what: not within $limit s"
+        sleep 0.02
+    done
+}
+at_most() { # WHAT SEEN BUDGET UNIT
+    say "$1: $2 $4 (budget $3)"
+    [ "$2" -le "$3" ] || fail "over budget"
+}
+
+# etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE
+record_events() {
+    local what key value
+    on "$proxy" etcdctl --endpoints "$endpoints" watch --prefix /services/apache/ 2>&1 |
+        while read -r what && read -r key && read -r value; do
+            echo "$(now) $what $key $value"
+        done >>"$work/events"
+}
+record_log() { # of nginx, a line each: MILLISECONDS LINE
+    tail --lines=0 --follow=name --retry "$(root_of "$proxy")/var/log/nginx/$1.log" 2>/dev/null |
+        while IFS= read -r line; do echo "$(now) $line"; done >>"$work/$1"
+}
+
+event_since() { # MILLISECONDS PUT|DELETE HOST: when it first came
+    awk -v since="$1" -v what="$2" -v key="$(service_key "$3")" \
+        '$1 >= since && $2 == what && $3 == key { print $1; found = 1; exit } END { exit !found }' "$work/events"
+}
+# The last of nginx's old workers has stopped taking connections.
+let_go_since() {
+    awk -v since="$1" '$1 >= since && /gracefully shutting down/ { last = $1 } END { print last; exit !last }' \
+        "$work/error"
+}
+last_use() { # HOST: when nginx last tried it
+    awk -v to="${address[$1]}:80" 'index($0, "passed to:") && index($0, to) { last = $1 } END { print last + 0 }' \
+        "$work/access"
+}
+
+keys() { on "${1:-$proxy}" etcdctl get --prefix /services/apache/ | paste -sd ' '; }
+keys_are() { [ "$(keys)" = "$*" ]; }
+registered() { # HOST…: these and no others, each with its address
+    local name expected=()
+    for name in "$@"; do expected+=("$(service_key "$name")" "${address[$name]}:80"); done
+    keys_are "${expected[@]}"
+}
+configured() { # HOST…: nginx's file has these and no others
+    local file expected
+    file=$(root_of "$proxy")/etc/nginx/sites-enabled/app.conf
+    expected=$(for name in "$@"; do echo "${address[$name]}:80;"; done | sort)
+    [ "$(awk '$1 == "server" && NF == 2 && $2 != "{" { print $2 }' "$file" | sort)" = "$expected" ]
+}
+served_by() { # HOST…: of twenty answers through nginx
+    local seen
+    seen=$(curl --silent --max-time 5 "http://${address[$proxy]}/?[1-20]" | tr ' ' '\n' | sort --unique | paste -sd ' ')
+    [ "${seen# }" = "$*" ]
+}
+in_step_with() {
+    await 30 "etcd has $*" registered "$@"
+    await 10 "nginx has $*" configured "$@"
+    await 10 "nginx serves $*" served_by "$@"
+}
+
+# A client that asks a hundred times a second, each time on a new connection, and counts every answer.
+start_load() {
+    curl --silent --no-buffer --rate 100/s --max-time 10 --header 'Connection: close' --write-out '%{http_code}\n' \
+        "http://${address[$proxy]}/?[1-1000000]" >"$work/answers" 2>/dev/null &
+    echo $! >"$work/load"
+    await 5 "the client gets answers" grep -q 200 "$work/answers"
+}
+stop_load() {
+    [ -e "$work/load" ] || return 0
+    kill "$(cat "$work/load")" 2>/dev/null || true
+    wait "$(cat "$work/load")" 2>/dev/null || true
+    rm "$work/load"
+    head --lines=-1 "$work/answers" | awk '{ total++ } $NF != 200 { failed++ } END { print total + 0, failed + 0 }'
+}
+failed_at_most() { # BUDGET
+    local total failed
+    read -r total failed < <(stop_load)
+    at_most "failed of $total requests" "$failed" "$1" requests
+}
