@@ -35,7 +35,7 @@ lay_product() {
 lay_host() {
     local name=$1 root
     root=$(root_of "$name")
-    mkdir -p "$work/$name"/{changes,scratch,root}
+    mkdir -p "$work/$name"/{changes,scratch,root,log}
     mount -t overlay "$name" "$root" -o \
         "lowerdir=$work/product:target/lab/root,upperdir=$work/$name/changes,workdir=$work/$name/scratch"
     echo "$name" >"$root/etc/hostname"
@@ -95,7 +95,8 @@ boot() {
             echo "$BASHPID" >"$hierarchy/$lab_group/$name/cgroup.procs"
         done
         exec systemd-nspawn --quiet --boot --register=no --keep-unit --link-journal=no --console=pipe --kill-signal=SIGRTMIN+4 \
-            --machine="$name" --directory="$(root_of "$name")" --network-bridge=lab
+            --machine="$name" --directory="$(root_of "$name")" --network-bridge=lab \
+            --bind="$work/$name/log:/var/log/nginx"
     ) </dev/null >>"$work/$name/console" 2>&1 &
     echo $! >"$work/$name/nspawn"
     await 20 "$name boots" leader "$name"

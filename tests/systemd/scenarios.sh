@@ -7,13 +7,159 @@ scenario_01_start_and_query() {
         on "$name" systemctl is-active apache2 apache-discovery etcd >/dev/null
     done
     on "$proxy" systemctl is-active nginx register-render etcd >/dev/null
-    on "$proxy" register list
+    on "$proxy" register list | sed 's/^/     /'
     served_by "${backends[@]}"
     await 2 "the access log names both" used_both
 }
 used_both() {
     local name
     for name in "${backends[@]}"; do [ "$(last_use "$name")" -gt 0 ] || return; done
+}
+
+# Debian's unit starts a killed Apache again.
+scenario_02_a_killed_backend_goes_at_once_and_comes_back() {
+    local begun
+    start_load
+    begun=$(now)
+    on coreos-1 systemctl kill --signal=KILL apache2
+    await 10 "the key goes" event_since "$begun" DELETE coreos-1
+    await 10 "nginx reloads" let_go_since "$begun"
+    at_most "kill to key gone" $(($(event_since "$begun" DELETE coreos-1) - begun)) 250 ms
+    at_most "kill to nginx's workers replaced" $(($(let_go_since "$begun") - begun)) 250 ms
+    await 20 "the key comes back" event_since "$begun" PUT coreos-1
+    say "back after $(($(event_since "$begun" PUT coreos-1) - begun)) ms"
+    failed_at_most 1
+}
+
+scenario_03_a_backend_that_stays_dead() {
+    local begun
+    on coreos-1 mkdir -p /run/systemd/system/apache2.service.d
+    printf '[Service]\nRestart=no\n' | on coreos-1 tee /run/systemd/system/apache2.service.d/stay.conf >/dev/null
+    on coreos-1 systemctl daemon-reload
+    start_load
+    begun=$(now)
+    on coreos-1 systemctl kill --signal=KILL apache2
+    await 10 "nginx has it no more" configured coreos-2
+    await 10 "nginx reloads" let_go_since "$begun"
+    at_most "kill to key gone" $(($(event_since "$begun" DELETE coreos-1) - begun)) 250 ms
+    at_most "kill to nginx's workers replaced" $(($(let_go_since "$begun") - begun)) 250 ms
+    at_most "kill to the last request tried there" $(($(last_use coreos-1) - begun)) 250 ms
+    await 10 "the sidekick has stopped" stopped coreos-1 apache-discovery
+    registered coreos-2
+    failed_at_most 1
+    on coreos-1 rm /run/systemd/system/apache2.service.d/stay.conf
+    on coreos-1 systemctl daemon-reload
+    on coreos-1 systemctl start apache2
+    in_step_with "${backends[@]}"
+}
+stopped() { [ "$(on "$1" systemctl show --property=ActiveState --value "$2")" != active ] && ! on "$1" pidof register; }
+
+scenario_04_a_stop_deregisters_drains_and_only_then_stops() {
+    local begun gone ended
+    start_load
+    begun=$(now)
+    on coreos-1 systemctl stop apache2
+    ended=$(now)
+    gone=$(event_since "$begun" DELETE coreos-1)
+    at_most "stop to key gone" $((gone - begun)) 250 ms
+    say "key gone to Apache stopped: $((ended - gone)) ms (of which 2 s drain)"
+    [ $((ended - gone)) -ge 2000 ] || fail "Apache did not outlive its registration by the drain"
+    served_by coreos-2
+    on coreos-1 systemctl start apache2
+    in_step_with "${backends[@]}"
+    failed_at_most 0
+}
+
+scenario_05_ten_rolling_restarts_lose_no_request() {
+    local round name
+    start_load
+    for round in {1..10}; do
+        for name in "${backends[@]}"; do
+            on "$name" systemctl restart apache2
+            await 20 "both are registered" registered "${backends[@]}"
+            await 10 "nginx has both" configured "${backends[@]}"
+        done
+    done
+    failed_at_most 0
+}
+
+scenario_06_a_killed_sidekick_takes_its_key_over_without_a_gap() {
+    local begun
+    begun=$(now)
+    on coreos-1 systemctl kill --signal=KILL apache-discovery
+    await 15 "systemd starts it again" event_since "$begun" PUT coreos-1
+    say "taken over after $(($(event_since "$begun" PUT coreos-1) - begun)) ms"
+    [ "$(on coreos-1 systemctl show --property=NRestarts --value apache-discovery)" -ge 1 ]
+    # The first lease would have run out by then.
+    sleep $((ttl + 2))
+    ! event_since "$begun" DELETE coreos-1 || fail "the key was gone for a time"
+}
+
+scenario_07_a_host_cut_off_the_network() {
+    local begun gone
+    begun=$(now)
+    cable coreos-2 down
+    await $((ttl * 4)) "the key goes" event_since "$begun" DELETE coreos-2
+    gone=$(event_since "$begun" DELETE coreos-2)
+    at_most "cut to key gone, TTL ${ttl}000 ms" $((gone - begun)) $(((ttl + 2) * 1000)) ms
+    await 5 "nginx has it no more" configured coreos-1
+    await 5 "nginx reloads" let_go_since "$gone"
+    start_load
+    sleep 2
+    failed_at_most 0
+    begun=$(now)
+    cable coreos-2 up
+    await 20 "the key is back" event_since "$begun" PUT coreos-2
+    say "healed to registered again: $(($(event_since "$begun" PUT coreos-2) - begun)) ms"
+}
+
+scenario_08_a_host_shut_down_in_order() {
+    local begun
+    start_load
+    begun=$(now)
+    shut_down coreos-2
+    await 5 "the key goes" event_since "$begun" DELETE coreos-2
+    at_most "shutdown to key gone" $(($(event_since "$begun" DELETE coreos-2) - begun)) 1000 ms
+    failed_at_most 0
+    boot coreos-2
+    in_step_with "${backends[@]}"
+}
+
+scenario_09_a_host_without_power() {
+    local begun
+    begun=$(now)
+    cut_power coreos-2
+    await $((ttl * 4)) "the key goes" event_since "$begun" DELETE coreos-2
+    at_most "power off to key gone, TTL ${ttl}000 ms" $(($(event_since "$begun" DELETE coreos-2) - begun)) \
+        $(((ttl + 2) * 1000)) ms
+    await 5 "nginx has it no more" configured coreos-1
+    start_load
+    sleep 2
+    failed_at_most 0
+    begun=$(now)
+    boot coreos-2
+    in_step_with "${backends[@]}"
+    say "power on to served again: $(($(now) - begun)) ms"
+}
+
+scenario_10_etcd_members_restarted_one_at_a_time() {
+    local begun name
+    start_load
+    begun=$(now)
+    for name in "${hosts[@]}"; do
+        on "$name" systemctl restart etcd
+        await 20 "$name's member is well" on "$name" etcdctl endpoint health
+    done
+    sleep "$ttl"
+    for name in "${backends[@]}"; do
+        ! event_since "$begun" DELETE "$name" || fail "$name's key was gone for a time"
+    done
+    failed_at_most 0
+    begun=$(now)
+    on coreos-1 systemctl stop apache2
+    await 5 "nginx reloads" let_go_since "$begun"
+    say "a change is followed as before, after $(($(let_go_since "$begun") - begun)) ms"
+    on coreos-1 systemctl start apache2
 }
 
 explain() {
@@ -23,6 +169,7 @@ explain() {
         on "$name" systemctl --failed --no-legend || true
         on "$name" journalctl --quiet --no-pager --lines=12 --output=short-precise || tail -n 5 "$work/$name/console"
     done
+    tail -n 8 "$work/events"
     keys || true
 }
 restore() {

@@ -31,7 +31,7 @@ record_events() {
         done >>"$work/events"
 }
 record_log() { # of nginx, a line each: MILLISECONDS LINE
-    tail --lines=0 --follow=name --retry "$(root_of "$proxy")/var/log/nginx/$1.log" 2>/dev/null |
+    tail --lines=0 --follow=name --retry "$work/$proxy/log/$1.log" 2>/dev/null |
         while IFS= read -r line; do echo "$(now) $line"; done >>"$work/$1"
 }
 
@@ -45,7 +45,7 @@ let_go_since() {
         "$work/error"
 }
 last_use() { # HOST: when nginx last tried it
-    awk -v to="${address[$1]}:80" 'index($0, "passed to:") && index($0, to) { last = $1 } END { print last + 0 }' \
+    awk -v to="${address[$1]}:80" 'index($0, "passed to:") && index($0, to) { last = $1 } END { print last ? last : 0 }' \
         "$work/access"
 }
 
