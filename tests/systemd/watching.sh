@@ -25,7 +25,7 @@ at_most() { # WHAT SEEN BUDGET UNIT
 # etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE
 record_events() {
     local what key value
-    on "$proxy" etcdctl --endpoints "$endpoints" watch --prefix /services/apache/ 2>&1 |
+    on "$proxy" etcdctl watch --prefix /services/apache/ 2>&1 |
         while read -r what && read -r key && read -r value; do
             echo "$(now) $what $key $value"
         done >>"$work/events"
@@ -75,20 +75,26 @@ in_step_with() {
 
 # A client that asks a hundred times a second, each time on a new connection, and counts every answer.
 start_load() {
-    curl --silent --no-buffer --rate 100/s --max-time 10 --header 'Connection: close' --write-out '%{http_code}\n' \
+    curl --silent --no-buffer --rate 100/s --max-time 10 --header 'Connection: close' --write-out '%{time_total} %{http_code}\n' \
         "http://${address[$proxy]}/?[1-1000000]" >"$work/answers" 2>/dev/null &
     echo $! >"$work/load"
     await 5 "the client gets answers" grep -q 200 "$work/answers"
 }
-stop_load() {
+stop_load() { # prints TOTAL FAILED SLOWEST, the last in milliseconds
     [ -e "$work/load" ] || return 0
     kill "$(cat "$work/load")" 2>/dev/null || true
     wait "$(cat "$work/load")" 2>/dev/null || true
     rm "$work/load"
-    head --lines=-1 "$work/answers" | awk '{ total++ } $NF != 200 { failed++ } END { print total + 0, failed + 0 }'
+    head --lines=-1 "$work/answers" | awk '
+        { total++; took = $(NF - 1) * 1000; if (took > slowest) slowest = took }
+        $NF != 200 { failed++ }
+        END { printf "%d %d %d\n", total, failed, slowest }'
 }
 failed_at_most() { # BUDGET
-    local total failed
-    read -r total failed < <(stop_load)
-    at_most "failed of $total requests" "$failed" "$1" requests
+    local total failed slowest answered
+    answered=$(wc -l <"$work/answers")
+    await 15 "the client goes on getting answers" answered_more_than "$answered"
+    read -r total failed slowest < <(stop_load)
+    at_most "failed of $total requests, the slowest of which took $slowest ms" "$failed" "$1" requests
 }
+answered_more_than() { [ "$(wc -l <"$work/answers")" -gt "$1" ]; }
