@@ -21,3 +21,5 @@ mod killed;
 mod lines;
 /// Reloads that fail, hang or are owed.
 mod reloads;
+/// Directories like `/tmp`, where others may put what they like.
+mod strangers;
