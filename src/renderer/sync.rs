@@ -104,12 +104,7 @@ impl Syncer {
     ) -> Vec<Outcome> {
         let mut outcomes = BTreeMap::new();
         for group in groups(batch) {
-            if cancel.is_some_and(Cancel::is_cancelled) {
-                let cancelled = |&number| (number, Outcome::of(SyncError::Cancelled));
-                outcomes.extend(group.keys().map(cancelled));
-            } else {
-                outcomes.extend(self.sync_group(&group, snapshot, cancel));
-            }
+            outcomes.extend(self.sync_group(&group, snapshot, cancel));
         }
         outcomes.into_values().collect()
     }

@@ -234,7 +234,7 @@ fn sync_mounted(host: &Host) -> Option<Vec<String>> {
 fn a_file_that_is_mounted_by_itself_is_written_in_place() {
     let mut host = Host::new();
     for check in ["", "check_cmd = \"cat @DIR@/out/a >> @DIR@/log\""] {
-        host.resource("a", check);
+        host.resource("a", &format!("mode = \"0640\"\n{check}"));
         host.write("out/a", "old, and longer than the new one\n");
         let before = fs::metadata(host.path("out/a")).unwrap().ino();
         host.put("/a", "new");
@@ -244,6 +244,7 @@ fn a_file_that_is_mounted_by_itself_is_written_in_place() {
         assert_eq!(outcomes, ["updated"]);
         assert_eq!(host.read("out/a"), "new\n");
         assert_eq!(fs::metadata(host.path("out/a")).unwrap().ino(), before);
+        assert_eq!(mode(&host, "out/a"), 0o640);
         assert_eq!(host.names(), ["a"]);
     }
     assert_eq!(host.log(), ["new"]);
@@ -305,8 +306,16 @@ fn a_kept_stage_file_outlives_a_failed_check_and_the_next_sync() {
     let kept = host.names();
     assert_eq!(kept.len(), 1);
     assert_eq!(host.read(&format!("out/{}", kept[0])), "1\n");
+    let keep = Options {
+        keep_stage_file: true,
+        ..Options::default()
+    };
+    host.restart(keep);
     host.sync(&[&resource]);
     assert_eq!(host.names().len(), 2);
+    host.restart(Options::default());
+    host.sync(&[&resource]);
+    assert_eq!(host.names(), [""; 0]);
 }
 
 #[test]
