@@ -19,6 +19,8 @@ mod groups;
 mod killed;
 /// The log, word for word.
 mod lines;
+/// Full and read-only disks, and files that are mounted by themselves.
+mod mounts;
 /// Reloads that fail, hang or are owed.
 mod reloads;
 /// Directories like `/tmp`, where others may put what they like.
