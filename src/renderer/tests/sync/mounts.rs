@@ -1,23 +1,78 @@
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use crate::host::Host;
 
-/// In a name space of its own, what is mounted is gone with the process.
-const UNSHARE: [&str; 4] = ["unshare", "--user", "--map-root-user", "--mount"];
+/// Mounts the file by itself.
+const ITSELF: &str = "mount --bind out/a out/a";
+
+/// In a name space of its own, what is mounted is gone with the process. Not everybody may have
+/// one, nor a user name space.
+fn unshare() -> Option<&'static [&'static str]> {
+    let ways: [&[&str]; 2] = [
+        &["unshare", "--user", "--map-root-user", "--mount"],
+        &["unshare", "--mount"],
+    ];
+    ways.into_iter().find(|way| {
+        let mount = ["mount", "-t", "tmpfs", "tmpfs", "/tmp"];
+        let tried = Command::new(way[0]).args(&way[1..]).args(mount).output();
+        tried.is_ok_and(|output| output.status.success())
+    })
+}
 
 /// Runs the child between two bits of shell, where the system lets us mount.
 fn sync_between(host: &Host, mount: &str, after: &str) -> Option<Vec<String>> {
-    let [program, args @ ..] = UNSHARE;
-    let permitted = Command::new(program).args(args).arg("true").output();
-    if !permitted.is_ok_and(|output| output.status.success()) {
+    let Some(unshare) = unshare() else {
         eprintln!("not permitted to mount: nothing tried");
         return None;
+    };
+    let dir = host.dir().display();
+    let script = format!("set -e; cd '{dir}'; {mount}; \"$@\"; {after}");
+    Some(host.sync_as(&[unshare, &["sh", "-c", &script, "sh"]].concat()))
+}
+
+fn mode(host: &Host) -> u32 {
+    fs::metadata(host.path("out/a")).unwrap().mode() & 0o7777
+}
+
+#[test]
+fn a_file_that_is_mounted_by_itself_is_written_in_place() {
+    let mut host = Host::new();
+    for check in ["", "check_cmd = \"cat @DIR@/out/a >> @DIR@/log\""] {
+        host.resource("a", &format!("mode = \"0640\"\n{check}"));
+        host.write("out/a", "old, and longer than the new one\n");
+        let before = fs::metadata(host.path("out/a")).unwrap().ino();
+        host.put("/a", "new");
+        let Some(outcomes) = sync_between(&host, ITSELF, "true") else {
+            return;
+        };
+        assert_eq!(outcomes, ["updated"]);
+        assert_eq!(host.read("out/a"), "new\n");
+        assert_eq!(fs::metadata(host.path("out/a")).unwrap().ino(), before);
+        assert_eq!(mode(&host), 0o640);
+        assert_eq!(host.names(), ["a"]);
     }
-    let script = format!(
-        "set -e; cd '{}'; {mount}; \"$@\"; {after}",
-        host.dir().display()
+    assert_eq!(host.log(), ["new"]);
+}
+
+#[test]
+fn a_mounted_file_gets_its_old_contents_back_when_the_check_fails() {
+    let mut host = Host::new();
+    host.resource(
+        "a",
+        "mode = \"0600\"\ncheck_cmd = \"cat @DIR@/out/a >> @DIR@/log; false\"",
     );
-    Some(host.sync_as(&[UNSHARE.as_slice(), &["sh", "-c", &script, "sh"]].concat()))
+    host.write("out/a", "old\n");
+    host.put("/a", "new");
+    let Some(outcomes) = sync_between(&host, ITSELF, "true") else {
+        return;
+    };
+    assert_eq!(outcomes, ["Config check failed: exit status 1"]);
+    assert_eq!(host.log(), ["new"]);
+    assert_eq!(host.read("out/a"), "old\n");
+    assert_eq!(mode(&host), 0o644);
+    assert_eq!(host.names(), ["a"]);
 }
 
 #[test]
