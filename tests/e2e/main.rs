@@ -37,3 +37,5 @@ mod rendering;
 mod supervising;
 /// What the service manager is told.
 mod systemd;
+/// Recorded templates of confd.
+mod templates;
