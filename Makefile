@@ -18,6 +18,8 @@ test: deps
 bench: deps
 	cargo build --release
 	benches/agent.sh
+	cargo run --release --example proxy-figures
+	cargo bench --package renderer
 
 deps:
 	@tests/deps.sh

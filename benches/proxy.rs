@@ -1,4 +1,4 @@
-//! Whole-process figures of the proxy side, with a real etcd on loopback: `cargo bench --bench proxy`.
+//! Whole-process figures of the proxy side, with a real etcd on loopback. `make bench` runs it.
 #![expect(
     unreachable_pub,
     dead_code,

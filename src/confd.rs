@@ -79,7 +79,7 @@ fn run(mut settings: ConfdSettings, lines: &ConfdLines) -> anyhow::Result<()> {
             }
         }
         Run::UntilStopped => {
-            block_on(async { proxy::run(render, ProxySignals::catch()?).await })?;
+            block_on(async { proxy::run(render, ProxySignals::catch(false)?).await })?;
             info!("Captured terminated. Exiting...");
             Ok(())
         }

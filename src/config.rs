@@ -4,6 +4,7 @@ mod confd;
 mod etcd;
 mod file;
 mod render;
+mod supervise;
 mod target;
 
 use std::fmt;

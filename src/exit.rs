@@ -12,6 +12,8 @@ pub enum Exit {
     Usage,
     /// 3: etcd unreachable, or it refused.
     Store,
+    /// As the supervised command ended.
+    Child(u8),
     /// 128+n: ended by signal n before finishing.
     Signal(u8),
 }
@@ -23,6 +25,7 @@ impl From<Exit> for std::process::ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Store => 3,
+            Exit::Child(code) => code,
             Exit::Signal(number) => 128_u8.saturating_add(number),
         })
     }

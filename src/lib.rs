@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod etcd;
 pub mod exit;
 pub mod health;
+pub mod init;
 pub mod list;
 pub mod log;
 pub mod notify;

@@ -7,10 +7,11 @@ use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
 use register::config::{self, Faults, Run};
 use register::exit::Exit;
 use register::output::{self, OutputError};
+use register::proxy::data::DataError;
 use register::proxy::{self, once};
 use register::runtime::block_on;
 use register::signal::{ProxySignals, StopSignals};
-use register::{agent, confd, list, log, oneshot};
+use register::{agent, confd, init, list, log, oneshot};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os()
@@ -67,14 +68,16 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
         Some(Command::Render(RenderArgs {
             command: Some(RenderCommand::Lint(args)),
             ..
-        })) => once::lint(&config::lint(args)),
+        })) => once::lint(&config::lint(args)?),
         Some(Command::Render(args)) => {
             let config = config::render(args, etcd, env)?;
             match config.run {
                 Run::Once => block_on(once::command(config)),
-                Run::UntilStopped => {
-                    block_on(async { proxy::run(config, ProxySignals::catch()?).await })
-                }
+                Run::UntilStopped if init::is_needed() => block_on(init::run()),
+                Run::UntilStopped => block_on(async {
+                    let signals = ProxySignals::catch(config.child.is_some())?;
+                    proxy::run(config, signals).await
+                }),
             }
         }
         Some(Command::Confd { words }) => Ok(confd::main("confd", &words)),
@@ -90,9 +93,9 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
 }
 
 fn exit_code_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Faults>() {
+    if error.is::<Faults>() || error.is::<DataError>() {
         Exit::Usage
-    } else if error.is::<OutputError>() {
+    } else if error.is::<OutputError>() || error.is::<std::io::Error>() {
         Exit::Failed
     } else {
         Exit::Store

@@ -11,13 +11,15 @@ mod failure_log;
 pub mod once;
 mod pass;
 pub mod schedule;
+pub mod supervise;
+mod tail;
 
 use std::io;
 use std::time::Instant;
 
 use renderer::options::Options;
 use renderer::snapshot::Snapshot;
-use renderer::sync::Syncer;
+use renderer::sync::{Outcome, Synced, Syncer};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Interval;
@@ -34,6 +36,7 @@ use catalog::Catalog;
 use failure_log::FailureLog;
 use pass::{Finished, Pass, Work, failure};
 use schedule::Schedule;
+use supervise::Supervisor;
 
 /// Room for a few messages of the watch. When it is full etcd keeps what follows.
 const UPDATES_DEPTH: usize = 16;
@@ -65,11 +68,21 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         poll: config.interval.map(ticks_later),
         log: FailureLog::default(),
         ready: false,
+        supervisor: Supervisor::new(config.child),
+        held_back: false,
     };
+    if let Some(work) = &mut proxy.work {
+        work.syncer.hold_reloads(proxy.supervisor.is_waiting());
+    }
     proxy.log.tell_faults(faults);
+    let mut logs = tokio::spawn(tail::follow(config.follow));
     let result = proxy.drive(&mut signals).await;
+    // Whatever made us end, the child does not outlive us.
+    proxy.supervisor.stop();
+    let child = proxy.supervisor.stopped(&mut signals).await;
     stop(&mut proxy.following).await;
-    result
+    stop(&mut logs).await;
+    Ok(child.unwrap_or(result?))
 }
 
 struct Proxy {
@@ -87,6 +100,9 @@ struct Proxy {
     poll: Option<Interval>,
     log: FailureLog,
     ready: bool,
+    supervisor: Supervisor,
+    /// It was said that the child has to wait.
+    held_back: bool,
 }
 
 impl Proxy {
@@ -115,7 +131,9 @@ impl Proxy {
                         info!("reading conf.d afresh");
                         self.reload().await;
                     }
+                    ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
+                exit = self.supervisor.ended() => return Ok(exit),
                 () = tick(&mut self.poll) => self.reload().await,
                 () = sleep_until_some(deadline) => {}
                 () = tick(&mut watchdog) => notify::watchdog(),
@@ -147,7 +165,7 @@ impl Proxy {
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
                 finished = pass.finished() => {
-                    self.take_back(finished?);
+                    self.take_back(finished?)?;
                     break;
                 }
                 signal = signals.recv() => match (signal, stop) {
@@ -158,9 +176,15 @@ impl Proxy {
                     (ProxySignal::Stop(_), None) => {
                         stop = Some(stopping());
                         pass.cancel();
+                        self.supervisor.stop();
                     }
                     (ProxySignal::Reload, _) => reload = true,
+                    (ProxySignal::Other(number), _) => self.supervisor.pass_on(number),
                 },
+                exit = self.supervisor.ended() => {
+                    stop = Some(exit);
+                    pass.cancel();
+                }
                 () = tick(watchdog) => notify::watchdog(),
             }
         }
@@ -170,9 +194,11 @@ impl Proxy {
         Ok(stop)
     }
 
-    fn take_back(&mut self, finished: Finished) {
+    fn take_back(&mut self, finished: Finished) -> io::Result<()> {
         let now = Instant::now();
         self.work = Some(finished.work);
+        let updated = |outcome: &Outcome| matches!(outcome.result, Ok(Synced::Updated));
+        let any_updated = finished.outcomes.iter().any(updated);
         for (number, outcome) in finished.due.into_iter().zip(finished.outcomes) {
             let resource = &self.catalog.resources[number];
             let failure = outcome
@@ -182,9 +208,33 @@ impl Proxy {
             self.schedule.done(number, failure.is_some(), now);
             self.log.tell(&resource.file, failure);
         }
+        if self.supervisor.is_waiting() {
+            return self.start_child();
+        }
+        if any_updated {
+            self.supervisor.reload();
+        }
         if !std::mem::replace(&mut self.ready, true) {
             notify::ready();
         }
+        Ok(())
+    }
+
+    /// Starts the child, unless a file is not good yet.
+    fn start_child(&mut self) -> io::Result<()> {
+        if self.log.has_failures() {
+            if !std::mem::replace(&mut self.held_back, true) {
+                info!("the command is not started before all files are good");
+            }
+            return Ok(());
+        }
+        self.supervisor.start()?;
+        if let Some(work) = &mut self.work {
+            work.syncer.hold_reloads(false);
+        }
+        self.ready = true;
+        notify::ready();
+        Ok(())
     }
 
     /// Everything was read afresh: what has changed since the last time counts.
@@ -253,6 +303,7 @@ fn syncer(files: &FileConfig) -> Syncer {
         sync_only: files.sync_only,
         keep_stage_file: files.keep_stage_file,
         state_dir: None,
+        hold_reloads: false,
         dialect: files.dialect,
     })
 }

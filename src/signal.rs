@@ -29,10 +29,19 @@ impl StopSignals {
     }
 }
 
-/// SIGTERM, SIGINT and SIGHUP, caught from the moment this exists.
+/// What the proxy side listens to, caught from the moment this exists.
 pub struct ProxySignals {
     stop: StopSignals,
     hangup: Signal,
+    /// Of no meaning to us, but maybe to a child.
+    others: Option<Others>,
+}
+
+struct Others {
+    quit: Signal,
+    user1: Signal,
+    user2: Signal,
+    window: Signal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,23 +50,52 @@ pub enum ProxySignal {
     Stop(u8),
     /// Read `conf.d` afresh.
     Reload,
+    /// To be passed on to a child: its number.
+    Other(u8),
 }
 
 impl ProxySignals {
+    /// `for_a_child`: also SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH, instead of dying of them.
+    ///
     /// # Errors
     /// When the handlers cannot be installed.
-    pub fn catch() -> io::Result<Self> {
+    pub fn catch(for_a_child: bool) -> io::Result<Self> {
+        let others = || {
+            Ok::<_, io::Error>(Others {
+                quit: signal(SignalKind::quit())?,
+                user1: signal(SignalKind::user_defined1())?,
+                user2: signal(SignalKind::user_defined2())?,
+                window: signal(SignalKind::window_change())?,
+            })
+        };
         Ok(Self {
             stop: StopSignals::catch()?,
             hangup: signal(SignalKind::hangup())?,
+            others: for_a_child.then(others).transpose()?,
         })
     }
 
     /// Waits for the next one. Cancel-safe.
     pub async fn recv(&mut self) -> ProxySignal {
+        let others = self.others.as_mut();
         tokio::select! {
             number = self.stop.recv() => ProxySignal::Stop(number),
             _ = self.hangup.recv() => ProxySignal::Reload,
+            number = Others::recv(others) => ProxySignal::Other(number),
+        }
+    }
+}
+
+impl Others {
+    async fn recv(others: Option<&mut Self>) -> u8 {
+        let Some(others) = others else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = others.quit.recv() => 3,
+            _ = others.user1.recv() => 10,
+            _ = others.user2.recv() => 12,
+            _ = others.window.recv() => 28,
         }
     }
 }

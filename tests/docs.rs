@@ -1,5 +1,9 @@
 //! What the documents promise.
-#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests stop at the first surprise"
+)]
 
 use std::fs;
 use std::path::Path;
@@ -11,17 +15,22 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-#[test]
-fn the_readme_lists_every_flag_and_its_default() {
+/// What stands below a heading of the README.
+fn section(heading: &str) -> String {
     let readme = read("README.md");
-    for argument in Cli::command().get_arguments() {
+    let (_, section) = readme.split_once(&format!("\n## {heading}\n")).unwrap();
+    section.split("\n## ").next().unwrap().to_owned()
+}
+
+fn assert_lists_every_flag(section: &str, command: &clap::Command) {
+    for argument in command.get_arguments() {
         let Some(flag) = argument.get_long() else {
             continue;
         };
         if ["help", "version"].contains(&flag) {
             continue;
         }
-        let row = readme
+        let row = section
             .lines()
             .find(|line| line.starts_with('|') && line.contains(&format!("`--{flag}")));
         let row = row.unwrap_or_else(|| panic!("the README lacks --{flag}"));
@@ -33,6 +42,14 @@ fn the_readme_lists_every_flag_and_its_default() {
             );
         }
     }
+}
+
+#[test]
+fn the_readme_lists_every_flag_and_its_default() {
+    let cli = Cli::command();
+    assert_lists_every_flag(&section("Flags"), &cli);
+    let render = cli.find_subcommand("render").unwrap();
+    assert_lists_every_flag(&section("The proxy side"), render);
 }
 
 #[test]
@@ -54,4 +71,38 @@ fn the_readmes_unit_is_the_shipped_one() {
             .collect()
     };
     assert_eq!(directives(shown), directives(&shipped));
+}
+
+#[test]
+fn every_difference_from_confd_names_a_test_that_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = sources_below(&root.join("src")) + &sources_below(&root.join("tests"));
+    let page = read("docs/confd.md");
+    let (_, table) = page.split_once("## Where it differs on purpose").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let rows = table.lines().filter(|line| line.starts_with('|'));
+    let named: Vec<_> = rows
+        .filter_map(|row| row.rsplit('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    for test in named {
+        assert!(
+            sources.contains(&format!("fn {test}(")),
+            "there is no test {test}"
+        );
+    }
+}
+
+fn sources_below(directory: &Path) -> String {
+    let entries = fs::read_dir(directory).unwrap();
+    let texts = entries.map(|entry| {
+        let path = entry.unwrap().path();
+        match path.extension() {
+            _ if path.is_dir() => sources_below(&path),
+            Some(extension) if extension == "rs" => fs::read_to_string(&path).unwrap(),
+            Some(_) | None => String::new(),
+        }
+    });
+    texts.collect()
 }

@@ -39,6 +39,36 @@ pub struct RenderArgs {
     /// Render once from a JSON file instead of etcd: {"/services/apache/a": "10.0.0.1:80"}
     #[arg(long, env = "REGISTER_DATA", value_name = "FILE")]
     pub data: Option<String>,
+    /// What to send to COMMAND to stop it; nginx stops gracefully on QUIT
+    #[arg(
+        long,
+        env = "REGISTER_STOP_SIGNAL",
+        value_name = "SIGNAL",
+        default_value = "TERM"
+    )]
+    pub stop_signal: String,
+    /// What to send to COMMAND after files have changed, besides each reload_cmd
+    #[arg(
+        long,
+        env = "REGISTER_RELOAD_SIGNAL",
+        value_name = "SIGNAL",
+        default_value = "none"
+    )]
+    pub reload_signal: String,
+    /// How long after the stop signal COMMAND is killed
+    #[arg(
+        long,
+        env = "REGISTER_KILL_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "10s"
+    )]
+    pub kill_timeout: String,
+    /// Copy what is added to this log file to standard output; may be repeated
+    #[arg(long, env = "REGISTER_FOLLOW", value_name = "FILE")]
+    pub follow: Vec<String>,
+    /// Start this once the files are good, and end as it ends
+    #[arg(last = true, value_name = "COMMAND")]
+    pub child: Vec<String>,
     #[command(subcommand)]
     pub command: Option<RenderCommand>,
 }

@@ -164,6 +164,8 @@ impl ConfdSettings {
                 interval: (!watch).then_some(interval),
                 debounce: DEFAULT_DEBOUNCE,
                 files,
+                child: None,
+                follow: Vec::new(),
             },
         });
         faults.settle(config)

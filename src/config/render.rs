@@ -7,9 +7,11 @@ use renderer::options::Dialect;
 
 use super::etcd::Given;
 use super::file::SettingsFile;
+use super::supervise;
 use super::{Env, EtcdConfig, Faults, MILLISECOND};
 use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs};
 use crate::proxy::debounce;
+use crate::proxy::supervise::SuperviseConfig;
 
 pub(super) const DEFAULT_CONFDIR: &str = "/etc/confd";
 pub(super) const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
@@ -27,6 +29,10 @@ pub struct RenderConfig {
     pub interval: Option<Duration>,
     pub debounce: debounce::Settings,
     pub files: FileConfig,
+    /// What uses the files, if we are to run it.
+    pub child: Option<SuperviseConfig>,
+    /// Log files to copy to standard output.
+    pub follow: Vec<PathBuf>,
 }
 
 /// Where keys and values come from.
@@ -78,13 +84,13 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
     let once = switch(args.once, "onetime");
     let sync_only = switch(args.sync_only, "sync-only");
     let keep_stage_file = switch(args.keep_stage_file, "keepstagefile");
+    let confdir = args
+        .confdir
+        .confdir
+        .or_else(|| file.text("confdir", &mut faults))
+        .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned());
     let files = FileConfig {
-        confdir: args
-            .confdir
-            .confdir
-            .or_else(|| file.text("confdir", &mut faults))
-            .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
-            .into(),
+        confdir: existing(confdir, &mut faults),
         prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
         noop,
         sync_only,
@@ -103,6 +109,16 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
         Some(Source::Etcd(_)) if !once && !noop => Run::UntilStopped,
         Some(Source::Etcd(_) | Source::File(_)) | None => Run::Once,
     };
+    let child = supervise::check(
+        args.child,
+        &args.stop_signal,
+        &args.reload_signal,
+        &args.kill_timeout,
+        &mut faults,
+    );
+    if child.is_some() && run == Run::Once {
+        faults.add("-- COMMAND: does not go with --once, --noop or --data: leave one of them out");
+    }
     let settings = (|| {
         Some(RenderConfig {
             source: source?,
@@ -110,17 +126,31 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
             interval,
             debounce: debounce?,
             files,
+            child,
+            follow: args.follow.into_iter().map(PathBuf::from).collect(),
         })
     })();
     faults.settle(settings)
 }
 
 /// The directory that `lint` looks at.
-#[must_use]
-pub fn lint(args: ConfdirArgs) -> PathBuf {
-    args.confdir
-        .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
-        .into()
+///
+/// # Errors
+/// When it is not there.
+pub fn lint(args: ConfdirArgs) -> Result<PathBuf, Faults> {
+    let mut faults = Faults::default();
+    let confdir = args.confdir.unwrap_or_else(|| DEFAULT_CONFDIR.to_owned());
+    let confdir = existing(confdir, &mut faults);
+    faults.settle(Some(confdir))
+}
+
+fn existing(confdir: String, faults: &mut Faults) -> PathBuf {
+    if !Path::new(&confdir).is_dir() {
+        faults.add(format!(
+            "--confdir {confdir:?}: there is no such directory; it holds conf.d and templates"
+        ));
+    }
+    confdir.into()
 }
 
 /// `QUIET` or `QUIET:MAX`; without `MAX`, ten times as long.
@@ -145,8 +175,8 @@ mod tests {
     use std::fs;
 
     fn config(flags: &[&str], env: impl Env) -> Result<RenderConfig, Faults> {
-        let cli = Cli::try_parse_from(["register", "render"].iter().chain(flags))
-            .expect("flags that clap takes");
+        let confdir = ["register", "render", "--confdir", "/"];
+        let cli = Cli::try_parse_from(confdir.iter().chain(flags)).expect("flags that clap takes");
         match cli.command {
             Some(Command::Render(args)) => render(args, cli.etcd, env),
             other => panic!("{other:?}"),

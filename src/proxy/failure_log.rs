@@ -32,6 +32,11 @@ impl FailureLog {
         }
     }
 
+    /// Whether anything does not work, as far as it was tried.
+    pub(super) fn has_failures(&self) -> bool {
+        !self.failures.is_empty() || !self.faults.is_empty()
+    }
+
     /// All that is wrong in `conf.d`.
     pub(super) fn tell_faults(&mut self, faults: Vec<LoadError>) {
         let faults: BTreeSet<_> = faults.iter().map(ToString::to_string).collect();

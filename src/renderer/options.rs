@@ -11,6 +11,8 @@ pub struct Options {
     pub noop: bool,
     /// Neither check nor reload.
     pub sync_only: bool,
+    /// Check, but do not reload: nothing uses the files yet.
+    pub hold_reloads: bool,
     /// Do not remove staged files.
     pub keep_stage_file: bool,
     /// Where to remember which reloads are owed; beside the file when not given.

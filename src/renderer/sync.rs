@@ -92,6 +92,12 @@ impl Syncer {
         }
     }
 
+    /// Whether to leave reloads out: what uses the files is not running yet, and will read them when
+    /// it starts.
+    pub fn hold_reloads(&mut self, hold: bool) {
+        self.options.hold_reloads = hold;
+    }
+
     /// Brings `batch` in step with `snapshot`; an outcome for each, in the same order. Those with
     /// the same reload share one: all are checked, all swapped in, and reloaded once.
     ///

@@ -3,11 +3,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::running::outcome;
-use crate::harness::{Confdir, Etcd, SOON, eventually, register};
+use crate::harness::{Confdir, Etcd, Running, SOON, eventually, register};
 
 const CASES: &str = include_str!("../conformance/cli-cases.jsonl");
 
@@ -363,4 +364,81 @@ fn the_tutorials_script_runs_unchanged() {
         "server 10.0.0.1:80;\nserver 10.0.0.2:80;\n",
         SOON,
     );
+}
+
+/// confd as a daemon.
+fn daemon(url: &str, confdir: &Confdir, flags: &[&str]) -> Running {
+    Running::spawn(
+        confd()
+            .args(["-node", url, "-confdir", &confdir.flag()])
+            .args(flags),
+    )
+}
+
+#[test]
+fn polling_watches_as_well() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new().with("a.conf", "keys = [\"/a\"]", "{{getv \"/a\" \"none\"}}");
+    let mut confd = daemon(&etcd.url(), &confdir, &["-interval", "3600"]);
+    confdir.wait_for("a.conf", "none", SOON);
+    etcd.ctl(&["put", "/a", "1"]);
+    confdir.wait_for("a.conf", "1", SOON);
+    confd.signal(Signal::TERM);
+    assert_eq!(confd.wait_for_exit(SOON), 0);
+    assert!(
+        confd.log().contains("INFO Captured terminated. Exiting..."),
+        "{}",
+        confd.log()
+    );
+}
+
+#[test]
+fn polling_takes_a_new_resource_in() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new();
+    let _confd = daemon(&etcd.url(), &confdir, &["-interval", "1"]);
+    confdir.add("late.conf", "", "static");
+    confdir.wait_for("late.conf", "static", SOON);
+}
+
+#[test]
+fn a_daemon_waits_for_etcd() {
+    let mut etcd = Etcd::start();
+    etcd.ctl(&["put", "/a", "1"]);
+    etcd.kill();
+    let confdir = Confdir::new().with("a.conf", "keys = [\"/a\"]", "{{getv \"/a\"}}");
+    let confd = daemon(&etcd.url(), &confdir, &["-watch"]);
+    confd.wait_for_log("WARNING etcd at", SOON);
+    etcd.restart();
+    confdir.wait_for("a.conf", "1", SOON);
+}
+
+#[test]
+fn a_user_name_is_enough_to_log_in() {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/a", "1"]);
+    for line in [
+        &["user", "add", "root:pw"][..],
+        &["user", "grant-role", "root", "root"],
+        &["auth", "enable"],
+    ] {
+        etcd.ctl(line);
+    }
+    let confdir = Confdir::new().with("a.conf", "keys = [\"/a\"]", "{{getv \"/a\"}}");
+    let url = etcd.url();
+    let flags = ["-onetime", "-node", &url, "-confdir", &confdir.flag()];
+    let (code, _, stderr) =
+        outcome(
+            confd()
+                .args(flags)
+                .args(["-username", "root", "-password", "pw"]),
+        );
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(confdir.read("a.conf").unwrap(), "1");
+    let (code, _, _) = outcome(
+        confd()
+            .args(flags)
+            .args(["-username", "root", "-password", "no"]),
+    );
+    assert_eq!(code, 1);
 }

@@ -19,6 +19,8 @@ mod confd;
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;
+/// The proxy side under random changes, cuts and compactions.
+mod interleavings;
 /// `--once`, `deregister`, `list`, `check`.
 mod oneshot;
 /// Etcd killed, hung, wiped, cut off.
@@ -27,7 +29,13 @@ mod outages;
 mod ownership;
 /// HTTP, TCP and exec probes against backends that misbehave.
 mod probing;
+/// `register render --once`, `--noop`, `--data`, `lint`.
+mod render_once;
 /// The proxy side: files follow their keys.
 mod rendering;
+/// `register render -- COMMAND`.
+mod supervising;
 /// What the service manager is told.
 mod systemd;
+/// Recorded templates of confd.
+mod templates;

@@ -117,7 +117,10 @@ impl<'a, 'o> Group<'a, 'o> {
     }
 
     fn reload_text(&self) -> Option<String> {
-        let member = self.members.first().filter(|_| !self.options.sync_only)?;
+        let member = self
+            .members
+            .first()
+            .filter(|_| !self.options.sync_only && !self.options.hold_reloads)?;
         let text = member.resource.reload_cmd.as_ref()?;
         Some(wording::reload(text, member.dest()))
     }

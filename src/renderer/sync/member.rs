@@ -207,7 +207,7 @@ fn is_owed(owed: &Owed, resource: &Resource, options: &Options) -> Result<bool, 
     if recorded && resource.reload_cmd.is_none() && !options.noop {
         owed.clear()?;
     }
-    Ok(recorded && resource.reload_cmd.is_some() && !options.sync_only)
+    Ok(recorded && resource.reload_cmd.is_some() && !options.sync_only && !options.hold_reloads)
 }
 
 /// As the resource says; otherwise ours, and the mode that the file has.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -10,9 +11,15 @@ use tempfile::NamedTempFile;
 
 use super::{Confdir, Etcd, Nginx, Owned, eventually, signal};
 
+/// Tests are given theirs by cargo; the measurements in `benches` take the released one.
+pub const BINARY: &str = match option_env!("CARGO_BIN_EXE_register") {
+    Some(path) => path,
+    None => concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/register"),
+};
+
 /// `register`, with nothing of the caller's environment that could configure it.
 pub fn register() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_register"));
+    let mut command = Command::new(BINARY);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("REGISTER_") || text.starts_with("ETCDCTL_") || text == "NOTIFY_SOCKET"
@@ -73,10 +80,15 @@ impl Running {
     }
 
     pub fn spawn(command: &mut Command) -> Self {
+        Self::spawn_to(command, Path::new("/dev/null"))
+    }
+
+    /// With its standard output in a file.
+    pub fn spawn_to(command: &mut Command, output: &Path) -> Self {
         let log = NamedTempFile::new().unwrap();
         let child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(File::create(output).unwrap())
             .stderr(File::create(log.path()).unwrap())
             .spawn()
             .unwrap();
@@ -84,6 +96,10 @@ impl Running {
             process: Owned(child),
             log,
         }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     pub fn log(&self) -> String {
@@ -113,7 +129,7 @@ impl Running {
 
     /// A file of its directory in `/proc`.
     pub fn proc(&self, name: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{name}", self.process.0.id())).unwrap()
+        fs::read_to_string(format!("/proc/{}/{name}", self.id())).unwrap()
     }
 
     pub fn signal(&self, which: Signal) {

@@ -1,0 +1,69 @@
+//! The command that the proxy side runs.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::Faults;
+use crate::proxy::supervise::SuperviseConfig;
+
+/// `command` may be empty: then there is none.
+pub(super) fn check(
+    command: Vec<String>,
+    stop_signal: &str,
+    reload_signal: &str,
+    kill_timeout: &str,
+    faults: &mut Faults,
+) -> Option<SuperviseConfig> {
+    let stop_signal = faults.take(signal("--stop-signal", stop_signal));
+    let reload_signal = match reload_signal {
+        "none" => Some(None),
+        name => faults.take(signal("--reload-signal", name)).map(Some),
+    };
+    let kill_timeout = faults.duration("--kill-timeout", kill_timeout, Duration::ZERO);
+    if command.is_empty() {
+        return None;
+    }
+    Some(SuperviseConfig {
+        command,
+        stop_signal: stop_signal?,
+        reload_signal: reload_signal?,
+        kill_timeout: kill_timeout?,
+    })
+}
+
+fn signal(flag: &str, text: &str) -> Result<Signal, String> {
+    let name = text.to_uppercase();
+    match name.strip_prefix("SIG").unwrap_or(&name) {
+        "HUP" | "1" => Ok(Signal::HUP),
+        "INT" | "2" => Ok(Signal::INT),
+        "QUIT" | "3" => Ok(Signal::QUIT),
+        "KILL" | "9" => Ok(Signal::KILL),
+        "USR1" | "10" => Ok(Signal::USR1),
+        "USR2" | "12" => Ok(Signal::USR2),
+        "TERM" | "15" => Ok(Signal::TERM),
+        "WINCH" | "28" => Ok(Signal::WINCH),
+        _ => Err(format!(
+            "{flag} {text:?}: use HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_go_by_name_or_number() {
+        for text in ["HUP", "SIGHUP", "sighup", "1"] {
+            assert_eq!(signal("--stop-signal", text), Ok(Signal::HUP));
+        }
+        assert_eq!(
+            signal("--stop-signal", "HANGUP"),
+            Err(
+                "--stop-signal \"HANGUP\": use HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH"
+                    .to_owned()
+            )
+        );
+    }
+}

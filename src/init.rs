@@ -1,0 +1,88 @@
+//! What process 1 of a container must do: pass signals on to the one program, and reap orphans.
+//!
+//! The program runs as a child, so that its own children are its own to wait for.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::exit::Exit;
+
+/// Signals that somebody may send to a container.
+const PASSED_ON: [i32; 7] = [1, 2, 3, 10, 12, 15, 28];
+
+/// Whether this is process 1.
+#[must_use]
+pub fn is_needed() -> bool {
+    std::process::id() == 1
+}
+
+/// Runs this program again as a child, and ends as it ends.
+///
+/// # Errors
+/// When it cannot be started, or no handler can be installed.
+pub async fn run() -> anyhow::Result<Exit> {
+    let mut ended = signal(SignalKind::child())?;
+    let (sender, mut signals) = mpsc::channel(PASSED_ON.len());
+    for number in PASSED_ON {
+        let mut caught = signal(SignalKind::from_raw(number))?;
+        let sender = sender.clone();
+        // Ends with the process: the runtime is dropped when this returns.
+        tokio::spawn(async move {
+            while caught.recv().await.is_some() {
+                let _told = sender.send(number).await;
+            }
+        });
+    }
+    let child = start()?;
+    loop {
+        if let Some(exit) = reap(child)? {
+            return Ok(exit);
+        }
+        // Losing the other branch loses nothing: both are cancel-safe.
+        tokio::select! {
+            _ = ended.recv() => {}
+            Some(number) = signals.recv() => {
+                if let Some(signal) = Signal::from_named_raw(number) {
+                    // Fails when it has just ended, which shows in the next turn.
+                    let _ = kill_process(child, signal);
+                }
+            }
+        }
+    }
+}
+
+fn start() -> io::Result<Pid> {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    let child = Command::new("/proc/self/exe")
+        .arg0(name)
+        .args(words)
+        .spawn()?;
+    // Reaped below, with everything else.
+    Ok(Pid::from_child(&child))
+}
+
+/// Takes in all that ended; the exit of `child` if it is among them.
+fn reap(child: Pid) -> io::Result<Option<Exit>> {
+    let mut exit = None;
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == child => {
+                let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+                exit = match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Some(Exit::Child(byte(code))),
+                    (None, Some(signal)) => Some(Exit::Signal(byte(signal))),
+                    (None, None) => None,
+                };
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(exit),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+use crate::harness::running::{outcome, render};
+use crate::harness::{Confdir, Etcd, register};
+
+const KEYS: &str = "keys = [\"/services/web\"]";
+const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
+
+fn with_a_server() -> (Etcd, Confdir) {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    (etcd, confdir)
+}
+
+#[test]
+fn once_renders_and_exits_0() {
+    let (etcd, confdir) = with_a_server();
+    let (code, stdout, _) = outcome(render(&etcd.url(), &confdir).arg("--once"));
+    assert_eq!((code, stdout.as_str()), (0, ""));
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
+}
+
+#[test]
+fn once_exits_1_when_a_resource_fails_and_does_the_others() {
+    let (etcd, confdir) = with_a_server();
+    confdir.add("bad.conf", KEYS, "line 1\n{{getv \"/nope\"}}");
+    let (code, _, stderr) = outcome(render(&etcd.url(), &confdir).arg("--once"));
+    assert_eq!(code, 1);
+    let error = "template: bad.conf.tmpl:2:2: executing \"bad.conf.tmpl\" at <getv \"/nope\">: \
+                 error calling getv: key does not exist: /nope";
+    assert!(stderr.contains(error), "{stderr}");
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
+}
+
+#[test]
+fn once_exits_3_when_etcd_does_not_answer() {
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    let (code, _, stderr) = outcome(render("http://127.0.0.1:1", &confdir).arg("--once"));
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("http://127.0.0.1:1"), "{stderr}");
+}
+
+#[test]
+fn noop_prints_a_diff_changes_nothing_and_exits_1() {
+    let (etcd, confdir) = with_a_server();
+    confdir.write("out/app.conf", "server 0;\n");
+    let (code, stdout, _) = outcome(render(&etcd.url(), &confdir).arg("--noop"));
+    assert_eq!(code, 1);
+    let dest = confdir.dest("app.conf").display().to_string();
+    let diff = format!("--- {dest}\n+++ {dest}\n@@ -1 +1 @@\n-server 0;\n+server 1;\n");
+    assert!(stdout.ends_with(&diff), "{stdout}");
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 0;\n");
+    assert_eq!(confdir.files(), ["app.conf"]);
+}
+
+#[test]
+fn noop_in_step_prints_nothing_and_exits_0() {
+    let (etcd, confdir) = with_a_server();
+    assert_eq!(outcome(render(&etcd.url(), &confdir).arg("--once")).0, 0);
+    let (code, stdout, _) = outcome(render(&etcd.url(), &confdir).arg("--noop"));
+    assert_eq!((code, stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn data_stands_in_for_etcd() {
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    confdir.write("data.json", r#"{"/services": {"web": {"a": "7"}}}"#);
+    let data = confdir.path("data.json").display().to_string();
+    let flags = ["render", "--confdir", &confdir.flag(), "--data", &data];
+    let (code, _, stderr) = outcome(register().args(flags));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 7;\n");
+}
+
+#[test]
+fn data_that_is_no_json_is_named() {
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    confdir.write("data.json", "{");
+    let data = confdir.path("data.json").display().to_string();
+    let flags = ["render", "--confdir", &confdir.flag(), "--data", &data];
+    let (code, _, stderr) = outcome(register().args(flags));
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains(&data) && stderr.contains("line 1"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn lint_names_file_line_and_reason_and_needs_no_etcd() {
+    let confdir = Confdir::new().with("app.conf", KEYS, "one\n{{range}}\n");
+    let flags = ["render", "lint", "--confdir", &confdir.flag()];
+    let (code, stdout, _) = outcome(register().args(flags));
+    assert_eq!(code, 1);
+    let template = confdir
+        .path("templates/app.conf.tmpl")
+        .display()
+        .to_string();
+    let expected = format!(
+        "{template}:2: error: Unable to process template {template}, \
+         template: app.conf.tmpl:2: missing value for range\n"
+    );
+    assert_eq!(stdout, expected);
+    confdir.add("app.conf", KEYS, SERVERS);
+    let (code, stdout, _) = outcome(register().args(flags));
+    assert_eq!((code, stdout.as_str()), (0, ""));
+}
+
+#[test]
+fn a_confdir_that_is_not_there_is_a_mistake() {
+    for flags in [&["render", "--once"][..], &["render", "lint"]] {
+        let flags = [flags, &["--confdir", "/does/not/exist"]].concat();
+        let (code, _, stderr) = outcome(register().args(flags));
+        assert_eq!(code, 2);
+        assert!(stderr.contains("--confdir \"/does/not/exist\""), "{stderr}");
+    }
+}

@@ -1,0 +1,197 @@
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::harness::running::{BINARY, render};
+use crate::harness::{Confdir, Etcd, Running, SOON, eventually};
+
+const KEYS: &str = "keys = [\"/services/web\"]";
+const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
+
+/// Notes what it is told, and ends with 7 on SIGTERM.
+const CHILD: &str = "trap 'echo hup >> log' HUP; trap 'echo usr1 >> log' USR1; \
+    trap 'echo term >> log; exit 7' TERM; echo started >> log; \
+    while :; do sleep 0.05; done";
+
+fn with_a_server() -> (Etcd, Confdir) {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    (etcd, Confdir::new().with("app.conf", KEYS, SERVERS))
+}
+
+/// `register render FLAGS -- sh -c SCRIPT`, in `out`.
+fn supervise(url: &str, confdir: &Confdir, flags: &[&str], script: &str) -> Running {
+    let mut command = render(url, confdir);
+    command.args(flags).args(["--", "sh", "-c", script]);
+    Running::spawn(command.current_dir(confdir.path("out")))
+}
+
+fn wait_for_line(confdir: &Confdir, line: &str) {
+    eventually(&format!("the command noted {line}"), SOON, || {
+        let log = confdir.read("log").unwrap_or_default();
+        if log.lines().any(|found| found == line) {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    });
+}
+
+#[test]
+fn the_command_starts_once_the_files_are_good() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new();
+    let fields = format!(
+        "{KEYS}\nrequire = [\"/services/web/*\"]\nreload_cmd = \"echo reload >> {}\"",
+        confdir.dest("log").display()
+    );
+    confdir.add("app.conf", &fields, SERVERS);
+    let proxy = supervise(
+        &etcd.url(),
+        &confdir,
+        &[],
+        "cat app.conf > seen; echo started >> log; sleep 60",
+    );
+    proxy.wait_for_log("not started before all files are good", SOON);
+    assert_eq!(confdir.read("log"), None);
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    wait_for_line(&confdir, "started");
+    confdir.wait_for("seen", "server 1;\n", SOON);
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    wait_for_line(&confdir, "reload");
+    assert_eq!(confdir.read("log").unwrap(), "started\nreload\n");
+}
+
+#[test]
+fn the_commands_end_is_ours() {
+    let (etcd, confdir) = with_a_server();
+    let mut proxy = supervise(&etcd.url(), &confdir, &[], "exit 5");
+    assert_eq!(proxy.wait_for_exit(SOON), 5);
+    let mut proxy = supervise(&etcd.url(), &confdir, &[], "kill -9 $$");
+    assert_eq!(proxy.wait_for_exit(SOON), 137);
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_named() {
+    let (etcd, confdir) = with_a_server();
+    let mut command = render(&etcd.url(), &confdir);
+    let mut proxy = Running::spawn(command.args(["--", "/does/not/exist"]));
+    assert_eq!(proxy.wait_for_exit(SOON), 1);
+    assert!(proxy.log().contains("/does/not/exist"), "{}", proxy.log());
+}
+
+#[test]
+fn sigterm_asks_the_command_to_stop_and_passes_its_exit_code_on() {
+    let (etcd, confdir) = with_a_server();
+    let mut proxy = supervise(&etcd.url(), &confdir, &[], CHILD);
+    wait_for_line(&confdir, "started");
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_for_exit(SOON), 7);
+    assert_eq!(confdir.read("log").unwrap(), "started\nterm\n");
+}
+
+#[test]
+fn the_stop_signal_can_be_chosen() {
+    let (etcd, confdir) = with_a_server();
+    let script = "trap 'exit 9' QUIT; echo started >> log; while :; do sleep 0.05; done";
+    let mut proxy = supervise(&etcd.url(), &confdir, &["--stop-signal", "QUIT"], script);
+    wait_for_line(&confdir, "started");
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_for_exit(SOON), 9);
+}
+
+#[test]
+fn a_command_that_ignores_the_stop_signal_is_killed_in_time() {
+    let (etcd, confdir) = with_a_server();
+    let script = "trap '' TERM; echo started >> log; while :; do sleep 0.05; done";
+    let mut proxy = supervise(&etcd.url(), &confdir, &["--kill-timeout", "200ms"], script);
+    wait_for_line(&confdir, "started");
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_for_exit(SOON), 137);
+}
+
+#[test]
+fn a_second_signal_kills_the_command_at_once() {
+    let (etcd, confdir) = with_a_server();
+    let script = "trap 'echo term >> log' TERM; echo started >> log; while :; do sleep 0.05; done";
+    let mut proxy = supervise(&etcd.url(), &confdir, &["--kill-timeout", "1h"], script);
+    wait_for_line(&confdir, "started");
+    proxy.signal(Signal::TERM);
+    wait_for_line(&confdir, "term");
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_for_exit(SOON), 137);
+}
+
+#[test]
+fn sighup_is_for_us_and_sigusr1_for_the_command() {
+    let (etcd, confdir) = with_a_server();
+    let proxy = supervise(&etcd.url(), &confdir, &[], CHILD);
+    wait_for_line(&confdir, "started");
+    confdir.add("new.conf", "", "static");
+    proxy.signal(Signal::HUP);
+    confdir.wait_for("new.conf", "static", SOON);
+    proxy.signal(Signal::USR1);
+    wait_for_line(&confdir, "usr1");
+    assert_eq!(confdir.read("log").unwrap(), "started\nusr1\n");
+}
+
+#[test]
+fn the_reload_signal_follows_a_change() {
+    let (etcd, confdir) = with_a_server();
+    let _proxy = supervise(&etcd.url(), &confdir, &["--reload-signal", "HUP"], CHILD);
+    wait_for_line(&confdir, "started");
+    etcd.ctl(&["put", "/services/web/b", "2"]);
+    wait_for_line(&confdir, "hup");
+    assert_eq!(confdir.read("log").unwrap(), "started\nhup\n");
+}
+
+#[test]
+fn log_files_are_followed() {
+    let (etcd, confdir) = with_a_server();
+    let log = confdir.dest("access.log").display().to_string();
+    let output = confdir.path("stdout");
+    let mut command = render(&etcd.url(), &confdir);
+    command.args(["--follow", &log, "--", "sh", "-c", "sleep 60"]);
+    let _proxy = Running::spawn_to(&mut command, &output);
+    confdir.wait_for("app.conf", "server 1;\n", SOON);
+    fs::write(&log, "GET /\n").unwrap();
+    eventually("the line is copied", SOON, || {
+        match fs::read_to_string(&output) {
+            Ok(text) if text == "GET /\n" => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+}
+
+#[test]
+fn process_1_reaps_orphans_and_passes_signals_on() {
+    let (etcd, confdir) = with_a_server();
+    let script = format!("(sleep 0.01 &) ; (sleep 0.02 &) ; {CHILD}");
+    let mut command = Command::new("unshare");
+    command
+        .args(["--pid", "--fork", "--kill-child", "--", BINARY, "render"])
+        .args(["--endpoints", &etcd.url(), "--confdir", &confdir.flag()])
+        .args(["--", "sh", "-c", &script]);
+    let mut outside = Running::spawn(command.current_dir(confdir.path("out")));
+    wait_for_line(&confdir, "started");
+    let init = children_of(outside.id())[0];
+    eventually("orphans are reaped", SOON, || {
+        match children_of(init).as_slice() {
+            [_] => Ok(()),
+            several => Err(format!("{several:?}")),
+        }
+    });
+    let pid = rustix::process::Pid::from_raw(i32::try_from(init).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(outside.wait_for_exit(Duration::from_secs(10)), 7);
+}
+
+/// Zombies too.
+fn children_of(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
