@@ -1,6 +1,8 @@
 //! What should be in etcd, beside what etcd last confirmed: the next request follows from the pair.
 //! No clock, no socket: events and the time come in, actions go out.
 
+mod event;
+mod key;
 #[cfg(test)]
 mod tests;
 
@@ -8,109 +10,12 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::health::Verdict;
+pub use event::{Action, Claim, Event, Holder, LeaseId, Outcome, Revision, Status};
+use key::Key;
 
 /// The first wait after a failed request, doubled up to [`RETRY_CAP`].
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_CAP: Duration = Duration::from_secs(5);
-
-pub type LeaseId = i64;
-pub type Revision = i64;
-
-/// Who holds the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
-    Nobody,
-    /// A key that no lease holds: it will not go by itself.
-    NoLease,
-    Lease(LeaseId),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The backend's health turned.
-    Verdict(Verdict),
-    /// Answer to [`Action::Announce`]: the key is ours.
-    Announced { lease: LeaseId, revision: Revision },
-    /// Answer to [`Action::Announce`]: another live lease holds the key, and we may not take it.
-    Occupied { revision: Revision },
-    /// Answer to [`Action::Withdraw`]: nothing of ours is left.
-    Withdrawn,
-    /// Answer to either: it may or may not have happened.
-    Failed,
-    /// A connection to etcd was made: what failed before may work now.
-    Connected,
-    /// News: etcd dropped the lease, or it could not be renewed for a whole TTL.
-    LeaseLost { lease: LeaseId },
-    /// News: the key as read afresh, after connecting.
-    Read { revision: Revision, holder: Holder },
-    /// News: the key changed.
-    Changed { revision: Revision, holder: Holder },
-    /// The time that [`Registration::deadline`] named has come.
-    DeadlineReached,
-    /// Stop: withdraw, drain, exit. Repeats are ignored.
-    Shutdown,
-}
-
-/// What a withdrawal may delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// The key under this lease, and the lease with it.
-    Lease(LeaseId),
-    /// The key under any lease that we were granted.
-    Granted,
-    /// That, or the key with our value: it is from a previous incarnation.
-    Value,
-}
-
-/// At most one of `Announce` and `Withdraw` is under way at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Put the key under a new lease. `take_over`: even if another live lease holds it.
-    Announce {
-        take_over: bool,
-    },
-    Withdraw(Claim),
-    /// The first verdict has been carried out.
-    Ready,
-    Exit(Outcome),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing of ours is left in etcd.
-    Clean,
-    /// Etcd could not be told in time; the TTL does the rest.
-    LeftToTtl,
-}
-
-/// One line for people, and for systemd's `STATUS=`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Starting,
-    Registered,
-    Unhealthy,
-    Displaced,
-    /// What etcd should hold could not be brought about yet.
-    Pending,
-    Stopping,
-    Draining,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    /// Never asked, an answer was lost, or the lease was.
-    Unknown,
-    Absent,
-    Present {
-        lease: LeaseId,
-        revision: Revision,
-    },
-    /// Another live lease holds it. `held` is our own lease, yet to be given back.
-    Displaced {
-        revision: Revision,
-        held: Option<LeaseId>,
-    },
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -218,50 +123,20 @@ impl Registration {
                 revision,
                 held: None,
             }),
-            Event::Withdrawn => {
-                let key = match self.key {
-                    Key::Displaced { revision, .. } => Key::Displaced {
-                        revision,
-                        held: None,
-                    },
-                    Key::Unknown | Key::Absent | Key::Present { .. } => Key::Absent,
-                };
-                self.answered(key);
-            }
+            Event::Withdrawn => self.answered(self.key.withdrawn()),
             Event::Failed => {
-                let key = match self.key {
-                    // Our lease holds no key any more and is not kept alive: it goes by itself.
-                    Key::Displaced { revision, .. } => Key::Displaced {
-                        revision,
-                        held: None,
-                    },
-                    Key::Unknown | Key::Absent | Key::Present { .. } => Key::Unknown,
-                };
-                let delay = self.backoff.delay();
                 self.in_flight = false;
-                self.key = key;
+                self.key = self.key.doubted();
                 self.catch_up();
-                self.retry_at = Some(now + delay);
+                self.retry_at = Some(now + self.backoff.delay());
             }
             Event::Connected => self.retry_at = None,
-            Event::LeaseLost { lease } => match self.key {
-                Key::Present { lease: ours, .. } if ours == lease => self.key = Key::Unknown,
-                Key::Displaced {
-                    revision,
-                    held: Some(ours),
-                } if ours == lease => {
-                    self.key = Key::Displaced {
-                        revision,
-                        held: None,
-                    };
-                }
-                Key::Unknown | Key::Absent | Key::Present { .. } | Key::Displaced { .. } => {}
-            },
+            Event::LeaseLost { lease } => self.key = self.key.without_lease(lease),
             Event::Read { revision, holder } => {
                 // Whatever was heard before the connection was made is older than this.
                 self.unread = None;
                 if !self.in_flight {
-                    self.see(revision, holder);
+                    self.key = self.key.seen(revision, holder);
                 }
             }
             Event::Changed { revision, holder } => {
@@ -275,21 +150,22 @@ impl Registration {
                     self.retry_at = None;
                 }
             }
-            Event::Shutdown => {
-                if self.phase == Phase::Running {
-                    let drain = match self.key {
-                        Key::Present { .. } => true,
-                        Key::Unknown => self.announced_before,
-                        Key::Absent | Key::Displaced { .. } => false,
-                    };
-                    self.phase = Phase::Withdrawing {
-                        by: now + self.stop_timeout,
-                        drain,
-                    };
-                    self.retry_at = None;
-                }
-            }
+            Event::Shutdown if self.phase == Phase::Running => self.begin_shutdown(now),
+            Event::Shutdown => {}
         }
+    }
+
+    fn begin_shutdown(&mut self, now: Instant) {
+        let drain = match self.key {
+            Key::Present { .. } => true,
+            Key::Unknown => self.announced_before,
+            Key::Absent | Key::Displaced { .. } => false,
+        };
+        self.phase = Phase::Withdrawing {
+            by: now + self.stop_timeout,
+            drain,
+        };
+        self.retry_at = None;
     }
 
     fn answered(&mut self, key: Key) {
@@ -302,31 +178,11 @@ impl Registration {
 
     /// Takes in the change that had to wait, unless the answer is newer.
     fn catch_up(&mut self) {
-        if let Some((revision, holder)) = self.unread.take() {
-            let known = match self.key {
-                Key::Present { revision, .. } | Key::Displaced { revision, .. } => revision,
-                Key::Unknown | Key::Absent => return,
-            };
-            if revision > known {
-                self.see(revision, holder);
-            }
+        if let Some((revision, holder)) = self.unread.take()
+            && self.key.revision().is_some_and(|known| revision > known)
+        {
+            self.key = self.key.seen(revision, holder);
         }
-    }
-
-    fn see(&mut self, revision: Revision, holder: Holder) {
-        self.key = match (self.key, holder) {
-            (Key::Present { lease, .. }, Holder::Lease(other)) if other == lease => {
-                Key::Present { lease, revision }
-            }
-            (Key::Present { lease, .. }, Holder::Lease(_)) => Key::Displaced {
-                revision,
-                held: Some(lease),
-            },
-            (Key::Present { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
-            (Key::Displaced { held, .. }, Holder::Lease(_)) => Key::Displaced { revision, held },
-            (Key::Displaced { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
-            (key @ (Key::Unknown | Key::Absent), _) => key,
-        };
     }
 
     fn decide(&mut self, now: Instant) -> Vec<Action> {
