@@ -133,11 +133,10 @@ impl Registration {
             Event::Connected => self.retry_at = None,
             Event::LeaseLost { lease } => self.key = self.key.without_lease(lease),
             Event::Read { revision, holder } => {
-                // Whatever was heard before the connection was made is older than this.
+                // Whatever was heard before the connection was made is older than this, and a
+                // request under way is carried out after it: it counts now, in flight or not.
                 self.unread = None;
-                if !self.in_flight {
-                    self.key = self.key.seen(revision, holder);
-                }
+                self.key = self.key.seen(revision, holder);
             }
             Event::Changed { revision, holder } => {
                 self.unread = Some((revision, holder));
@@ -197,7 +196,6 @@ impl Registration {
         }
         if let Some(request) = self.next_request() {
             self.in_flight = true;
-            self.unread = None;
             actions.push(request);
         }
         actions

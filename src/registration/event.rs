@@ -30,7 +30,8 @@ pub enum Event {
     Connected,
     /// News: etcd dropped the lease, or it could not be renewed for a whole TTL.
     LeaseLost { lease: LeaseId },
-    /// News: the key as read afresh, after connecting.
+    /// News: the key as read afresh, after connecting. A request that is under way was not yet
+    /// carried out then.
     Read { revision: Revision, holder: Holder },
     /// News: the key changed.
     Changed { revision: Revision, holder: Holder },

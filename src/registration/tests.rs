@@ -238,6 +238,44 @@ fn a_fresh_read_counts_even_if_etcd_was_wiped_and_its_revisions_start_over() {
 }
 
 #[test]
+fn a_key_found_free_while_our_own_lease_is_being_given_back_is_put_again() {
+    let now = Instant::now();
+    let mut registration = registration();
+    assert_eq!(
+        after(
+            &mut registration,
+            now,
+            &[UP, ANNOUNCED, changed(11, Holder::Lease(FOREIGN))]
+        ),
+        [Action::Withdraw(Claim::Lease(LEASE))]
+    );
+    let free = Event::Read {
+        revision: 12,
+        holder: Holder::Nobody,
+    };
+    assert_eq!(
+        after(
+            &mut registration,
+            now,
+            &[free, Event::Connected, Event::Withdrawn]
+        ),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn a_read_from_before_the_announcement_was_carried_out_does_not_outdo_it() {
+    let now = Instant::now();
+    let mut registration = registration();
+    let taken = Event::Read {
+        revision: 9,
+        holder: Holder::Lease(FOREIGN),
+    };
+    after(&mut registration, now, &[UP, taken, ANNOUNCED]);
+    assert_eq!(registration.status(), Status::Registered);
+}
+
+#[test]
 fn shutdown_withdraws_drains_and_exits() {
     let now = Instant::now();
     let mut registration = registration();
@@ -466,13 +504,11 @@ impl World {
             }
             Step::DeletedByHand => self.set(Holder::Nobody),
             Step::Reconnect => {
-                if self.request.is_none() {
-                    self.tell(Event::Read {
-                        revision: self.revision,
-                        holder: self.holder,
-                    });
-                    self.tell(Event::Connected);
-                }
+                self.tell(Event::Read {
+                    revision: self.revision,
+                    holder: self.holder,
+                });
+                self.tell(Event::Connected);
             }
             Step::Wait(millis) => {
                 self.now += Duration::from_millis(millis);
