@@ -17,12 +17,23 @@ use key::Key;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
+/// Stands for any longer duration: adding those to an [`Instant`] could overflow it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
     Withdrawing { by: Instant, drain: bool },
     Draining { until: Instant },
     Done,
+}
+
+/// Nothing is asked of etcd until then.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    at: Instant,
+    /// Etcd was out of reach: a new connection is reason enough to try at once.
+    on_connecting: bool,
 }
 
 /// One registration.
@@ -49,7 +60,7 @@ pub struct Registration {
     /// The latest change that came while a request was under way.
     unread: Option<(Revision, Holder)>,
     backoff: Backoff,
-    retry_at: Option<Instant>,
+    retry: Option<Retry>,
     phase: Phase,
     drain: Duration,
     stop_timeout: Duration,
@@ -67,10 +78,10 @@ impl Registration {
             ready: false,
             unread: None,
             backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed),
-            retry_at: None,
+            retry: None,
             phase: Phase::Running,
-            drain,
-            stop_timeout,
+            drain: drain.min(LONGEST),
+            stop_timeout: stop_timeout.min(LONGEST),
         }
     }
 
@@ -84,8 +95,8 @@ impl Registration {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => self.retry_at,
-            Phase::Withdrawing { by, .. } => Some(self.retry_at.map_or(by, |retry| retry.min(by))),
+            Phase::Running => self.retry.map(|retry| retry.at),
+            Phase::Withdrawing { by, .. } => Some(self.retry.map_or(by, |retry| retry.at.min(by))),
             Phase::Draining { until } => Some(until),
             Phase::Done => None,
         }
@@ -113,7 +124,7 @@ impl Registration {
         match event {
             Event::Verdict(verdict) => {
                 self.wanted = Some(verdict);
-                self.retry_at = None;
+                self.retry = None;
             }
             Event::Announced { lease, revision } => {
                 self.announced_before = true;
@@ -124,13 +135,11 @@ impl Registration {
                 held: None,
             }),
             Event::Withdrawn => self.answered(self.key.withdrawn()),
-            Event::Failed => {
-                self.in_flight = false;
-                self.key = self.key.doubted();
-                self.catch_up();
-                self.retry_at = Some(now + self.backoff.delay());
+            Event::TurnedDown => self.failed(false, now),
+            Event::Failed => self.failed(true, now),
+            Event::Connected => {
+                self.retry.take_if(|retry| retry.on_connecting);
             }
-            Event::Connected => self.retry_at = None,
             Event::LeaseLost { lease } => self.key = self.key.without_lease(lease),
             Event::Read { revision, holder } => {
                 // Whatever was heard before the connection was made is older than this, and a
@@ -145,9 +154,7 @@ impl Registration {
                 }
             }
             Event::DeadlineReached => {
-                if self.retry_at.is_some_and(|retry| retry <= now) {
-                    self.retry_at = None;
-                }
+                self.retry.take_if(|retry| retry.at <= now);
             }
             Event::Shutdown if self.phase == Phase::Running => self.begin_shutdown(now),
             Event::Shutdown => {}
@@ -164,14 +171,24 @@ impl Registration {
             by: now + self.stop_timeout,
             drain,
         };
-        self.retry_at = None;
+        self.retry = None;
+    }
+
+    fn failed(&mut self, on_connecting: bool, now: Instant) {
+        self.in_flight = false;
+        self.key = self.key.doubted();
+        self.catch_up();
+        self.retry = Some(Retry {
+            at: now + self.backoff.delay(),
+            on_connecting,
+        });
     }
 
     fn answered(&mut self, key: Key) {
         self.in_flight = false;
         self.key = key;
         self.backoff.reset();
-        self.retry_at = None;
+        self.retry = None;
         self.catch_up();
     }
 
@@ -230,7 +247,7 @@ impl Registration {
     }
 
     fn next_request(&self) -> Option<Action> {
-        if self.in_flight || self.retry_at.is_some() {
+        if self.in_flight || self.retry.is_some() {
             return None;
         }
         let wanted = match self.phase {

@@ -24,9 +24,11 @@ pub enum Event {
     Occupied { revision: Revision },
     /// Answer to [`Action::Withdraw`]: nothing of ours is left.
     Withdrawn,
-    /// Answer to either: it may or may not have happened.
+    /// Answer to either: etcd said no. Some of it may have happened.
+    TurnedDown,
+    /// Answer to either: etcd was out of reach. It may or may not have happened.
     Failed,
-    /// A connection to etcd was made: what failed before may work now.
+    /// A connection to etcd was made: what failed for want of one may work now.
     Connected,
     /// News: etcd dropped the lease, or it could not be renewed for a whole TTL.
     LeaseLost { lease: LeaseId },

@@ -13,6 +13,12 @@ fn registration() -> Registration {
     Registration::new(DRAIN, GRACE, 1)
 }
 
+fn stopping(drain: Duration, stop_timeout: Duration, now: Instant) -> Registration {
+    let mut registration = Registration::new(drain, stop_timeout, 1);
+    after(&mut registration, now, &[UP, ANNOUNCED, Event::Shutdown]);
+    registration
+}
+
 /// Feeds the events in at one instant and returns the last one's actions.
 fn after(registration: &mut Registration, now: Instant, events: &[Event]) -> Vec<Action> {
     let mut actions = Vec::new();
@@ -134,6 +140,20 @@ fn a_failed_request_is_retried_after_a_delay_or_on_connecting() {
     );
     assert_eq!(
         registration.on(Event::Connected, now),
+        [Action::Announce { take_over: true }]
+    );
+}
+
+#[test]
+fn a_request_that_etcd_turned_down_is_retried_after_a_delay_however_often_it_is_connected_to() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, Event::TurnedDown]);
+    let retry = registration.deadline().expect("a retry");
+    assert_eq!(registration.on(Event::Connected, now), []);
+    assert_eq!(registration.deadline(), Some(retry));
+    assert_eq!(
+        registration.on(Event::DeadlineReached, retry),
         [Action::Announce { take_over: true }]
     );
 }
@@ -318,6 +338,18 @@ fn shutdown_gives_up_when_the_grace_ends_and_a_second_one_does_not_extend_it() {
 }
 
 #[test]
+fn a_grace_or_a_drain_of_any_length_is_no_fault() {
+    let now = Instant::now();
+    let mut registration = stopping(Duration::MAX, Duration::MAX, now);
+    assert_eq!(registration.on(Event::Withdrawn, now), []);
+    let until = registration.deadline().expect("the end of the drain");
+    assert_eq!(
+        registration.on(Event::DeadlineReached, until),
+        [Action::Exit(Outcome::Clean)]
+    );
+}
+
+#[test]
 fn shutdown_cuts_a_back_off_short() {
     let now = Instant::now();
     let mut registration = registration();
@@ -347,6 +379,7 @@ enum Step {
     },
     /// The request under way never gets there.
     Fail,
+    TurnDown,
     LeaseLost,
     ForeignPut,
     ForeignGone,
@@ -360,6 +393,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<bool>().prop_map(Step::Verdict),
         6 => any::<bool>().prop_map(|lost| Step::Answer { lost }),
         1 => Just(Step::Fail),
+        1 => Just(Step::TurnDown),
         1 => Just(Step::LeaseLost),
         1 => Just(Step::ForeignPut),
         1 => Just(Step::ForeignGone),
@@ -486,6 +520,11 @@ impl World {
             Step::Fail => {
                 if self.request.take().is_some() {
                     self.tell(Event::Failed);
+                }
+            }
+            Step::TurnDown => {
+                if self.request.take().is_some() {
+                    self.tell(Event::TurnedDown);
                 }
             }
             Step::LeaseLost => {
