@@ -17,6 +17,9 @@ use key::Key;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
+/// The key was lost that long ago: nobody is at work on it any more. Longer than [`RETRY_CAP`].
+const CALM: Duration = Duration::from_secs(10);
+
 /// Stands for any longer duration: adding those to an [`Instant`] could overflow it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -60,6 +63,9 @@ pub struct Registration {
     /// The latest change that came while a request was under way.
     unread: Option<(Revision, Holder)>,
     backoff: Backoff,
+    /// When somebody last deleted the key or overwrote it without a lease.
+    lost_at: Option<Instant>,
+    loss_backoff: Backoff,
     retry: Option<Retry>,
     phase: Phase,
     drain: Duration,
@@ -78,6 +84,8 @@ impl Registration {
             ready: false,
             unread: None,
             backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed),
+            lost_at: None,
+            loss_backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed.wrapping_add(1)),
             retry: None,
             phase: Phase::Running,
             drain: drain.min(LONGEST),
@@ -128,13 +136,13 @@ impl Registration {
             }
             Event::Announced { lease, revision } => {
                 self.announced_before = true;
-                self.answered(Key::Present { lease, revision });
+                self.answered(Key::Present { lease, revision }, now);
             }
-            Event::Occupied { revision } => self.answered(Key::Displaced {
-                revision,
-                held: None,
-            }),
-            Event::Withdrawn => self.answered(self.key.withdrawn()),
+            Event::Occupied { revision } => {
+                let held = None;
+                self.answered(Key::Displaced { revision, held }, now);
+            }
+            Event::Withdrawn => self.answered(self.key.withdrawn(), now),
             Event::TurnedDown => self.failed(false, now),
             Event::Failed => self.failed(true, now),
             Event::Connected => {
@@ -145,12 +153,12 @@ impl Registration {
                 // Whatever was heard before the connection was made is older than this, and a
                 // request under way is carried out after it: it counts now, in flight or not.
                 self.unread = None;
-                self.key = self.key.seen(revision, holder);
+                self.see(revision, holder, now);
             }
             Event::Changed { revision, holder } => {
                 self.unread = Some((revision, holder));
                 if !self.in_flight {
-                    self.catch_up();
+                    self.catch_up(now);
                 }
             }
             Event::DeadlineReached => {
@@ -177,27 +185,46 @@ impl Registration {
     fn failed(&mut self, on_connecting: bool, now: Instant) {
         self.in_flight = false;
         self.key = self.key.doubted();
-        self.catch_up();
+        self.catch_up(now);
         self.retry = Some(Retry {
             at: now + self.backoff.delay(),
             on_connecting,
         });
     }
 
-    fn answered(&mut self, key: Key) {
+    fn answered(&mut self, key: Key, now: Instant) {
         self.in_flight = false;
         self.key = key;
         self.backoff.reset();
         self.retry = None;
-        self.catch_up();
+        self.catch_up(now);
     }
 
     /// Takes in the change that had to wait, unless the answer is newer.
-    fn catch_up(&mut self) {
+    fn catch_up(&mut self, now: Instant) {
         if let Some((revision, holder)) = self.unread.take()
             && self.key.revision().is_some_and(|known| revision > known)
         {
-            self.key = self.key.seen(revision, holder);
+            self.see(revision, holder, now);
+        }
+    }
+
+    /// A key that was lost is put back at once; one that is lost again and again, later and later.
+    fn see(&mut self, revision: Revision, holder: Holder, now: Instant) {
+        let seen = self.key.seen(revision, holder);
+        let lost = matches!(self.key, Key::Present { .. }) && seen == Key::Unknown;
+        self.key = seen;
+        if !lost {
+            return;
+        }
+        match self.lost_at.replace(now) {
+            Some(last) if now.saturating_duration_since(last) < CALM => {
+                self.retry = Some(Retry {
+                    at: now + self.loss_backoff.delay(),
+                    on_connecting: false,
+                });
+            }
+            Some(_) | None => self.loss_backoff.reset(),
         }
     }
 

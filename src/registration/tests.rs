@@ -192,6 +192,41 @@ fn a_key_overwritten_without_a_lease_would_never_go_and_is_put_again() {
 }
 
 #[test]
+fn a_key_that_is_lost_again_and_again_is_put_back_later_and_later_until_calm_returns() {
+    let mut now = Instant::now();
+    let mut registration = registration();
+    let announced = |revision| Event::Announced {
+        lease: LEASE,
+        revision,
+    };
+    after(&mut registration, now, &[UP, announced(1)]);
+    let announce = [Action::Announce { take_over: false }];
+    assert_eq!(
+        registration.on(changed(2, Holder::NoLease), now),
+        announce,
+        "the first time at once"
+    );
+    let mut waits = Vec::new();
+    for loss in 1..9 {
+        registration.on(announced(2 * loss + 1), now);
+        let again = registration.on(changed(2 * loss + 2, Holder::NoLease), now);
+        assert_eq!(again, [], "loss {loss}");
+        let retry = registration.deadline().expect("a retry");
+        waits.push(retry - now);
+        now = retry;
+        assert_eq!(registration.on(Event::DeadlineReached, now), announce);
+    }
+    assert!(waits[0] <= RETRY_FIRST, "{waits:?}");
+    assert!(waits[7] >= RETRY_CAP / 2, "{waits:?}");
+
+    registration.on(announced(19), now);
+    assert_eq!(
+        registration.on(changed(20, Holder::Nobody), now + CALM),
+        announce
+    );
+}
+
+#[test]
 fn displaced_by_a_live_lease_we_give_ours_back_stand_by_and_return_when_it_goes() {
     let now = Instant::now();
     let mut registration = registration();
