@@ -57,6 +57,8 @@ pub struct Registration {
     wanted: Option<Verdict>,
     key: Key,
     in_flight: bool,
+    /// Whether something that this process put may be in etcd.
+    at_stake: bool,
     /// Until then we are the newest and may take a foreign key over.
     announced_before: bool,
     ready: bool,
@@ -80,6 +82,7 @@ impl Registration {
             wanted: None,
             key: Key::Unknown,
             in_flight: false,
+            at_stake: false,
             announced_before: false,
             ready: false,
             unread: None,
@@ -142,7 +145,10 @@ impl Registration {
                 let held = None;
                 self.answered(Key::Displaced { revision, held }, now);
             }
-            Event::Withdrawn => self.answered(self.key.withdrawn(), now),
+            Event::Withdrawn => {
+                self.at_stake = false;
+                self.answered(self.key.withdrawn(), now);
+            }
             Event::TurnedDown => self.failed(false, now),
             Event::Failed => self.failed(true, now),
             Event::Connected => {
@@ -240,6 +246,7 @@ impl Registration {
         }
         if let Some(request) = self.next_request() {
             self.in_flight = true;
+            self.at_stake |= matches!(request, Action::Announce { .. });
             actions.push(request);
         }
         actions
@@ -256,11 +263,14 @@ impl Registration {
     }
 
     fn advance_shutdown(&mut self, now: Instant) -> Option<Outcome> {
-        let nothing_left =
-            !self.in_flight && matches!(self.key, Key::Absent | Key::Displaced { held: None, .. });
         if let Phase::Withdrawing { by, drain } = self.phase {
-            if !nothing_left {
-                return (now >= by).then_some(Outcome::LeftToTtl);
+            if !self.nothing_is_left() {
+                let outcome = if self.at_stake {
+                    Outcome::LeftToTtl
+                } else {
+                    Outcome::Clean
+                };
+                return (now >= by).then_some(outcome);
             }
             let until = if drain { now + self.drain } else { now };
             self.phase = Phase::Draining { until };
@@ -270,6 +280,17 @@ impl Registration {
             Phase::Draining { .. } | Phase::Running | Phase::Withdrawing { .. } | Phase::Done => {
                 None
             }
+        }
+    }
+
+    /// The key of a previous incarnation is worth one try, as it points at a backend that is about
+    /// to go. It is not ours to wait for: nobody renews its lease, so it goes within its TTL.
+    fn nothing_is_left(&self) -> bool {
+        let tried = self.retry.is_some();
+        match self.key {
+            Key::Absent | Key::Displaced { held: None, .. } => !self.in_flight,
+            Key::Unknown => !self.in_flight && !self.at_stake && tried,
+            Key::Present { .. } | Key::Displaced { held: Some(_), .. } => false,
         }
     }
 

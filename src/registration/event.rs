@@ -69,7 +69,7 @@ pub enum Action {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing of ours is left in etcd.
+    /// Nothing that this process put is left in etcd.
     Clean,
     /// Etcd could not be told in time; the TTL does the rest.
     LeftToTtl,

@@ -385,6 +385,40 @@ fn a_grace_or_a_drain_of_any_length_is_no_fault() {
 }
 
 #[test]
+fn shutdown_before_anything_was_put_tries_once_to_sweep_away_a_previous_incarnations_key() {
+    let now = Instant::now();
+    for before in [&[][..], &[DOWN], &[DOWN, Event::Failed]] {
+        let mut registration = registration();
+        after(&mut registration, now, before);
+        let swept = after(&mut registration, now, &[Event::Shutdown]);
+        if before != [DOWN] {
+            assert_eq!(swept, [Action::Withdraw(Claim::Value)], "{before:?}");
+        }
+        assert_eq!(
+            registration.on(Event::Failed, now),
+            [Action::Exit(Outcome::Clean)],
+            "{before:?}"
+        );
+    }
+}
+
+#[test]
+fn shutdown_waits_for_a_first_announcement_whose_answer_was_lost() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, Event::Failed]);
+    assert_eq!(
+        registration.on(Event::Shutdown, now),
+        [Action::Withdraw(Claim::Value)]
+    );
+    assert_eq!(registration.on(Event::Failed, now), []);
+    assert_eq!(
+        registration.on(Event::DeadlineReached, now + GRACE),
+        [Action::Exit(Outcome::LeftToTtl)]
+    );
+}
+
+#[test]
 fn shutdown_cuts_a_back_off_short() {
     let now = Instant::now();
     let mut registration = registration();
