@@ -59,17 +59,18 @@ impl Connector {
         self.current = (self.current + 1) % self.config.endpoints.len();
     }
 
-    /// One attempt at the current endpoint, within two seconds.
+    /// One attempt at the current endpoint, within the time for a call, at most two seconds.
     ///
     /// # Errors
     /// [`EtcdError`], naming the endpoint.
     pub async fn connect(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
         let url = &self.config.endpoints[self.current];
-        match timeout(CONNECT_TIMEOUT, self.open(url, call_timeout)).await {
+        let limit = call_timeout.min(CONNECT_TIMEOUT);
+        match timeout(limit, self.open(url, call_timeout)).await {
             Ok(result) => result,
             Err(_) => Err(EtcdError::Timeout {
                 endpoint: url.clone(),
-                after: CONNECT_TIMEOUT,
+                after: limit,
             }),
         }
     }
@@ -77,17 +78,21 @@ impl Connector {
     /// Tries each endpoint once.
     ///
     /// # Errors
-    /// The last endpoint's error.
+    /// The first refusal, as it needs somebody's hand; else the last endpoint's error.
     pub async fn connect_any(&mut self, call_timeout: Duration) -> Result<Connection, EtcdError> {
-        let mut result = self.connect(call_timeout).await;
+        let mut failure = match self.connect(call_timeout).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
         for _ in 1..self.endpoint_count() {
-            if result.is_ok() {
-                break;
-            }
             self.rotate();
-            result = self.connect(call_timeout).await;
+            match self.connect(call_timeout).await {
+                Ok(connection) => return Ok(connection),
+                Err(_) if failure.is_refusal() => {}
+                Err(error) => failure = error,
+            }
         }
-        result
+        Err(failure)
     }
 
     async fn open(&self, url: &str, call_timeout: Duration) -> Result<Connection, EtcdError> {

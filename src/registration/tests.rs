@@ -13,6 +13,12 @@ fn registration() -> Registration {
     Registration::new(DRAIN, GRACE, 1)
 }
 
+fn stopping(drain: Duration, stop_timeout: Duration, now: Instant) -> Registration {
+    let mut registration = Registration::new(drain, stop_timeout, 1);
+    after(&mut registration, now, &[UP, ANNOUNCED, Event::Shutdown]);
+    registration
+}
+
 /// Feeds the events in at one instant and returns the last one's actions.
 fn after(registration: &mut Registration, now: Instant, events: &[Event]) -> Vec<Action> {
     let mut actions = Vec::new();
@@ -139,6 +145,20 @@ fn a_failed_request_is_retried_after_a_delay_or_on_connecting() {
 }
 
 #[test]
+fn a_request_that_etcd_turned_down_is_retried_after_a_delay_however_often_it_is_connected_to() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, Event::TurnedDown]);
+    let retry = registration.deadline().expect("a retry");
+    assert_eq!(registration.on(Event::Connected, now), []);
+    assert_eq!(registration.deadline(), Some(retry));
+    assert_eq!(
+        registration.on(Event::DeadlineReached, retry),
+        [Action::Announce { take_over: true }]
+    );
+}
+
+#[test]
 fn the_latest_verdict_is_applied_when_the_answer_comes() {
     let now = Instant::now();
     let mut registration = registration();
@@ -168,6 +188,41 @@ fn a_key_overwritten_without_a_lease_would_never_go_and_is_put_again() {
     assert_eq!(
         registration.on(changed(11, Holder::NoLease), now),
         [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn a_key_that_is_lost_again_and_again_is_put_back_later_and_later_until_calm_returns() {
+    let mut now = Instant::now();
+    let mut registration = registration();
+    let announced = |revision| Event::Announced {
+        lease: LEASE,
+        revision,
+    };
+    after(&mut registration, now, &[UP, announced(1)]);
+    let announce = [Action::Announce { take_over: false }];
+    assert_eq!(
+        registration.on(changed(2, Holder::NoLease), now),
+        announce,
+        "the first time at once"
+    );
+    let mut waits = Vec::new();
+    for loss in 1..9 {
+        registration.on(announced(2 * loss + 1), now);
+        let again = registration.on(changed(2 * loss + 2, Holder::NoLease), now);
+        assert_eq!(again, [], "loss {loss}");
+        let retry = registration.deadline().expect("a retry");
+        waits.push(retry - now);
+        now = retry;
+        assert_eq!(registration.on(Event::DeadlineReached, now), announce);
+    }
+    assert!(waits[0] <= RETRY_FIRST, "{waits:?}");
+    assert!(waits[7] >= RETRY_CAP / 2, "{waits:?}");
+
+    registration.on(announced(19), now);
+    assert_eq!(
+        registration.on(changed(20, Holder::Nobody), now + CALM),
+        announce
     );
 }
 
@@ -238,6 +293,44 @@ fn a_fresh_read_counts_even_if_etcd_was_wiped_and_its_revisions_start_over() {
 }
 
 #[test]
+fn a_key_found_free_while_our_own_lease_is_being_given_back_is_put_again() {
+    let now = Instant::now();
+    let mut registration = registration();
+    assert_eq!(
+        after(
+            &mut registration,
+            now,
+            &[UP, ANNOUNCED, changed(11, Holder::Lease(FOREIGN))]
+        ),
+        [Action::Withdraw(Claim::Lease(LEASE))]
+    );
+    let free = Event::Read {
+        revision: 12,
+        holder: Holder::Nobody,
+    };
+    assert_eq!(
+        after(
+            &mut registration,
+            now,
+            &[free, Event::Connected, Event::Withdrawn]
+        ),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn a_read_from_before_the_announcement_was_carried_out_does_not_outdo_it() {
+    let now = Instant::now();
+    let mut registration = registration();
+    let taken = Event::Read {
+        revision: 9,
+        holder: Holder::Lease(FOREIGN),
+    };
+    after(&mut registration, now, &[UP, taken, ANNOUNCED]);
+    assert_eq!(registration.status(), Status::Registered);
+}
+
+#[test]
 fn shutdown_withdraws_drains_and_exits() {
     let now = Instant::now();
     let mut registration = registration();
@@ -280,6 +373,52 @@ fn shutdown_gives_up_when_the_grace_ends_and_a_second_one_does_not_extend_it() {
 }
 
 #[test]
+fn a_grace_or_a_drain_of_any_length_is_no_fault() {
+    let now = Instant::now();
+    let mut registration = stopping(Duration::MAX, Duration::MAX, now);
+    assert_eq!(registration.on(Event::Withdrawn, now), []);
+    let until = registration.deadline().expect("the end of the drain");
+    assert_eq!(
+        registration.on(Event::DeadlineReached, until),
+        [Action::Exit(Outcome::Clean)]
+    );
+}
+
+#[test]
+fn shutdown_before_anything_was_put_tries_once_to_sweep_away_a_previous_incarnations_key() {
+    let now = Instant::now();
+    for before in [&[][..], &[DOWN], &[DOWN, Event::Failed]] {
+        let mut registration = registration();
+        after(&mut registration, now, before);
+        let swept = after(&mut registration, now, &[Event::Shutdown]);
+        if before != [DOWN] {
+            assert_eq!(swept, [Action::Withdraw(Claim::Value)], "{before:?}");
+        }
+        assert_eq!(
+            registration.on(Event::Failed, now),
+            [Action::Exit(Outcome::Clean)],
+            "{before:?}"
+        );
+    }
+}
+
+#[test]
+fn shutdown_waits_for_a_first_announcement_whose_answer_was_lost() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, Event::Failed]);
+    assert_eq!(
+        registration.on(Event::Shutdown, now),
+        [Action::Withdraw(Claim::Value)]
+    );
+    assert_eq!(registration.on(Event::Failed, now), []);
+    assert_eq!(
+        registration.on(Event::DeadlineReached, now + GRACE),
+        [Action::Exit(Outcome::LeftToTtl)]
+    );
+}
+
+#[test]
 fn shutdown_cuts_a_back_off_short() {
     let now = Instant::now();
     let mut registration = registration();
@@ -309,6 +448,7 @@ enum Step {
     },
     /// The request under way never gets there.
     Fail,
+    TurnDown,
     LeaseLost,
     ForeignPut,
     ForeignGone,
@@ -322,6 +462,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => any::<bool>().prop_map(Step::Verdict),
         6 => any::<bool>().prop_map(|lost| Step::Answer { lost }),
         1 => Just(Step::Fail),
+        1 => Just(Step::TurnDown),
         1 => Just(Step::LeaseLost),
         1 => Just(Step::ForeignPut),
         1 => Just(Step::ForeignGone),
@@ -450,6 +591,11 @@ impl World {
                     self.tell(Event::Failed);
                 }
             }
+            Step::TurnDown => {
+                if self.request.take().is_some() {
+                    self.tell(Event::TurnedDown);
+                }
+            }
             Step::LeaseLost => {
                 if let Some(&lease) = self.ours.last() {
                     if self.is_ours() {
@@ -466,13 +612,11 @@ impl World {
             }
             Step::DeletedByHand => self.set(Holder::Nobody),
             Step::Reconnect => {
-                if self.request.is_none() {
-                    self.tell(Event::Read {
-                        revision: self.revision,
-                        holder: self.holder,
-                    });
-                    self.tell(Event::Connected);
-                }
+                self.tell(Event::Read {
+                    revision: self.revision,
+                    holder: self.holder,
+                });
+                self.tell(Event::Connected);
             }
             Step::Wait(millis) => {
                 self.now += Duration::from_millis(millis);

@@ -51,6 +51,24 @@ impl Etcd {
         etcd
     }
 
+    /// From now on every write is refused with the code for data loss; reads are served.
+    pub fn raise_corruption_alarm(&self) {
+        let Putter {
+            mut client,
+            runtime,
+        } = self.putter();
+        let raised = client.alarm(
+            etcd_client::AlarmAction::Activate,
+            etcd_client::AlarmType::Corrupt,
+            None,
+        );
+        runtime.block_on(raised).unwrap();
+    }
+
+    pub fn disarm(&self) {
+        self.ctl(&["alarm", "disarm"]);
+    }
+
     /// Drops old revisions, and takes writes again.
     pub fn make_room(&self) {
         self.ctl(&["compact", &self.revision().to_string()]);
