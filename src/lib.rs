@@ -21,3 +21,4 @@ pub mod proxy;
 pub mod registration;
 pub mod runtime;
 pub mod signal;
+pub mod wording;

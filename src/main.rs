@@ -23,19 +23,18 @@ fn main() -> ExitCode {
         return confd::main(program, words).into();
     }
     let args = Cli::parse();
+    let log_format = args.log.log_format;
     // confd has log lines of its own.
     if !matches!(args.command, Some(Command::Confd { .. }))
         && let Err(fault) = log::install(&args.log)
     {
-        eprintln!("register: {fault}");
+        log::fatal(log_format, &fault);
         return Exit::Usage.into();
     }
     match run(args) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            for line in format!("{error:#}").lines() {
-                eprintln!("register: {line}");
-            }
+            log::fatal(log_format, &format!("{error:#}"));
             exit_code_of(&error).into()
         }
     }
