@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use crate::wording;
+
 /// A probe as typed.
 #[derive(Debug)]
 pub struct Spec {
@@ -51,7 +53,7 @@ pub struct Attempt {
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    #[error("no answer within {}", humantime::format_duration(*.0))]
+    #[error("no answer within {}", wording::duration(*.0))]
     Timeout(Duration),
     #[error("{0}")]
     Connection(String),
