@@ -12,7 +12,23 @@ use crate::etcd::key::{self, Announcement, Granted, TakenOver};
 use crate::exit::Exit;
 use crate::output;
 use crate::registration::Claim;
+use crate::signal::StopSignals;
 use crate::wording;
+
+/// Runs `work` unless a signal ends it first. Commands that a probe runs are killed then.
+///
+/// # Errors
+/// Those of `work`, or when no signal can be caught.
+pub async fn unless_stopped(
+    work: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let mut signals = StopSignals::catch_with_hangup()?;
+    // Losing the work is what a signal asks for.
+    tokio::select! {
+        done = work => done,
+        number = signals.recv() => Ok(Exit::Signal(number)),
+    }
+}
 
 /// What one turn of the bash loop did: probe, then put under a fresh TTL, or delete.
 ///
