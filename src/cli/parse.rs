@@ -28,7 +28,7 @@ impl Cli {
 
 /// An empty variable is as good as none, and a switch is on by `1`, `yes` and `on` too.
 fn with_our_variables(command: Command) -> Command {
-    let argument = |argument: clap::Arg| {
+    let adapt = |argument: clap::Arg| {
         let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
         let argument = match argument.get_env() {
             Some(name) if is_empty(name) => argument.env(Resettable::<OsStr>::Reset),
@@ -39,9 +39,7 @@ fn with_our_variables(command: Command) -> Command {
             _ => argument,
         }
     };
-    command
-        .mut_args(argument)
-        .mut_subcommands(with_our_variables)
+    command.mut_args(adapt).mut_subcommands(with_our_variables)
 }
 
 /// A flag of the agent before a command: the command would not see it.

@@ -134,7 +134,7 @@ pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Optio
         .check(faults)
 }
 
-/// As Go reads a boolean, and as our own switches are read.
+/// As etcdctl and our own switches read it.
 fn is_on(text: &str) -> bool {
     matches!(
         text.to_lowercase().as_str(),

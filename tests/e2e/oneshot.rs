@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use crate::harness::running::outcome;
-use crate::harness::{Etcd, Nginx, register};
+use crate::harness::{Confdir, Etcd, Nginx, register};
 
 fn once(etcd: &Etcd, backend: &Nginx) -> Command {
     let mut command = register();
@@ -178,6 +178,20 @@ fn a_hung_first_endpoint_is_left_for_the_next() {
     let said = done(&[&["--once"], &web[..]].concat());
     assert!(said.contains("; registered for 30s"), "{said}");
     assert!(done(&["list"]).contains(&address));
+    let confdir = Confdir::new().with(
+        "web",
+        "keys = [\"/services/web\"]",
+        "{{range getvs \"/services/web/*\"}}{{.}}{{end}}",
+    );
+    done(&[
+        "render",
+        "--once",
+        "--log-level",
+        "error",
+        "--confdir",
+        &confdir.flag(),
+    ]);
+    assert_eq!(confdir.read("web"), Some(address.clone()));
     let said = done(&[&["deregister"], &web[..]].concat());
     assert!(said.ends_with(": deregistered\n"), "{said}");
     members[0].resume();
