@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::running::outcome;
-use crate::harness::{Etcd, Nginx, Running, SOON, own_address, register};
+use crate::harness::{Etcd, Nginx, Running, SOON, Wire, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 fn etcd_with_users() -> Etcd {
@@ -301,4 +301,26 @@ fn an_agent_without_the_certificate_that_etcd_asks_for_exits_3() {
         complaint.contains("refused: received fatal alert"),
         "{complaint}"
     );
+}
+
+#[test]
+fn a_certificate_for_another_name_exits_3() {
+    let (pki, backend) = (Pki::new(), Nginx::start());
+    let (etcd, (cert, key)) = tls_etcd(&pki);
+    // The same server, by an address that its certificate does not name.
+    let url = Wire::to(etcd.address()).url().replace("http:", "https:");
+    let (code, said, complaint) = outcome(
+        register()
+            .args(["--service", "web", "--address", &backend.address()])
+            .args(["--endpoints", &url, "--cacert", &text(&pki.path("ca.pem"))])
+            .args(["--cert", &text(&cert), "--cert-key", &text(&key)])
+            .args(["--log-level", "error"]),
+    );
+    assert_eq!((code, said.as_str()), (3, ""));
+    assert!(
+        complaint.contains("invalid peer certificate: certificate not valid for name"),
+        "{complaint}"
+    );
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert_eq!(etcd.get(&backend.key()), None);
 }

@@ -15,6 +15,8 @@ mod access;
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
 mod confd;
+/// The command's surroundings: its terminal, its environment, its signals.
+mod edges;
 /// The examples of `units/confd`, checked by nginx and HAProxy.
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.

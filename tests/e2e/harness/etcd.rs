@@ -43,9 +43,18 @@ impl Etcd {
 
     /// Takes no more writes once its data are larger than so many bytes.
     pub fn start_with_quota(bytes: u32) -> Self {
+        Self::start_with(format!("--quota-backend-bytes={bytes}"))
+    }
+
+    /// Grants no lease for less than three seconds.
+    pub fn start_with_long_leases() -> Self {
+        Self::start_with("--election-timeout=2000".to_owned())
+    }
+
+    fn start_with(server_flag: String) -> Self {
         let mut etcd = Self::prepare("m0");
         etcd.cluster = etcd.member();
-        etcd.server_flags = vec![format!("--quota-backend-bytes={bytes}")];
+        etcd.server_flags = vec![server_flag];
         etcd.run();
         etcd.wait_until_healthy();
         etcd
