@@ -28,7 +28,7 @@ impl StopSignals {
     /// # Errors
     /// When the handlers cannot be installed.
     pub fn catch_with_hangup() -> io::Result<Self> {
-        let hangup = match is_hangup_ignored() {
+        let hangup = match Self::is_hangup_ignored() {
             true => None,
             false => Some(signal(SignalKind::hangup())?),
         };
@@ -38,31 +38,31 @@ impl StopSignals {
         })
     }
 
+    async fn next(signal: &mut Option<Signal>) {
+        match signal {
+            Some(signal) => {
+                signal.recv().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_hangup_ignored() -> bool {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        // Signal n has bit n-1.
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .is_some_and(|mask| mask & 1 != 0)
+    }
+
     /// Waits for the next one and returns its number. Cancel-safe.
     pub async fn recv(&mut self) -> u8 {
         tokio::select! {
             _ = self.terminate.recv() => 15,
             _ = self.interrupt.recv() => 2,
-            () = next(&mut self.hangup) => 1,
+            () = Self::next(&mut self.hangup) => 1,
         }
     }
-}
-
-async fn next(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => {
-            signal.recv().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-fn is_hangup_ignored() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // Signal n has bit n-1.
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask & 1 != 0)
 }
 
 /// SIGTERM, SIGINT and SIGHUP, caught from the moment this exists.

@@ -76,20 +76,22 @@ impl Connector {
         }
     }
 
-    /// One attempt at the current endpoint, within two seconds. A hung server may pass.
+    /// One attempt at the current endpoint, within the time for a call, at most two seconds. A hung
+    /// server may pass.
     ///
     /// # Errors
     /// [`EtcdError`], naming the endpoint.
     pub async fn connect(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
         let url = &self.config.endpoints[self.current];
-        within(CONNECT_TIMEOUT, url, self.open(url, call_timeout)).await
+        let limit = call_timeout.min(CONNECT_TIMEOUT);
+        within(limit, url, self.open(url, call_timeout)).await
     }
 
     /// [`Self::connect_any`] for a command that may take no longer than `whole`: each endpoint
     /// gets its share, and the command itself one.
     ///
     /// # Errors
-    /// The last endpoint's error.
+    /// As [`Self::connect_any`].
     pub async fn connect_within(&mut self, whole: Duration) -> Result<Connection, EtcdError> {
         let shares = u32::try_from(self.endpoint_count() + 1).unwrap_or(u32::MAX);
         let share = (whole / shares).clamp(CALL_LEAST, CALL_MOST);
@@ -99,25 +101,31 @@ impl Connector {
     /// Tries the endpoints until one answers a call.
     ///
     /// # Errors
-    /// The last endpoint's error.
+    /// The first refusal, as it needs somebody's hand; else the last endpoint's error.
     pub async fn connect_any(&mut self, call_timeout: Duration) -> Result<Connection, EtcdError> {
-        let mut result = self.connect_and_ask(call_timeout).await;
+        let mut failure = match self.connect_and_ask(call_timeout).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
         for attempt in 1..ROUNDS * self.endpoint_count() {
-            let all_tried = attempt >= self.endpoint_count();
-            match &result {
-                Ok(_) => break,
-                Err(error) if error.is_refusal() && all_tried => break,
-                Err(_) => self.rotate(),
+            if failure.is_refusal() && attempt >= self.endpoint_count() {
+                break;
             }
-            result = self.connect_and_ask(call_timeout).await;
+            self.rotate();
+            match self.connect_and_ask(call_timeout).await {
+                Ok(connection) => return Ok(connection),
+                Err(_) if failure.is_refusal() => {}
+                Err(error) => failure = error,
+            }
         }
-        result
+        Err(failure)
     }
 
     /// Connecting to a hung server succeeds: that it serves is known by an answer.
     async fn connect_and_ask(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
         let url = &self.config.endpoints[self.current];
-        within(call_timeout.min(CONNECT_TIMEOUT), url, async {
+        let limit = call_timeout.min(CONNECT_TIMEOUT);
+        within(limit, url, async {
             let connection = self.open(url, call_timeout).await?;
             // Needs no permission, and fails on a member that has no leader.
             let status = connection.client.clone().status().await;
