@@ -91,7 +91,7 @@ impl Connector {
     /// gets its share, and the command itself one.
     ///
     /// # Errors
-    /// The last endpoint's error.
+    /// As [`Self::connect_any`].
     pub async fn connect_within(&mut self, whole: Duration) -> Result<Connection, EtcdError> {
         let shares = u32::try_from(self.endpoint_count() + 1).unwrap_or(u32::MAX);
         let share = (whole / shares).clamp(CALL_LEAST, CALL_MOST);
@@ -124,7 +124,8 @@ impl Connector {
     /// Connecting to a hung server succeeds: that it serves is known by an answer.
     async fn connect_and_ask(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
         let url = &self.config.endpoints[self.current];
-        within(call_timeout.min(CONNECT_TIMEOUT), url, async {
+        let limit = call_timeout.min(CONNECT_TIMEOUT);
+        within(limit, url, async {
             let connection = self.open(url, call_timeout).await?;
             // Needs no permission, and fails on a member that has no leader.
             let status = connection.client.clone().status().await;
