@@ -65,7 +65,7 @@ pub enum SyncError {
     /// The new file is in place, and the reload is tried again at the next sync.
     #[error("{0}")]
     Reload(CommandError),
-    /// We were told to stop before it was its turn.
+    /// We were told to stop. What was not checked to the end is as it was.
     #[error("given up: stopping")]
     Cancelled,
 }
@@ -169,16 +169,6 @@ impl Outcome {
         Self {
             result: Err(error),
             reload_owed: false,
-        }
-    }
-}
-
-impl SyncError {
-    fn is_cancelled(&self) -> bool {
-        match self {
-            Self::Cancelled => true,
-            Self::Check(error) | Self::Reload(error) => matches!(error, CommandError::Cancelled),
-            Self::Render(_) | Self::Owner(_) | Self::File(_) | Self::CheckText(_) => false,
         }
     }
 }

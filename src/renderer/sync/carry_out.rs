@@ -72,13 +72,13 @@ impl<'a, 'o> Group<'a, 'o> {
         let Err(error) = self.perform(action) else {
             return Answer::Done;
         };
-        let cancelled = error.is_cancelled();
-        self.failures.push(error);
-        if cancelled {
+        let answer = if matches!(error, SyncError::Cancelled) {
             Answer::Cancelled
         } else {
             Answer::Failed
-        }
+        };
+        self.failures.push(error);
+        answer
     }
 
     fn found(&mut self, number: usize) -> Option<Found> {
@@ -177,7 +177,10 @@ impl<'a, 'o> Group<'a, 'o> {
         let text = wording::check(text, staged, member.dest()).map_err(SyncError::CheckText)?;
         let timeout = resource.check_timeout;
         self.run(&text, timeout, self.cancel, quiet)
-            .map_err(SyncError::Check)
+            .map_err(|error| match error {
+                CommandError::Cancelled => SyncError::Cancelled,
+                error => SyncError::Check(error),
+            })
     }
 
     fn reload(&self) -> Result<(), SyncError> {

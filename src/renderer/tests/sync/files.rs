@@ -223,12 +223,21 @@ fn noop_tells_the_difference_and_touches_nothing() {
     host.write("out/a", "old\n");
     host.write("out/.a.previous", "older\n");
     let outcomes = host.sync(&[&resource]);
-    assert!(
-        outcomes[0].ends_with("--- @DIR@/out/a\n+++ @DIR@/out/a\n@@ -1 +1 @@\n-old\n+new\n"),
-        "{outcomes:?}"
+    assert_eq!(
+        outcomes,
+        [
+            "pending:\n@DIR@/out/a has md5sum 814fa5ca98406a903e22b43d9b610105 \
+             should be 9cd599a3523898e6a12e13ec787da50a\n\
+             --- @DIR@/out/a\n+++ @DIR@/out/a\n@@ -1 +1 @@\n-old\n+new\n"
+        ]
     );
     host.put("/a", "old");
     assert_eq!(host.sync(&[&resource]), ["in step"]);
+    let stricter = host.resource("a", "mode = \"0600\"");
+    assert_eq!(
+        host.sync(&[&stricter]),
+        ["pending:\n@DIR@/out/a has mode -rw-r--r-- should be -rw-------\n"]
+    );
     assert_eq!(host.names(), [".a.previous", "a"]);
     assert_eq!(host.log(), [""; 0]);
 }
