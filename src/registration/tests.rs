@@ -1,6 +1,4 @@
-//! The registration as a table, as stories, and under random events.
-
-use proptest::prelude::*;
+//! The registration as a table and as stories; under random events in [`random`].
 
 use super::*;
 
@@ -54,46 +52,54 @@ fn the_next_request_follows_from_what_is_wanted_and_what_is_known() {
         held: None,
     };
     let by_lease = Some(Action::Withdraw(Claim::Lease(LEASE)));
-    let announce = Some(Action::Announce { take_over: false });
-    let sweep = Some(Action::Withdraw(Claim::Granted));
-    // key, wanted: none, up, down, stopping
-    let table = [
-        (Key::Unknown, [None, announce, sweep, sweep]),
-        (Key::Absent, [None, announce, None, None]),
-        (present, [None, None, by_lease, by_lease]),
-        (held, [None, by_lease, by_lease, by_lease]),
-        (displaced, [None, None, None, None]),
-    ];
-    let now = Instant::now();
-    for (key, expected) in table {
-        let wishes = [
-            None,
-            Some(Verdict::Up),
-            Some(Verdict::Down),
-            Some(Verdict::Up),
+    for announced_before in [false, true] {
+        let announce = Some(Action::Announce {
+            take_over: !announced_before,
+        });
+        let sweep = Some(Action::Withdraw(match announced_before {
+            false => Claim::Value,
+            true => Claim::Granted,
+        }));
+        // key, wanted: none, up, down, stopping
+        let table = [
+            (Key::Unknown, [None, announce, sweep, sweep]),
+            (Key::Absent, [None, announce, None, None]),
+            (present, [None, None, by_lease, by_lease]),
+            (held, [None, by_lease, by_lease, by_lease]),
+            (displaced, [None, None, None, None]),
         ];
-        for (column, (wanted, expected)) in wishes.into_iter().zip(expected).enumerate() {
-            for in_flight in [false, true] {
-                let mut registration = registration();
-                registration.wanted = wanted;
-                registration.key = key;
-                registration.announced_before = true;
-                registration.in_flight = in_flight;
-                if column == 3 {
-                    registration.phase = Phase::Withdrawing {
-                        by: now + GRACE,
-                        drain: false,
-                    };
-                }
-                let expected = if in_flight { None } else { expected };
+        for (key, expected) in table {
+            for (column, expected) in expected.into_iter().enumerate() {
+                let mut registration = at(key, announced_before, column);
                 assert_eq!(
                     registration.next_request(),
                     expected,
-                    "{key:?} column {column}"
+                    "{key:?}, column {column}, announced before: {announced_before}"
                 );
+                registration.in_flight = true;
+                assert_eq!(registration.next_request(), None, "one at a time");
             }
         }
     }
+}
+
+/// In the state of one field of the table.
+fn at(key: Key, announced_before: bool, column: usize) -> Registration {
+    let mut registration = registration();
+    registration.key = key;
+    registration.announced_before = announced_before;
+    registration.wanted = match column {
+        0 => None,
+        1 | 3 => Some(Verdict::Up),
+        _ => Some(Verdict::Down),
+    };
+    if column == 3 {
+        registration.phase = Phase::Withdrawing {
+            by: Instant::now() + GRACE,
+            drain: false,
+        };
+    }
+    registration
 }
 
 #[test]
@@ -438,259 +444,4 @@ fn shutdown_cuts_a_back_off_short() {
     );
 }
 
-/// What an etcd that loses answers, with another writer on the key, would tell.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Verdict(bool),
-    /// The request under way is carried out; its answer may get lost.
-    Answer {
-        lost: bool,
-    },
-    /// The request under way never gets there.
-    Fail,
-    TurnDown,
-    LeaseLost,
-    ForeignPut,
-    ForeignGone,
-    DeletedByHand,
-    Reconnect,
-    Wait(u64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => any::<bool>().prop_map(Step::Verdict),
-        6 => any::<bool>().prop_map(|lost| Step::Answer { lost }),
-        1 => Just(Step::Fail),
-        1 => Just(Step::TurnDown),
-        1 => Just(Step::LeaseLost),
-        1 => Just(Step::ForeignPut),
-        1 => Just(Step::ForeignGone),
-        1 => Just(Step::DeletedByHand),
-        1 => Just(Step::Reconnect),
-        2 => (0_u64..6_000).prop_map(Step::Wait),
-    ]
-}
-
-/// A model of etcd as far as one key goes, wired to a registration.
-struct World {
-    registration: Registration,
-    now: Instant,
-    revision: Revision,
-    holder: Holder,
-    next_lease: LeaseId,
-    ours: Vec<LeaseId>,
-    request: Option<Action>,
-    exit: Option<Outcome>,
-    up: bool,
-    stopping: bool,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            registration: registration(),
-            now: Instant::now(),
-            revision: 1,
-            holder: Holder::Nobody,
-            next_lease: 1_000,
-            ours: Vec::new(),
-            request: None,
-            exit: None,
-            up: false,
-            stopping: false,
-        }
-    }
-
-    fn tell(&mut self, event: Event) {
-        if self.exit.is_some() {
-            return;
-        }
-        for action in self.registration.on(event, self.now) {
-            match action {
-                Action::Announce { .. } | Action::Withdraw(_) => {
-                    assert!(self.request.is_none(), "two requests at once");
-                    assert!(self.exit.is_none(), "a request after the end");
-                    if let Action::Announce { .. } = action {
-                        assert!(
-                            self.up && !self.stopping,
-                            "announced while unhealthy or stopping"
-                        );
-                    }
-                    if let Action::Withdraw(Claim::Lease(lease)) = action {
-                        assert!(self.ours.contains(&lease), "a foreign lease was claimed");
-                    }
-                    self.request = Some(action);
-                }
-                Action::Ready => {}
-                Action::Exit(outcome) => self.exit = Some(outcome),
-            }
-        }
-    }
-
-    fn set(&mut self, holder: Holder) {
-        if self.holder != holder {
-            self.revision += 1;
-            self.holder = holder;
-            self.tell(Event::Changed {
-                revision: self.revision,
-                holder,
-            });
-        }
-    }
-
-    fn is_ours(&self) -> bool {
-        matches!(self.holder, Holder::Lease(lease) if self.ours.contains(&lease))
-    }
-
-    fn answer(&mut self, lost: bool) {
-        let Some(request) = self.request.take() else {
-            return;
-        };
-        let answer = match request {
-            Action::Announce { take_over } => {
-                let foreign = matches!(self.holder, Holder::Lease(_)) && !self.is_ours();
-                if foreign && !take_over {
-                    Event::Occupied {
-                        revision: self.revision,
-                    }
-                } else {
-                    self.next_lease += 1;
-                    let lease = self.next_lease;
-                    self.ours.push(lease);
-                    self.revision += 1;
-                    self.holder = Holder::Lease(lease);
-                    Event::Announced {
-                        lease,
-                        revision: self.revision,
-                    }
-                }
-            }
-            Action::Withdraw(_) => {
-                if self.is_ours() {
-                    self.revision += 1;
-                    self.holder = Holder::Nobody;
-                }
-                Event::Withdrawn
-            }
-            Action::Ready | Action::Exit(_) => unreachable!("not requests"),
-        };
-        self.tell(if lost { Event::Failed } else { answer });
-    }
-
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Verdict(up) => {
-                self.up = up;
-                let verdict = if up { Verdict::Up } else { Verdict::Down };
-                self.tell(Event::Verdict(verdict));
-            }
-            Step::Answer { lost } => self.answer(lost),
-            Step::Fail => {
-                if self.request.take().is_some() {
-                    self.tell(Event::Failed);
-                }
-            }
-            Step::TurnDown => {
-                if self.request.take().is_some() {
-                    self.tell(Event::TurnedDown);
-                }
-            }
-            Step::LeaseLost => {
-                if let Some(&lease) = self.ours.last() {
-                    if self.is_ours() {
-                        self.set(Holder::Nobody);
-                    }
-                    self.tell(Event::LeaseLost { lease });
-                }
-            }
-            Step::ForeignPut => self.set(Holder::Lease(FOREIGN)),
-            Step::ForeignGone => {
-                if self.holder == Holder::Lease(FOREIGN) {
-                    self.set(Holder::Nobody);
-                }
-            }
-            Step::DeletedByHand => self.set(Holder::Nobody),
-            Step::Reconnect => {
-                self.tell(Event::Read {
-                    revision: self.revision,
-                    holder: self.holder,
-                });
-                self.tell(Event::Connected);
-            }
-            Step::Wait(millis) => {
-                self.now += Duration::from_millis(millis);
-                if self
-                    .registration
-                    .deadline()
-                    .is_some_and(|deadline| deadline <= self.now)
-                {
-                    self.tell(Event::DeadlineReached);
-                }
-            }
-        }
-    }
-
-    /// Etcd is well again and nobody disturbs.
-    fn settle(&mut self) {
-        for _ in 0..50 {
-            self.take(Step::Answer { lost: false });
-            self.take(Step::Wait(6_000));
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn once_etcd_answers_the_key_is_there_exactly_if_the_backend_is_up(
-        steps in prop::collection::vec(step(), 0..80)
-    ) {
-        let mut world = World::new();
-        for step in steps {
-            world.take(step);
-        }
-        world.take(Step::ForeignGone);
-        world.take(Step::Reconnect);
-        world.settle();
-        prop_assert_eq!(world.is_ours(), world.up);
-    }
-
-    #[test]
-    fn a_foreign_live_key_is_not_fought_over(steps in prop::collection::vec(step(), 0..80)) {
-        let mut world = World::new();
-        world.take(Step::Verdict(true));
-        world.settle();
-        for step in steps {
-            world.take(step);
-        }
-        world.take(Step::ForeignPut);
-        world.take(Step::Reconnect);
-        world.settle();
-        prop_assert_eq!(world.holder, Holder::Lease(FOREIGN));
-    }
-
-    #[test]
-    fn shutdown_always_ends_within_grace_and_drain(
-        before in prop::collection::vec(step(), 0..40),
-        during in prop::collection::vec(step(), 0..40),
-    ) {
-        let mut world = World::new();
-        for step in before {
-            world.take(step);
-        }
-        world.stopping = true;
-        world.tell(Event::Shutdown);
-        let stopped_at = world.now;
-        for step in during {
-            world.take(step);
-        }
-        world.now = world.now.max(stopped_at + GRACE);
-        world.tell(Event::DeadlineReached);
-        world.now += DRAIN;
-        world.tell(Event::DeadlineReached);
-        prop_assert!(world.exit.is_some());
-        if world.exit == Some(Outcome::Clean) {
-            prop_assert!(!world.is_ours());
-        }
-    }
-}
+mod random;
