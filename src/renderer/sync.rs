@@ -14,9 +14,11 @@ use crate::command::CommandError;
 use crate::error::FileError;
 use crate::options::Options;
 use crate::permissions::UnknownOwner;
+use crate::recover;
 use crate::render::{RenderError, Renderer};
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
+use crate::target::Target;
 use crate::wording;
 use carry_out::Group;
 use member::Member;
@@ -142,6 +144,14 @@ impl Syncer {
             outcomes.push((number, outcome));
         }
         outcomes
+    }
+
+    /// Once for each file, and again while others work on it.
+    fn sweep(&mut self, target: &Target) {
+        let wanted = !self.options.keep_stage_file && !self.swept.contains(target.path());
+        if wanted && recover::sweep(target) {
+            self.swept.insert(target.path().to_owned());
+        }
     }
 
     /// Logs a success; the failures are the caller's to tell.

@@ -56,9 +56,7 @@ impl<'a> Member<'a> {
         let is_owed = is_owed(&owed, resource, &syncer.options)?;
         if !syncer.options.noop {
             recover::put_back(&target, &resource.dest)?;
-            if !syncer.options.keep_stage_file && syncer.swept.insert(target.path().to_owned()) {
-                recover::sweep(&target);
-            }
+            syncer.sweep(&target);
         }
         let (plan, stage) = match Plan::make(syncer, resource, &target, snapshot) {
             Ok((plan, stage)) => (Ok(plan), stage),

@@ -262,8 +262,7 @@ fn a_kept_stage_file_outlives_a_failed_check_and_the_next_sync() {
     host.sync(&[&resource]);
     assert_eq!(host.names().len(), 2);
     host.restart(Options::default());
-    host.sync(&[&resource]);
-    assert_eq!(host.names(), [""; 0]);
+    host.sync_until_names_are(&[&resource], &[]);
 }
 
 #[test]

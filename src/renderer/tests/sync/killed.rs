@@ -206,4 +206,5 @@ fn the_staged_file_of_a_living_process_is_not_swept() {
     assert_eq!(host.sync(&[&resource]), ["in step"]);
     assert_eq!(host.names().len(), 2, "{:?}", host.names());
     drop(other);
+    host.sync_until_names_are(&[&resource], &["a"]);
 }
