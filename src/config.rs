@@ -107,6 +107,16 @@ impl Faults {
         })
     }
 
+    /// With other names for what the user typed.
+    fn renamed(mut self, names: &[(&str, &str)]) -> Self {
+        for fault in &mut self.0 {
+            for (ours, theirs) in names {
+                *fault = fault.replace(ours, theirs);
+            }
+        }
+        self
+    }
+
     /// The settings, if nothing was wrong with any of them.
     fn settle<T>(self, settings: Option<T>) -> Result<T, Self> {
         match settings {

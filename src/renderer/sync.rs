@@ -7,7 +7,7 @@ mod member;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::cancel::Cancel;
 use crate::command::CommandError;
@@ -98,6 +98,18 @@ impl Syncer {
     /// it starts.
     pub fn hold_reloads(&mut self, hold: bool) {
         self.options.hold_reloads = hold;
+    }
+
+    /// Puts back what a killed process had replaced and not checked. A sync does it as well: this is
+    /// for who cannot sync yet.
+    pub fn recover(&self, resources: &[Resource]) {
+        for resource in resources {
+            let put_back = Target::of(&resource.dest)
+                .and_then(|target| recover::put_back(&target, &resource.dest));
+            if let Err(error) = put_back {
+                debug!("{error}");
+            }
+        }
     }
 
     /// Brings `batch` in step with `snapshot`; an outcome for each, in the same order. Those with

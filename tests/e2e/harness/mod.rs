@@ -9,7 +9,7 @@ pub mod wire;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub use confdir::Confdir;
@@ -43,12 +43,12 @@ pub fn eventually<T>(
 /// A free port on a loopback address that no other test has, so that nobody else's outgoing
 /// connection can take the port while its server restarts.
 pub fn own_address() -> SocketAddrV4 {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let pid = std::process::id();
     let byte = |number: u32| u8::try_from(number).unwrap();
     let own = NEXT.fetch_add(1, Ordering::Relaxed);
-    assert!(own < 255, "more servers than addresses");
-    let ip = Ipv4Addr::new(127, byte(100 + pid % 100), byte(pid / 100 % 256), own);
+    let third = (pid / 100 + own / 250) % 256;
+    let ip = Ipv4Addr::new(127, byte(100 + pid % 100), byte(third), byte(1 + own % 250));
     let port = TcpListener::bind((ip, 0))
         .unwrap()
         .local_addr()
