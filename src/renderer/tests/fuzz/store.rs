@@ -41,7 +41,7 @@ pub(crate) fn snapshots() -> impl Strategy<Value = Snapshot> {
         1 => vec(any::<u8>(), 0..8),
     ];
     let value = damaged(select(VALUES).prop_map(str::to_owned), PIECES);
-    btree_map(key, value, 0..10).prop_map(|entries| Snapshot {
+    btree_map(key, value, 0..20).prop_map(|entries| Snapshot {
         entries: entries
             .into_iter()
             .map(|(key, value)| (key.into(), value.into()))

@@ -55,15 +55,27 @@ const OPERANDS: &[&str] = &[
     "$x.Len",
     "(index $x 0)",
     "datetime.Month",
-    r#"(gets "/*")"#,
-    r#"(getvs "/services/web/*")"#,
-    r#"(ls "/")"#,
     r#"(json (getv "/json"))"#,
-    r#"(jsonArray (getv "/list"))"#,
     r#"(map "a" . "b" $x)"#,
-    r#"(split "a,b" ",")"#,
-    "(seq 1 3)",
 ];
+
+const STRINGS: &[&str] = &[
+    r#"(getvs "/services/web/*")"#,
+    r#"(ls "/services")"#,
+    r#"(split "a,b" ",")"#,
+];
+
+const LISTS: &[&str] = &[
+    r#"(getvs "/services/web/*")"#,
+    r#"(gets "/*")"#,
+    r#"(lsdir "/")"#,
+    r#"(jsonArray (getv "/list" "[]"))"#,
+    r#"(json (getv "/json" "{}"))"#,
+    "(seq 1 3)",
+    r#"(map "a" $ "b" "c")"#,
+];
+
+const PAIRS: &[&str] = &[r#"(gets "/services/web/*")"#, r#"(gets "/*")"#];
 
 const PIECES: &[&str] = &[
     "{{",
@@ -90,8 +102,8 @@ const PIECES: &[&str] = &[
 
 /// Templates, half of them damaged.
 pub(crate) fn templates() -> impl Strategy<Value = Vec<u8>> {
-    let whole = (pipeline(), list(), list()).prop_map(|(x, main, t)| {
-        format!("{{{{$x := {x}}}}}{main}{{{{define `t`}}}}{t}{{{{end}}}}")
+    let whole = (select(LISTS), list(), list()).prop_map(|(x, main, t)| {
+        format!("{{{{$x := {x}}}}}{main}{{{{define `t`}}}}{{{{$x := $}}}}{t}{{{{end}}}}")
     });
     damaged(whole, PIECES)
 }
@@ -99,32 +111,38 @@ pub(crate) fn templates() -> impl Strategy<Value = Vec<u8>> {
 fn list() -> impl Strategy<Value = String> {
     let node = prop_oneof![
         2 => select(&["server ", ";\n", "é", "\u{0}"][..]).prop_map(str::to_owned),
+        2 => select(&["{{.}}", "{{$x}}", "{{printf `%v %#v` . $x}}"][..]).prop_map(str::to_owned),
         4 => pipeline().prop_map(|pipe| format!("{{{{{pipe}}}}}")),
-        2 => pipeline().prop_map(|pipe| format!("{{{{$x = {pipe}}}}}")),
-        1 => pipeline().prop_map(|pipe| format!("{{{{template `t` {pipe}}}}}")),
+        1 => pipeline().prop_map(|pipe| format!("{{{{$x = {pipe}}}}}")),
+        1 => operand(Type::Any).prop_map(|dot| format!("{{{{template `t` {dot}}}}}")),
     ];
     node.prop_recursive(4, 24, 4, |node| {
-        let word = select(&["if", "with", "range", "range $i, $x :=", "range $x :="][..]);
-        let body = || vec(node.clone(), 0..4).prop_map(|nodes| nodes.concat());
-        let rest = select(&["", "{{else}}", "{{break}}", "{{else if $x}}"][..]);
-        (word, pipeline(), body(), rest, body()).prop_map(|(word, pipe, body, rest, other)| {
-            format!("{{{{{word} {pipe}}}}}{body}{rest}{other}{{{{end}}}}")
-        })
+        let body = vec(node, 0..4).prop_map(|nodes| nodes.concat());
+        prop_oneof![ranges(body.clone()), branches(body)]
+    })
+}
+
+fn ranges(body: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = String> {
+    let variables = select(&["", "$x :=", "$i, $x :=", "$x ="][..]);
+    let rest = select(&["", "{{else}}", "{{break}}", "{{if $x}}{{continue}}{{end}}"][..]);
+    let over = prop_oneof![6 => select(LISTS).prop_map(str::to_owned), 1 => pipeline()];
+    (variables, over, body.clone(), rest, body).prop_map(|(variables, over, body, rest, other)| {
+        format!("{{{{range {variables} {over}}}}}{body}{rest}{other}{{{{end}}}}")
+    })
+}
+
+fn branches(body: impl Strategy<Value = String> + Clone) -> impl Strategy<Value = String> {
+    let word = select(&["if", "with"][..]);
+    let rest = select(&["", "{{else}}", "{{else WORD $x}}"][..]);
+    (word, pipeline(), body.clone(), rest, body).prop_map(|(word, pipe, body, rest, other)| {
+        let rest = rest.replace("WORD", word);
+        format!("{{{{{word} {pipe}}}}}{body}{rest}{other}{{{{end}}}}")
     })
 }
 
 fn pipeline() -> impl Strategy<Value = String> {
-    let end = select(
-        &[
-            "",
-            "",
-            "",
-            " | len",
-            " | printf `%q`",
-            " | $x.Len",
-            " | json",
-        ][..],
-    );
+    let end = select(&[" | len", " | print `a`", " | printf `%q`", " | json"][..]);
+    let end = prop_oneof![9 => Just(""), 1 => end];
     (prop_oneof![operand(Type::Any), call()], end).prop_map(|(command, end)| command + end)
 }
 
@@ -149,10 +167,12 @@ fn operand(kind: Type) -> BoxedStrategy<String> {
     let fitting = match kind {
         Type::String => TEXTS,
         Type::Int => NUMBERS,
+        Type::Strings => STRINGS,
+        Type::PairSlice => PAIRS,
         _ => OPERANDS,
     };
-    let all = [TEXTS, NUMBERS, OPERANDS].concat();
-    prop_oneof![7 => select(fitting), 1 => select(all)]
+    let all = [TEXTS, NUMBERS, OPERANDS, LISTS].concat();
+    prop_oneof![20 => select(fitting), 1 => select(all)]
         .prop_map(str::to_owned)
         .boxed()
 }
