@@ -37,3 +37,5 @@ mod rendering;
 mod supervising;
 /// What the service manager is told.
 mod systemd;
+/// Requests through nginx while backends restart and die.
+mod zero_loss;

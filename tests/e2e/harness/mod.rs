@@ -1,19 +1,24 @@
 //! Real servers and the binary under test, each owned by a value that ends it when dropped.
 
+pub mod balancer;
 pub mod confdir;
 pub mod etcd;
+pub mod load;
 pub mod nginx;
 pub mod running;
 pub mod wire;
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+pub use balancer::Balancer;
 pub use confdir::Confdir;
 pub use etcd::Etcd;
+pub use load::Load;
 pub use nginx::Nginx;
 pub use running::{Running, register};
 pub use wire::Wire;
@@ -38,6 +43,11 @@ pub fn eventually<T>(
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Prints a figure, also when the test passes.
+pub fn figure(text: &str) {
+    writeln!(std::io::stderr(), "  {text}").unwrap();
 }
 
 /// A free port on a loopback address that no other test has, so that nobody else's outgoing
