@@ -41,3 +41,5 @@ mod supervising;
 mod systemd;
 /// Recorded templates of confd.
 mod templates;
+/// Requests through nginx while backends restart and die.
+mod zero_loss;
