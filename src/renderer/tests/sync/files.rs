@@ -225,11 +225,7 @@ fn noop_tells_the_difference_and_touches_nothing() {
     let outcomes = host.sync(&[&resource]);
     assert_eq!(
         outcomes,
-        [
-            "pending:\n@DIR@/out/a has md5sum 814fa5ca98406a903e22b43d9b610105 \
-             should be 9cd599a3523898e6a12e13ec787da50a\n\
-             --- @DIR@/out/a\n+++ @DIR@/out/a\n@@ -1 +1 @@\n-old\n+new\n"
-        ]
+        ["pending:\n--- @DIR@/out/a\n+++ @DIR@/out/a\n@@ -1 +1 @@\n-old\n+new\n"]
     );
     host.put("/a", "old");
     assert_eq!(host.sync(&[&resource]), ["in step"]);
