@@ -44,7 +44,10 @@ impl FromStr for Address {
         if text.parse::<Ipv6Addr>().is_ok() {
             return Err(AddressError::Unbracketed);
         }
-        let (host, port) = text.rsplit_once(':').ok_or(AddressError::NoPort)?;
+        let (host, port) = text
+            .rsplit_once(':')
+            .filter(|_| !text.ends_with(']'))
+            .ok_or(AddressError::NoPort)?;
         let host = if let Some(inner) = host.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(AddressError::V6)?;
             Host::V6(inner.parse().map_err(|_| AddressError::V6)?)

@@ -158,7 +158,7 @@ impl Agent {
         }
         let status = self.registration.status();
         if status != before {
-            self.report(before, status);
+            self.report(status);
         }
         None
     }
@@ -169,12 +169,11 @@ impl Agent {
         let _sent = self.requests.send(request).await;
     }
 
-    fn report(&self, before: Status, status: Status) {
+    fn report(&self, status: Status) {
         let key = &self.key;
         match status {
-            Status::Unhealthy if before != Status::Starting => info!(key, "deregistered"),
             Status::Displaced => warn!(key, "displaced by another registration; standing by"),
-            Status::Draining => info!(key, "deregistered; draining"),
+            Status::Draining => info!(key, "draining"),
             Status::Starting
             | Status::Registered
             | Status::Unhealthy

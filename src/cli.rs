@@ -4,6 +4,7 @@ mod agent;
 pub mod confd;
 mod etcd;
 pub mod go_flags;
+mod parse;
 mod render;
 
 use std::io;
@@ -22,7 +23,7 @@ pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 #[derive(Parser, Debug)]
 #[command(name = "register", version)]
 #[command(after_help = "Durations are written 250ms, 30s or 1m 30s. \
-    Every flag can be given as REGISTER_<FLAG> in the environment; etcdctl's ETCDCTL_* variables \
+    Every flag can be given as REGISTER_<FLAG> in the environment, a switch as 1; etcdctl's ETCDCTL_* variables \
     are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy; 2 usage or \
     configuration; 3 etcd unreachable or refused; 128+n ended by signal n before finishing.")]
 pub struct Cli {

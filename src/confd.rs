@@ -27,11 +27,11 @@ pub fn main(program: &str, words: &[String]) -> Exit {
     let args = match confd::parse(words) {
         Ok(args) => args,
         Err(FlagError::Help) => {
-            eprint!("{}", confd::usage());
+            output::complain(&confd::usage());
             return Exit::Done;
         }
         Err(error) => {
-            eprint!("{error}\n{}", confd::usage());
+            output::complain(&format!("{error}\n{}", confd::usage()));
             return Exit::Usage;
         }
     };

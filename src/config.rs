@@ -21,8 +21,8 @@ pub use etcd::{Credentials, EtcdConfig};
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
 pub use target::Target;
 
-/// The longest TTL that etcd grants.
-const MAX_TTL: Duration = Duration::from_secs(9_000_000_000);
+/// A year: longer is a mistake, and far more would not fit the clock.
+const LONGEST: Duration = Duration::from_secs(31_557_600);
 
 /// How long `list` may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -85,11 +85,15 @@ impl Faults {
 
     fn duration(&mut self, flag: &str, text: &str, least: Duration) -> Option<Duration> {
         self.take(match humantime::parse_duration(text) {
-            Ok(duration) if duration >= least => Ok(duration),
-            Ok(_) => Err(format!(
+            Ok(duration) if duration < least => Err(format!(
                 "{flag} {text:?}: must be at least {}",
                 humantime::format_duration(least)
             )),
+            Ok(duration) if duration > LONGEST => Err(format!(
+                "{flag} {text:?}: must be at most {}",
+                humantime::format_duration(LONGEST)
+            )),
+            Ok(duration) => Ok(duration),
             Err(error) => Err(format!(
                 "{flag} {text:?}: {error}; write 250ms, 30s or 1m 30s"
             )),
@@ -101,6 +105,16 @@ impl Faults {
             Ok(0) | Err(_) => Err(format!("{flag} {text:?}: use a whole number, at least 1")),
             Ok(count) => Ok(count),
         })
+    }
+
+    /// With other names for what the user typed.
+    fn renamed(mut self, names: &[(&str, &str)]) -> Self {
+        for fault in &mut self.0 {
+            for (ours, theirs) in names {
+                *fault = fault.replace(ours, theirs);
+            }
+        }
+        self
     }
 
     /// The settings, if nothing was wrong with any of them.
@@ -210,10 +224,8 @@ pub fn check(args: CheckArgs) -> Result<CheckConfig, Faults> {
 
 fn ttl(text: &str, faults: &mut Faults) -> Option<Duration> {
     let ttl = faults.duration("--ttl", text, Duration::from_secs(1))?;
-    if ttl.subsec_nanos() != 0 || ttl > MAX_TTL {
-        faults.add(format!(
-            "--ttl {text:?}: etcd takes whole seconds, at most 9000000000"
-        ));
+    if ttl.subsec_nanos() != 0 {
+        faults.add(format!("--ttl {text:?}: etcd takes whole seconds"));
         return None;
     }
     Some(ttl)
@@ -301,8 +313,68 @@ mod tests {
     fn a_fractional_ttl_is_refused() {
         assert_eq!(
             faults_of("--service a --address 10.0.0.5:1 --ttl 1500ms"),
-            ["--ttl \"1500ms\": etcd takes whole seconds, at most 9000000000"]
+            ["--ttl \"1500ms\": etcd takes whole seconds"]
         );
+    }
+
+    #[test]
+    fn durations_of_more_than_a_year_are_refused() {
+        let flags = "--service a --address 10.0.0.5:1";
+        assert_eq!(faults_of(&format!("{flags} --drain 1year")), [""; 0]);
+        for flag in [
+            "--ttl",
+            "--drain",
+            "--interval",
+            "--timeout",
+            "--stop-timeout",
+        ] {
+            assert_eq!(
+                faults_of(&format!("{flags} {flag} 9999999999999s")),
+                [format!("{flag} \"9999999999999s\": must be at most 1year")]
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_not_repeated() {
+        let flags = "--service a --address 10.0.0.5:1";
+        for endpoints in [
+            "http://u:secret@h:2379",
+            "http://u:secret,x@h",
+            "u:secret@h",
+        ] {
+            assert_eq!(
+                faults_of(&format!("{flags} --endpoints {endpoints}")),
+                ["--endpoints: must not hold a user or password; give them with --user"]
+            );
+        }
+        assert_eq!(
+            faults_of(&format!("{flags} --check http://u:secret@h:0/")),
+            ["--check \"http://***@h:0/\": has a bad port; use a number from 1 to 65535"]
+        );
+    }
+
+    #[test]
+    fn checks_are_what_they_say() {
+        let flags = "--service a --address 10.0.0.5:1";
+        for check in ["HTTP://h/", "tcp://h:1/", "TCP://h:1", "exec:true", "none"] {
+            assert_eq!(faults_of(&format!("{flags} --check {check}")), [""; 0]);
+        }
+        let table = [
+            (
+                "--check http:///x",
+                "--check \"http:///x\": names no host; write http://HOST:PORT/PATH",
+            ),
+            (
+                "--tls-skip-verify",
+                "--tls-skip-verify: only for https:// checks",
+            ),
+            ("--check-ca /ca.pem", "--check-ca: only for https:// checks"),
+            ("--host a/b", "--host \"a/b\": is no host name"),
+        ];
+        for (flag, fault) in table {
+            assert_eq!(faults_of(&format!("{flags} {flag}")), [fault]);
+        }
     }
 
     #[test]

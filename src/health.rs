@@ -88,7 +88,8 @@ impl Health {
 /// `random` lies in 0..1.
 #[must_use]
 pub fn jittered(wait: Duration, random: f64) -> Duration {
-    wait.mul_f64(0.9 + 0.2 * random.clamp(0.0, 1.0))
+    let factor = 0.9 + 0.2 * random.clamp(0.0, 1.0);
+    Duration::try_from_secs_f64(wait.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
@@ -154,6 +155,11 @@ mod tests {
             waits.iter().map(Duration::as_secs).collect::<Vec<_>>(),
             [1, 5, 1, 1, 5]
         );
+    }
+
+    #[test]
+    fn jitter_does_not_overflow() {
+        assert_eq!(jittered(Duration::MAX, 1.0), Duration::MAX);
     }
 
     proptest! {

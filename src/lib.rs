@@ -22,3 +22,4 @@ pub mod proxy;
 pub mod registration;
 pub mod runtime;
 pub mod signal;
+pub mod wording;

@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
 use crate::etcd::connection::Connector;
-use crate::etcd::lease::call_timeout;
 use crate::etcd::read::{self, Entry};
 use crate::exit::Exit;
 use crate::output;
+use crate::wording::{self, printable};
 
 const HEADINGS: [&str; 4] = ["KEY", "VALUE", "TTL LEFT", "LEASE"];
 
@@ -25,18 +25,11 @@ pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
         etcd,
     } = config;
     let entries = timeout(limit, async {
-        let connection = Connector::new(etcd)
-            .connect_any(call_timeout(limit))
-            .await?;
+        let connection = Connector::new(etcd).connect_within(limit).await?;
         read::list(&connection, &prefix).await
     })
     .await
-    .with_context(|| {
-        format!(
-            "etcd did not answer within {}",
-            humantime::format_duration(limit)
-        )
-    })??;
+    .with_context(|| format!("etcd did not answer within {}", wording::duration(limit)))??;
     let text = match format {
         OutputFormat::Text => table(&entries),
         OutputFormat::Json => json(&entries),
@@ -86,20 +79,6 @@ fn json(entries: &[Entry]) -> String {
         })
         .collect();
     format!("{}\n", serde_json::Value::Array(rows))
-}
-
-/// Keys and values are others' text: a control character must not reach the terminal.
-fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            }
-        })
-        .collect()
 }
 
 #[cfg(test)]

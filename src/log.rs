@@ -2,12 +2,17 @@
 
 pub mod confd;
 
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::time::SystemTime;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{LogArgs, LogFormat};
+use crate::output;
 
 /// What we say at `level`, and of the libraries below us no more than warnings.
 fn ours(level: LevelFilter) -> EnvFilter {
@@ -38,14 +43,39 @@ pub fn install(args: &LogArgs) -> Result<(), String> {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(false)
+        // It would say on standard error that standard error cannot be written, and panic.
+        .log_internal_errors(false);
     match args.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         // The journal stamps each line itself.
-        LogFormat::Text if std::env::var_os("JOURNAL_STREAM").is_some() => {
-            builder.without_time().init();
-        }
+        LogFormat::Text if is_journal() => builder.without_time().init(),
         LogFormat::Text => builder.init(),
     }
     Ok(())
+}
+
+/// The last words before a failure's exit code, whatever the log's level.
+pub fn fatal(format: LogFormat, message: &str) {
+    let lines = message.lines().map(|line| match format {
+        LogFormat::Text => format!("register: {line}\n"),
+        LogFormat::Json => {
+            let timestamp = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+            let entry = serde_json::json!({
+                "timestamp": timestamp, "level": "ERROR", "message": line,
+            });
+            format!("{entry}\n")
+        }
+    });
+    output::complain(&lines.collect::<String>());
+}
+
+/// Whether standard error is the stream that the service manager connected to the journal. The
+/// variable alone is inherited by those whose standard error goes elsewhere.
+fn is_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    stderr
+        .and_then(|file| file.metadata())
+        .is_ok_and(|file| stream == format!("{}:{}", file.dev(), file.ino()))
 }

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
 use register::config::{self, Faults, Run};
 use register::exit::Exit;
@@ -22,20 +21,19 @@ fn main() -> ExitCode {
     {
         return confd::main(program, words).into();
     }
-    let args = Cli::parse();
+    let args = Cli::of_process();
+    let log_format = args.log.log_format;
     // confd has log lines of its own.
     if !matches!(args.command, Some(Command::Confd { .. }))
         && let Err(fault) = log::install(&args.log)
     {
-        eprintln!("register: {fault}");
+        log::fatal(log_format, &fault);
         return Exit::Usage.into();
     }
     match run(args) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            for line in format!("{error:#}").lines() {
-                eprintln!("register: {line}");
-            }
+            log::fatal(log_format, &format!("{error:#}"));
             exit_code_of(&error).into()
         }
     }
@@ -47,11 +45,11 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
     match args.command {
         None if args.agent.once => {
             let config = config::agent(args.agent, etcd, env)?;
-            block_on(oneshot::once(config))
+            block_on(oneshot::unless_stopped(oneshot::once(config)))
         }
         None => {
             let config = config::agent(args.agent, etcd, env)?;
-            block_on(async { agent::run(config, StopSignals::catch()?).await })
+            block_on(async { agent::run(config, StopSignals::catch_with_hangup()?).await })
         }
         Some(Command::Deregister(args)) => {
             let config = config::deregister(args, etcd, env)?;
@@ -63,7 +61,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
         }
         Some(Command::Check(args)) => {
             let config = config::check(args)?;
-            block_on(oneshot::check(config))
+            block_on(oneshot::unless_stopped(oneshot::check(config)))
         }
         Some(Command::Render(RenderArgs {
             command: Some(RenderCommand::Lint(args)),

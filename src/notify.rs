@@ -27,11 +27,27 @@ pub fn watchdog() {
 /// How often to call [`watchdog`]: half of what systemd allows, if it asked for it.
 #[must_use]
 pub fn watchdog_period() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+    half(sd_notify::watchdog_enabled()?)
+}
+
+/// None of zero: it means that there is no watchdog, and no timer ticks so fast.
+fn half(limit: Duration) -> Option<Duration> {
+    Some(limit / 2).filter(|period| !period.is_zero())
 }
 
 fn send(states: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(states) {
         tracing::debug!(%error, "systemd could not be notified");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watchdog_is_called_at_half_of_what_it_allows_and_never_if_that_is_nothing() {
+        assert_eq!(half(Duration::from_secs(30)), Some(Duration::from_secs(15)));
+        assert_eq!(half(Duration::ZERO), None);
     }
 }

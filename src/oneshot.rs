@@ -6,13 +6,29 @@ use anyhow::Context;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
-use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig};
-use crate::etcd::connection::{Connection, Connector};
-use crate::etcd::key::{self, Granted};
-use crate::etcd::lease::call_timeout;
+use crate::config::{AgentConfig, CheckConfig, DeregisterConfig};
+use crate::etcd::connection::Connector;
+use crate::etcd::key::{self, Announcement, Granted, TakenOver};
 use crate::exit::Exit;
 use crate::output;
 use crate::registration::Claim;
+use crate::signal::StopSignals;
+use crate::wording;
+
+/// Runs `work` unless a signal ends it first. Commands that a probe runs are killed then.
+///
+/// # Errors
+/// Those of `work`, or when no signal can be caught.
+pub async fn unless_stopped(
+    work: impl Future<Output = anyhow::Result<Exit>>,
+) -> anyhow::Result<Exit> {
+    let mut signals = StopSignals::catch_with_hangup()?;
+    // Losing the work is what a signal asks for.
+    tokio::select! {
+        done = work => done,
+        number = signals.recv() => Ok(Exit::Signal(number)),
+    }
+}
 
 /// What one turn of the bash loop did: probe, then put under a fresh TTL, or delete.
 ///
@@ -33,14 +49,11 @@ pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
         Err(_) => ("unhealthy", Exit::Failed),
     };
     let done = within(stop_timeout, async {
-        let connection = connect(etcd, stop_timeout).await?;
+        let connection = Connector::new(etcd).connect_within(stop_timeout).await?;
         let mut granted = Granted::default();
         if attempt.result.is_ok() {
-            key::announce(&connection, &target, ttl, true, &mut granted).await?;
-            return Ok(format!(
-                "registered for {}",
-                humantime::format_duration(ttl)
-            ));
+            let announced = key::announce(&connection, &target, ttl, true, &mut granted).await?;
+            return Ok(told(&announced));
         }
         let removed = key::withdraw(&connection, &target, Claim::Value, &mut granted).await?;
         Ok(if removed {
@@ -71,7 +84,7 @@ pub async fn deregister(config: DeregisterConfig) -> anyhow::Result<Exit> {
         etcd,
     } = config;
     let removed = within(timeout, async {
-        let connection = connect(etcd, timeout).await?;
+        let connection = Connector::new(etcd).connect_within(timeout).await?;
         Ok(key::withdraw(&connection, &target, Claim::Value, &mut Granted::default()).await?)
     })
     .await?;
@@ -111,20 +124,27 @@ pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Half of the whole for one call leaves time for a second endpoint.
-async fn connect(etcd: EtcdConfig, whole: Duration) -> anyhow::Result<Connection> {
-    let limit = call_timeout(whole.saturating_mul(3));
-    Ok(Connector::new(etcd).connect_any(limit).await?)
+fn told(announced: &Announcement) -> String {
+    match announced {
+        Announcement::Put {
+            lease, taken_over, ..
+        } => {
+            let of_whom = match taken_over {
+                Some(TakenOver::Foreign) => ", in place of another value",
+                Some(TakenOver::Ours) | None => "",
+            };
+            let ttl = wording::duration(lease.ttl());
+            format!("registered for {ttl}{of_whom}")
+        }
+        Announcement::Occupied { .. } => "held by another".to_owned(),
+    }
 }
 
 async fn within<T>(
     limit: Duration,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
-    timeout(limit, work).await.with_context(|| {
-        format!(
-            "etcd did not answer within {}",
-            humantime::format_duration(limit)
-        )
-    })?
+    timeout(limit, work)
+        .await
+        .with_context(|| format!("etcd did not answer within {}", wording::duration(limit)))?
 }

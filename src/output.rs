@@ -1,4 +1,4 @@
-//! Data for the caller, on standard output.
+//! Data for the caller, on standard output; complaints on standard error.
 
 use std::io::{self, Write};
 
@@ -12,6 +12,11 @@ pub fn print(text: &str) -> Result<(), OutputError> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError(error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Writes it to standard error. If that cannot be written, nobody is left to be told.
+pub fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[derive(Debug, thiserror::Error)]

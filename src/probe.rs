@@ -2,6 +2,7 @@
 
 mod exec;
 mod http;
+mod last_words;
 mod status;
 mod tcp;
 
@@ -9,6 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
+
+use crate::wording::{self, masked};
 
 /// A probe as typed.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ pub struct Attempt {
 /// Why an attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    #[error("no answer within {}", humantime::format_duration(*.0))]
+    #[error("no answer within {}", wording::duration(*.0))]
     Timeout(Duration),
     #[error("{0}")]
     Connection(String),
@@ -61,8 +64,9 @@ pub enum Failure {
     Body,
     #[error("the command could not be run: {0}")]
     Spawn(std::io::Error),
-    #[error("the command ended with {0}")]
-    Command(std::process::ExitStatus),
+    /// With the last line of its standard error, which may be empty.
+    #[error("the command ended with {0}{sep}{1}", sep = if .1.is_empty() { "" } else { ": " })]
+    Command(std::process::ExitStatus, String),
 }
 
 impl Attempt {
@@ -81,31 +85,42 @@ impl Probe {
     pub fn new(spec: Spec) -> Result<Self, Vec<String>> {
         let timeout = spec.timeout;
         let url = spec.url.as_str();
-        let kind = if url.starts_with("http://") || url.starts_with("https://") {
-            Kind::Http(Arc::new(http::HttpProbe::new(&spec)?))
-        } else {
-            let kind = if let Some(address) = url.strip_prefix("tcp://") {
-                tcp::TcpProbe::new(address).map(|probe| Kind::Tcp(Arc::new(probe)))
-            } else if let Some(command) = url.strip_prefix("exec:") {
-                exec::ExecProbe::new(command).map(|probe| Kind::Exec(Arc::new(probe)))
-            } else if url == "none" {
-                Ok(Kind::None)
-            } else if url.starts_with("grpc://") {
-                Err("grpc:// is not supported yet; use tcp:// or exec:".to_owned())
-            } else {
-                Err("unknown scheme; use http://, https://, tcp://, exec: or none".to_owned())
-            };
-            let mut faults = http_only_flags(&spec);
-            match kind {
-                Ok(kind) if faults.is_empty() => kind,
-                Ok(_) => return Err(faults),
-                Err(reason) => {
-                    faults.insert(0, format!("--check {url:?}: {reason}"));
-                    return Err(faults);
-                }
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let scheme = scheme.to_ascii_lowercase();
+        let of_check = |reason: String| vec![format!("--check {:?}: {reason}", masked(url))];
+        let mut faults = unfit_flags(&spec, &scheme);
+        let kind = match (scheme.as_str(), rest.strip_prefix("//")) {
+            ("http" | "https", Some(_)) => {
+                http::HttpProbe::new(&spec).map(|probe| Kind::Http(Arc::new(probe)))
             }
+            ("tcp", Some(address)) => {
+                let probe = tcp::TcpProbe::new(address.strip_suffix('/').unwrap_or(address));
+                probe
+                    .map(|probe| Kind::Tcp(Arc::new(probe)))
+                    .map_err(of_check)
+            }
+            ("exec", _) => {
+                let probe = exec::ExecProbe::new(rest);
+                probe
+                    .map(|probe| Kind::Exec(Arc::new(probe)))
+                    .map_err(of_check)
+            }
+            ("none", None) if rest.is_empty() => Ok(Kind::None),
+            ("grpc", Some(_)) => Err(of_check(
+                "grpc:// is not supported yet; use tcp:// or exec:".to_owned(),
+            )),
+            _ => Err(of_check(
+                "unknown scheme; use http://, https://, tcp://, exec: or none".to_owned(),
+            )),
         };
-        Ok(Self { kind, timeout })
+        match kind {
+            Ok(kind) if faults.is_empty() => Ok(Self { kind, timeout }),
+            Ok(_) => Err(faults),
+            Err(found) => {
+                faults.splice(0..0, found);
+                Err(faults)
+            }
+        }
     }
 
     /// Tries once. Dropping the future ends the attempt: a connection is closed, a command killed.
@@ -129,19 +144,22 @@ impl Probe {
     }
 }
 
-fn http_only_flags(spec: &Spec) -> Vec<String> {
+/// Flags that say nothing to a check of this scheme.
+fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<String> {
+    const HTTP: (&str, &[&str]) = ("http:// and https://", &["http", "https"]);
+    const HTTPS: (&str, &[&str]) = ("https://", &["https"]);
     let given = [
-        ("--expect", spec.expect.is_some()),
-        ("--method", spec.method.is_some()),
-        ("--header", !spec.headers.is_empty()),
-        ("--body-regex", spec.body_regex.is_some()),
-        ("--host", spec.host.is_some()),
-        ("--tls-skip-verify", spec.tls_skip_verify),
-        ("--check-ca", spec.ca_file.is_some()),
+        ("--expect", spec.expect.is_some(), HTTP),
+        ("--method", spec.method.is_some(), HTTP),
+        ("--header", !spec.headers.is_empty(), HTTP),
+        ("--body-regex", spec.body_regex.is_some(), HTTP),
+        ("--host", spec.host.is_some(), HTTP),
+        ("--tls-skip-verify", spec.tls_skip_verify, HTTPS),
+        ("--check-ca", spec.ca_file.is_some(), HTTPS),
     ];
     given
         .into_iter()
-        .filter(|(_, given)| *given)
-        .map(|(flag, _)| format!("{flag}: only for http:// and https:// checks"))
+        .filter(|(_, given, (_, schemes))| *given && !schemes.contains(&scheme))
+        .map(|(flag, _, (fit, _))| format!("{flag}: only for {fit} checks"))
         .collect()
 }

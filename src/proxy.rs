@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use renderer::options::Options;
 use renderer::snapshot::Snapshot;
-use renderer::sync::{Outcome, Synced, Syncer};
+use renderer::sync::{Outcome, SyncError, Synced, Syncer};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Interval;
@@ -73,6 +73,8 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
     };
     if let Some(work) = &mut proxy.work {
         work.syncer.hold_reloads(proxy.supervisor.is_waiting());
+        // Etcd may be away, and a daemon may read the files meanwhile.
+        work.syncer.recover(&proxy.catalog.resources);
     }
     proxy.log.tell_faults(faults);
     let mut logs = tokio::spawn(tail::follow(config.follow));
@@ -201,10 +203,10 @@ impl Proxy {
         let any_updated = finished.outcomes.iter().any(updated);
         for (number, outcome) in finished.due.into_iter().zip(finished.outcomes) {
             let resource = &self.catalog.resources[number];
-            let failure = outcome
-                .result
-                .err()
-                .map(|error| failure(&error, &resource.dest, self.settings.dialect));
+            let failure = match outcome.result {
+                Ok(_) | Err(SyncError::Cancelled) => None,
+                Err(error) => Some(failure(&error, &resource.dest, self.settings.dialect)),
+            };
             self.schedule.done(number, failure.is_some(), now);
             self.log.tell(&resource.file, failure);
         }

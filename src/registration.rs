@@ -1,6 +1,8 @@
 //! What should be in etcd, beside what etcd last confirmed: the next request follows from the pair.
 //! No clock, no socket: events and the time come in, actions go out.
 
+mod event;
+mod key;
 #[cfg(test)]
 mod tests;
 
@@ -8,109 +10,18 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::health::Verdict;
+pub use event::{Action, Claim, Event, Holder, LeaseId, Outcome, Revision, Status};
+use key::Key;
 
 /// The first wait after a failed request, doubled up to [`RETRY_CAP`].
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
-pub type LeaseId = i64;
-pub type Revision = i64;
+/// The key was lost that long ago: nobody is at work on it any more. Longer than [`RETRY_CAP`].
+const CALM: Duration = Duration::from_secs(10);
 
-/// Who holds the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holder {
-    Nobody,
-    /// A key that no lease holds: it will not go by itself.
-    NoLease,
-    Lease(LeaseId),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The backend's health turned.
-    Verdict(Verdict),
-    /// Answer to [`Action::Announce`]: the key is ours.
-    Announced { lease: LeaseId, revision: Revision },
-    /// Answer to [`Action::Announce`]: another live lease holds the key, and we may not take it.
-    Occupied { revision: Revision },
-    /// Answer to [`Action::Withdraw`]: nothing of ours is left.
-    Withdrawn,
-    /// Answer to either: it may or may not have happened.
-    Failed,
-    /// A connection to etcd was made: what failed before may work now.
-    Connected,
-    /// News: etcd dropped the lease, or it could not be renewed for a whole TTL.
-    LeaseLost { lease: LeaseId },
-    /// News: the key as read afresh, after connecting.
-    Read { revision: Revision, holder: Holder },
-    /// News: the key changed.
-    Changed { revision: Revision, holder: Holder },
-    /// The time that [`Registration::deadline`] named has come.
-    DeadlineReached,
-    /// Stop: withdraw, drain, exit. Repeats are ignored.
-    Shutdown,
-}
-
-/// What a withdrawal may delete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// The key under this lease, and the lease with it.
-    Lease(LeaseId),
-    /// The key under any lease that we were granted.
-    Granted,
-    /// That, or the key with our value: it is from a previous incarnation.
-    Value,
-}
-
-/// At most one of `Announce` and `Withdraw` is under way at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Put the key under a new lease. `take_over`: even if another live lease holds it.
-    Announce {
-        take_over: bool,
-    },
-    Withdraw(Claim),
-    /// The first verdict has been carried out.
-    Ready,
-    Exit(Outcome),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing of ours is left in etcd.
-    Clean,
-    /// Etcd could not be told in time; the TTL does the rest.
-    LeftToTtl,
-}
-
-/// One line for people, and for systemd's `STATUS=`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Starting,
-    Registered,
-    Unhealthy,
-    Displaced,
-    /// What etcd should hold could not be brought about yet.
-    Pending,
-    Stopping,
-    Draining,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    /// Never asked, an answer was lost, or the lease was.
-    Unknown,
-    Absent,
-    Present {
-        lease: LeaseId,
-        revision: Revision,
-    },
-    /// Another live lease holds it. `held` is our own lease, yet to be given back.
-    Displaced {
-        revision: Revision,
-        held: Option<LeaseId>,
-    },
-}
+/// Stands for any longer duration: adding those to an [`Instant`] could overflow it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -118,6 +29,14 @@ enum Phase {
     Withdrawing { by: Instant, drain: bool },
     Draining { until: Instant },
     Done,
+}
+
+/// Nothing is asked of etcd until then.
+#[derive(Clone, Copy, Debug)]
+struct Retry {
+    at: Instant,
+    /// Etcd was out of reach: a new connection is reason enough to try at once.
+    on_connecting: bool,
 }
 
 /// One registration.
@@ -138,13 +57,18 @@ pub struct Registration {
     wanted: Option<Verdict>,
     key: Key,
     in_flight: bool,
+    /// Whether something that this process put may be in etcd.
+    at_stake: bool,
     /// Until then we are the newest and may take a foreign key over.
     announced_before: bool,
     ready: bool,
     /// The latest change that came while a request was under way.
     unread: Option<(Revision, Holder)>,
     backoff: Backoff,
-    retry_at: Option<Instant>,
+    /// When somebody last deleted the key or overwrote it without a lease.
+    lost_at: Option<Instant>,
+    loss_backoff: Backoff,
+    retry: Option<Retry>,
     phase: Phase,
     drain: Duration,
     stop_timeout: Duration,
@@ -158,14 +82,17 @@ impl Registration {
             wanted: None,
             key: Key::Unknown,
             in_flight: false,
+            at_stake: false,
             announced_before: false,
             ready: false,
             unread: None,
             backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed),
-            retry_at: None,
+            lost_at: None,
+            loss_backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed.wrapping_add(1)),
+            retry: None,
             phase: Phase::Running,
-            drain,
-            stop_timeout,
+            drain: drain.min(LONGEST),
+            stop_timeout: stop_timeout.min(LONGEST),
         }
     }
 
@@ -179,8 +106,8 @@ impl Registration {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Running => self.retry_at,
-            Phase::Withdrawing { by, .. } => Some(self.retry_at.map_or(by, |retry| retry.min(by))),
+            Phase::Running => self.retry.map(|retry| retry.at),
+            Phase::Withdrawing { by, .. } => Some(self.retry.map_or(by, |retry| retry.at.min(by))),
             Phase::Draining { until } => Some(until),
             Phase::Done => None,
         }
@@ -208,125 +135,103 @@ impl Registration {
         match event {
             Event::Verdict(verdict) => {
                 self.wanted = Some(verdict);
-                self.retry_at = None;
+                self.retry = None;
             }
             Event::Announced { lease, revision } => {
                 self.announced_before = true;
-                self.answered(Key::Present { lease, revision });
+                self.answered(Key::Present { lease, revision }, now);
             }
-            Event::Occupied { revision } => self.answered(Key::Displaced {
-                revision,
-                held: None,
-            }),
+            Event::Occupied { revision } => {
+                let held = None;
+                self.answered(Key::Displaced { revision, held }, now);
+            }
             Event::Withdrawn => {
-                let key = match self.key {
-                    Key::Displaced { revision, .. } => Key::Displaced {
-                        revision,
-                        held: None,
-                    },
-                    Key::Unknown | Key::Absent | Key::Present { .. } => Key::Absent,
-                };
-                self.answered(key);
+                self.at_stake = false;
+                self.answered(self.key.withdrawn(), now);
             }
-            Event::Failed => {
-                let key = match self.key {
-                    // Our lease holds no key any more and is not kept alive: it goes by itself.
-                    Key::Displaced { revision, .. } => Key::Displaced {
-                        revision,
-                        held: None,
-                    },
-                    Key::Unknown | Key::Absent | Key::Present { .. } => Key::Unknown,
-                };
-                let delay = self.backoff.delay();
-                self.in_flight = false;
-                self.key = key;
-                self.catch_up();
-                self.retry_at = Some(now + delay);
+            Event::TurnedDown => self.failed(false, now),
+            Event::Failed => self.failed(true, now),
+            Event::Connected => {
+                self.retry.take_if(|retry| retry.on_connecting);
             }
-            Event::Connected => self.retry_at = None,
-            Event::LeaseLost { lease } => match self.key {
-                Key::Present { lease: ours, .. } if ours == lease => self.key = Key::Unknown,
-                Key::Displaced {
-                    revision,
-                    held: Some(ours),
-                } if ours == lease => {
-                    self.key = Key::Displaced {
-                        revision,
-                        held: None,
-                    };
-                }
-                Key::Unknown | Key::Absent | Key::Present { .. } | Key::Displaced { .. } => {}
-            },
+            Event::LeaseLost { lease } => self.key = self.key.without_lease(lease),
             Event::Read { revision, holder } => {
-                // Whatever was heard before the connection was made is older than this.
+                // Whatever was heard before the connection was made is older than this, and a
+                // request under way is carried out after it: it counts now, in flight or not.
                 self.unread = None;
-                if !self.in_flight {
-                    self.see(revision, holder);
-                }
+                self.see(revision, holder, now);
             }
             Event::Changed { revision, holder } => {
                 self.unread = Some((revision, holder));
                 if !self.in_flight {
-                    self.catch_up();
+                    self.catch_up(now);
                 }
             }
             Event::DeadlineReached => {
-                if self.retry_at.is_some_and(|retry| retry <= now) {
-                    self.retry_at = None;
-                }
+                self.retry.take_if(|retry| retry.at <= now);
             }
-            Event::Shutdown => {
-                if self.phase == Phase::Running {
-                    let drain = match self.key {
-                        Key::Present { .. } => true,
-                        Key::Unknown => self.announced_before,
-                        Key::Absent | Key::Displaced { .. } => false,
-                    };
-                    self.phase = Phase::Withdrawing {
-                        by: now + self.stop_timeout,
-                        drain,
-                    };
-                    self.retry_at = None;
-                }
-            }
+            Event::Shutdown if self.phase == Phase::Running => self.begin_shutdown(now),
+            Event::Shutdown => {}
         }
     }
 
-    fn answered(&mut self, key: Key) {
+    fn begin_shutdown(&mut self, now: Instant) {
+        let drain = match self.key {
+            Key::Present { .. } => true,
+            Key::Unknown => self.announced_before,
+            Key::Absent | Key::Displaced { .. } => false,
+        };
+        self.phase = Phase::Withdrawing {
+            by: now + self.stop_timeout,
+            drain,
+        };
+        self.retry = None;
+    }
+
+    fn failed(&mut self, on_connecting: bool, now: Instant) {
+        self.in_flight = false;
+        self.key = self.key.doubted();
+        self.catch_up(now);
+        self.retry = Some(Retry {
+            at: now + self.backoff.delay(),
+            on_connecting,
+        });
+    }
+
+    fn answered(&mut self, key: Key, now: Instant) {
         self.in_flight = false;
         self.key = key;
         self.backoff.reset();
-        self.retry_at = None;
-        self.catch_up();
+        self.retry = None;
+        self.catch_up(now);
     }
 
     /// Takes in the change that had to wait, unless the answer is newer.
-    fn catch_up(&mut self) {
-        if let Some((revision, holder)) = self.unread.take() {
-            let known = match self.key {
-                Key::Present { revision, .. } | Key::Displaced { revision, .. } => revision,
-                Key::Unknown | Key::Absent => return,
-            };
-            if revision > known {
-                self.see(revision, holder);
-            }
+    fn catch_up(&mut self, now: Instant) {
+        if let Some((revision, holder)) = self.unread.take()
+            && self.key.revision().is_some_and(|known| revision > known)
+        {
+            self.see(revision, holder, now);
         }
     }
 
-    fn see(&mut self, revision: Revision, holder: Holder) {
-        self.key = match (self.key, holder) {
-            (Key::Present { lease, .. }, Holder::Lease(other)) if other == lease => {
-                Key::Present { lease, revision }
+    /// A key that was lost is put back at once; one that is lost again and again, later and later.
+    fn see(&mut self, revision: Revision, holder: Holder, now: Instant) {
+        let seen = self.key.seen(revision, holder);
+        let lost = matches!(self.key, Key::Present { .. }) && seen == Key::Unknown;
+        self.key = seen;
+        if !lost {
+            return;
+        }
+        match self.lost_at.replace(now) {
+            Some(last) if now.saturating_duration_since(last) < CALM => {
+                self.retry = Some(Retry {
+                    at: now + self.loss_backoff.delay(),
+                    on_connecting: false,
+                });
             }
-            (Key::Present { lease, .. }, Holder::Lease(_)) => Key::Displaced {
-                revision,
-                held: Some(lease),
-            },
-            (Key::Present { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
-            (Key::Displaced { held, .. }, Holder::Lease(_)) => Key::Displaced { revision, held },
-            (Key::Displaced { .. }, Holder::Nobody | Holder::NoLease) => Key::Unknown,
-            (key @ (Key::Unknown | Key::Absent), _) => key,
-        };
+            Some(_) | None => self.loss_backoff.reset(),
+        }
     }
 
     fn decide(&mut self, now: Instant) -> Vec<Action> {
@@ -341,7 +246,7 @@ impl Registration {
         }
         if let Some(request) = self.next_request() {
             self.in_flight = true;
-            self.unread = None;
+            self.at_stake |= matches!(request, Action::Announce { .. });
             actions.push(request);
         }
         actions
@@ -358,11 +263,14 @@ impl Registration {
     }
 
     fn advance_shutdown(&mut self, now: Instant) -> Option<Outcome> {
-        let nothing_left =
-            !self.in_flight && matches!(self.key, Key::Absent | Key::Displaced { held: None, .. });
         if let Phase::Withdrawing { by, drain } = self.phase {
-            if !nothing_left {
-                return (now >= by).then_some(Outcome::LeftToTtl);
+            if !self.nothing_is_left() {
+                let outcome = if self.at_stake {
+                    Outcome::LeftToTtl
+                } else {
+                    Outcome::Clean
+                };
+                return (now >= by).then_some(outcome);
             }
             let until = if drain { now + self.drain } else { now };
             self.phase = Phase::Draining { until };
@@ -375,8 +283,19 @@ impl Registration {
         }
     }
 
+    /// The key of a previous incarnation is worth one try, as it points at a backend that is about
+    /// to go. It is not ours to wait for: nobody renews its lease, so it goes within its TTL.
+    fn nothing_is_left(&self) -> bool {
+        let tried = self.retry.is_some();
+        match self.key {
+            Key::Absent | Key::Displaced { held: None, .. } => !self.in_flight,
+            Key::Unknown => !self.in_flight && !self.at_stake && tried,
+            Key::Present { .. } | Key::Displaced { held: Some(_), .. } => false,
+        }
+    }
+
     fn next_request(&self) -> Option<Action> {
-        if self.in_flight || self.retry_at.is_some() {
+        if self.in_flight || self.retry.is_some() {
             return None;
         }
         let wanted = match self.phase {

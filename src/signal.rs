@@ -1,13 +1,15 @@
 //! The signals that stop the program, as a value to wait on.
 
+use std::fs;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, caught from the moment this exists.
+/// SIGTERM and SIGINT, and SIGHUP if asked for, caught from the moment this exists.
 pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<Signal>,
 }
 
 impl StopSignals {
@@ -17,6 +19,22 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: None,
+        })
+    }
+
+    /// SIGHUP too, the end of our terminal; unless we were started to ignore it, as by nohup.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn catch_with_hangup() -> io::Result<Self> {
+        let hangup = match is_hangup_ignored() {
+            true => None,
+            false => Some(signal(SignalKind::hangup())?),
+        };
+        Ok(Self {
+            hangup,
+            ..Self::catch()?
         })
     }
 
@@ -25,8 +43,26 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => 15,
             _ = self.interrupt.recv() => 2,
+            () = next(&mut self.hangup) => 1,
         }
     }
+}
+
+async fn next(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn is_hangup_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Signal n has bit n-1.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 != 0)
 }
 
 /// What the proxy side listens to, caught from the moment this exists.

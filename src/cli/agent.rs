@@ -105,7 +105,12 @@ pub struct TargetArgs {
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
     /// http://, https:// or tcp:// URL, exec:COMMAND, or none [default: http://<ADDRESS>/]
-    #[arg(long, env = "REGISTER_CHECK", value_name = "URL")]
+    #[arg(
+        long,
+        env = "REGISTER_CHECK",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     pub check: Option<String>,
     /// The longest that one probe may take, connecting included
     #[arg(

@@ -14,6 +14,16 @@ use crate::etcd::tls;
 
 const DEFAULT_INTERVAL: i64 = 600;
 
+/// What confd calls our flags: in faults that come from what both command lines share.
+const NAMES: [(&str, &str); 6] = [
+    ("--cert-key", "-client-key"),
+    ("--cacert", "-client-ca-keys"),
+    ("--cert", "-client-cert"),
+    ("use --password-file or ETCDCTL_PASSWORD", "give -password"),
+    ("--user", "-username"),
+    ("--config-file", "-config-file"),
+];
+
 #[derive(Debug)]
 pub struct ConfdConfig {
     /// As it was named: `etcd` or `etcdv3`.
@@ -168,7 +178,9 @@ impl ConfdSettings {
                 follow: Vec::new(),
             },
         });
-        faults.settle(config)
+        faults
+            .settle(config)
+            .map_err(|faults| faults.renamed(&NAMES))
     }
 
     fn text(&mut self, name: &str) -> Option<String> {
@@ -247,6 +259,17 @@ mod tests {
         assert_eq!(endpoints(&of_flags), ["http://10.0.0.2:1"]);
         assert_eq!(of_flags.render.files.prefix.as_deref(), Some("/flag"));
         assert_eq!(of_flags.render.run, Run::UntilStopped);
+    }
+
+    #[test]
+    fn faults_name_confds_flags() {
+        let line = "-username web -client-cert /c -node https://h:1 -config-file /does/not/exist";
+        let faults = settle(line, |_| None).expect_err("half an identity, no password");
+        assert_eq!(
+            faults.to_string(),
+            "-client-cert and -client-key go together: give both\n\
+             -username \"web\": has no password; give -password"
+        );
     }
 
     #[test]

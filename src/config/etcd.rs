@@ -76,7 +76,7 @@ impl Given {
                 cert: env("ETCDCTL_CERT"),
                 key: env("ETCDCTL_KEY"),
                 skip_verify: env("ETCDCTL_INSECURE_SKIP_TLS_VERIFY")
-                    .is_some_and(|text| text == "true"),
+                    .is_some_and(|text| is_on(&text)),
             },
         }
     }
@@ -107,20 +107,7 @@ impl Given {
             };
             ("--endpoints".to_owned(), default.to_owned())
         });
-        let endpoints: Vec<_> = list
-            .split(',')
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .filter_map(|text| {
-                let endpoint = endpoint(text, files.any());
-                faults.take(endpoint.map_err(|reason| format!("{source} {text:?}: {reason}")))
-            })
-            .collect();
-        if list.split(',').all(|text| text.trim().is_empty()) {
-            faults.add(format!(
-                "{source} {list:?}: names no endpoint; give at least one HOST:PORT"
-            ));
-        }
+        let endpoints = endpoints(&source, &list, files.any(), faults);
         let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
             match tls::client_config(files) {
                 Ok(config) => Some(Arc::new(config)),
@@ -147,15 +134,53 @@ pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Optio
         .check(faults)
 }
 
+/// As etcdctl and our own switches read it.
+fn is_on(text: &str) -> bool {
+    matches!(
+        text.to_lowercase().as_str(),
+        "1" | "t" | "true" | "y" | "yes" | "on"
+    )
+}
+
+fn endpoints(source: &str, list: &str, tls_flags: bool, faults: &mut Faults) -> Vec<String> {
+    if list.contains('@') {
+        // Where the secret begins and ends is anybody's guess: nothing of the list is repeated.
+        faults.add(format!(
+            "{source}: must not hold a user or password; give them with --user"
+        ));
+        return Vec::new();
+    }
+    let texts: Vec<_> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .collect();
+    if texts.is_empty() {
+        faults.add(format!(
+            "{source} {list:?}: names no endpoint; give at least one HOST:PORT"
+        ));
+    }
+    texts
+        .into_iter()
+        .filter_map(|text| {
+            let endpoint = endpoint(text, tls_flags);
+            faults.take(endpoint.map_err(|reason| format!("{source} {text:?}: {reason}")))
+        })
+        .collect()
+}
+
 fn endpoint(text: &str, tls_flags: bool) -> Result<String, String> {
     let (scheme, rest) = match text.split_once("://") {
-        Some(("http", _)) if tls_flags => {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => ((if tls_flags { "https" } else { "http" }).to_owned(), text),
+    };
+    match scheme.as_str() {
+        "http" if tls_flags => {
             return Err("is not TLS, but TLS flags are given; use https://".to_owned());
         }
-        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
-        Some(_) => return Err("unknown scheme; use http:// or https://".to_owned()),
-        None => (if tls_flags { "https" } else { "http" }, text),
-    };
+        "http" | "https" => {}
+        _ => return Err("unknown scheme; use http:// or https://".to_owned()),
+    }
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     match rest.parse::<Address>() {
         Ok(address) => Ok(format!("{scheme}://{address}")),
@@ -208,5 +233,35 @@ fn credentials(
             ));
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_needs_neither_scheme_nor_port_and_takes_any_case() {
+        let table = [
+            ("10.0.0.1", "http://10.0.0.1:2379"),
+            ("HTTP://etcd:4001/", "http://etcd:4001"),
+            ("http://[::1]", "http://[::1]:2379"),
+            ("[::1]:4001", "http://[::1]:4001"),
+        ];
+        for (text, url) in table {
+            assert_eq!(endpoint(text, false).as_deref(), Ok(url));
+        }
+    }
+
+    #[test]
+    fn etcdctls_switch_is_read_as_etcdctl_reads_it() {
+        let skips = |text: &str| {
+            let given = Given::by_etcdctl(|name| {
+                (name == "ETCDCTL_INSECURE_SKIP_TLS_VERIFY").then(|| text.to_owned())
+            });
+            given.tls.skip_verify
+        };
+        assert!(["1", "t", "TRUE", "true", "True"].into_iter().all(skips));
+        assert!(!["0", "false", "F", "never"].into_iter().any(skips));
     }
 }

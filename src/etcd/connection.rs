@@ -11,7 +11,7 @@ use etcd_client::{Client, ConnectOptions};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -19,6 +19,7 @@ use tonic::transport::{Endpoint, Uri};
 
 use super::error::EtcdError;
 use crate::config::EtcdConfig;
+use crate::wording::whole_millis;
 
 /// Connecting, TLS and login included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,11 +28,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Connects to the endpoints in turn.
+/// Bounds of a call's time in a command that ends soon.
+const CALL_LEAST: Duration = Duration::from_millis(250);
+const CALL_MOST: Duration = Duration::from_secs(2);
+
+/// How often [`Connector::connect_any`] goes over the endpoints.
+const ROUNDS: usize = 2;
+
+/// Connects to the endpoints in turn; in each round to the next address of each one's name.
 #[derive(Debug)]
 pub struct Connector {
     config: EtcdConfig,
     current: usize,
+    round: usize,
 }
 
 /// A connected client that gives each call a deadline.
@@ -46,7 +55,11 @@ impl Connector {
     /// `config.endpoints` is not empty.
     #[must_use]
     pub fn new(config: EtcdConfig) -> Self {
-        Self { config, current: 0 }
+        Self {
+            config,
+            current: 0,
+            round: 0,
+        }
     }
 
     #[must_use]
@@ -56,38 +69,72 @@ impl Connector {
 
     /// The next attempt goes to the next endpoint.
     pub fn rotate(&mut self) {
-        self.current = (self.current + 1) % self.config.endpoints.len();
+        self.current += 1;
+        if self.current == self.config.endpoints.len() {
+            self.current = 0;
+            self.round = self.round.wrapping_add(1);
+        }
     }
 
-    /// One attempt at the current endpoint, within two seconds.
+    /// One attempt at the current endpoint, within the time for a call, at most two seconds. A hung
+    /// server may pass.
     ///
     /// # Errors
     /// [`EtcdError`], naming the endpoint.
     pub async fn connect(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
         let url = &self.config.endpoints[self.current];
-        match timeout(CONNECT_TIMEOUT, self.open(url, call_timeout)).await {
-            Ok(result) => result,
-            Err(_) => Err(EtcdError::Timeout {
-                endpoint: url.clone(),
-                after: CONNECT_TIMEOUT,
-            }),
-        }
+        let limit = call_timeout.min(CONNECT_TIMEOUT);
+        within(limit, url, self.open(url, call_timeout)).await
     }
 
-    /// Tries each endpoint once.
+    /// [`Self::connect_any`] for a command that may take no longer than `whole`: each endpoint
+    /// gets its share, and the command itself one.
     ///
     /// # Errors
-    /// The last endpoint's error.
+    /// As [`Self::connect_any`].
+    pub async fn connect_within(&mut self, whole: Duration) -> Result<Connection, EtcdError> {
+        let shares = u32::try_from(self.endpoint_count() + 1).unwrap_or(u32::MAX);
+        let share = (whole / shares).clamp(CALL_LEAST, CALL_MOST);
+        self.connect_any(share).await
+    }
+
+    /// Tries the endpoints until one answers a call.
+    ///
+    /// # Errors
+    /// The first refusal, as it needs somebody's hand; else the last endpoint's error.
     pub async fn connect_any(&mut self, call_timeout: Duration) -> Result<Connection, EtcdError> {
-        let mut result = self.connect(call_timeout).await;
-        for _ in 1..self.endpoint_count() {
-            if result.is_ok() {
+        let mut failure = match self.connect_and_ask(call_timeout).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        for attempt in 1..ROUNDS * self.endpoint_count() {
+            if failure.is_refusal() && attempt >= self.endpoint_count() {
                 break;
             }
             self.rotate();
-            result = self.connect(call_timeout).await;
+            match self.connect_and_ask(call_timeout).await {
+                Ok(connection) => return Ok(connection),
+                Err(_) if failure.is_refusal() => {}
+                Err(error) => failure = error,
+            }
         }
-        result
+        Err(failure)
+    }
+
+    /// Connecting to a hung server succeeds: that it serves is known by an answer.
+    async fn connect_and_ask(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
+        let url = &self.config.endpoints[self.current];
+        let limit = call_timeout.min(CONNECT_TIMEOUT);
+        within(limit, url, async {
+            let connection = self.open(url, call_timeout).await?;
+            // Needs no permission, and fails on a member that has no leader.
+            let status = connection.client.clone().status().await;
+            match status.map_err(|error| connection.error(&error)) {
+                Err(error) if !error.is_answer() => Err(error),
+                Ok(_) | Err(_) => Ok(connection),
+            }
+        })
+        .await
     }
 
     async fn open(&self, url: &str, call_timeout: Duration) -> Result<Connection, EtcdError> {
@@ -98,6 +145,7 @@ impl Connector {
             .tls
             .clone()
             .filter(|_| url.starts_with("https://"));
+        let round = self.round;
         // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
         let channel = Endpoint::from_shared(url.replacen("https://", "http://", 1))
             .map_err(transport_error)?
@@ -107,7 +155,7 @@ impl Connector {
             .keep_alive_while_idle(true)
             .connect_with_connector(tower::service_fn(move |uri: Uri| {
                 let tls = tls.clone();
-                async move { dial(&uri, tls).await.map(TokioIo::new) }
+                async move { dial(&uri, tls, round).await.map(TokioIo::new) }
             }))
             .await
             .map_err(transport_error)?;
@@ -142,14 +190,10 @@ impl Connection {
         &self,
         call: impl Future<Output = Result<T, etcd_client::Error>>,
     ) -> Result<T, EtcdError> {
-        match timeout(self.call_timeout, call).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(self.error(&error)),
-            Err(_) => Err(EtcdError::Timeout {
-                endpoint: self.endpoint.clone(),
-                after: self.call_timeout,
-            }),
-        }
+        within(self.call_timeout, &self.endpoint, async {
+            call.await.map_err(|error| self.error(&error))
+        })
+        .await
     }
 
     pub(super) fn error(&self, error: &etcd_client::Error) -> EtcdError {
@@ -171,13 +215,32 @@ impl Connection {
     }
 }
 
-async fn dial(uri: &Uri, tls: Option<Arc<rustls::ClientConfig>>) -> io::Result<Stream> {
+async fn within<T>(
+    limit: Duration,
+    endpoint: &str,
+    work: impl Future<Output = Result<T, EtcdError>>,
+) -> Result<T, EtcdError> {
+    timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(EtcdError::Timeout {
+            endpoint: endpoint.to_owned(),
+            after: whole_millis(limit),
+        })
+    })
+}
+
+async fn dial(
+    uri: &Uri,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    round: usize,
+) -> io::Result<Stream> {
     let host = uri
         .host()
         .unwrap_or_default()
         .trim_start_matches('[')
         .trim_end_matches(']');
-    let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or_default())).await?;
+    let port = uri.port_u16().unwrap_or_default();
+    let addresses = in_turn(lookup_host((host, port)).await?.collect(), round);
+    let tcp = TcpStream::connect(addresses.as_slice()).await?;
     tcp.set_nodelay(true)?;
     let Some(tls) = tls else {
         return Ok(Stream::Plain(tcp));
@@ -185,6 +248,13 @@ async fn dial(uri: &Uri, tls: Option<Arc<rustls::ClientConfig>>) -> io::Result<S
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(tls).connect(name, tcp).await?;
     Ok(Stream::Tls(Box::new(stream)))
+}
+
+/// Another address comes first in each round: the one that came first may be hung.
+fn in_turn<T>(mut addresses: Vec<T>, round: usize) -> Vec<T> {
+    let count = addresses.len().max(1);
+    addresses.rotate_left(round % count);
+    addresses
 }
 
 /// A connection's bytes, encrypted or not.
@@ -230,5 +300,35 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_round_starts_at_the_next_address_and_knows_them_all() {
+        let order = |round| in_turn(vec!["a", "b", "c"], round);
+        assert_eq!(order(0), ["a", "b", "c"]);
+        assert_eq!(order(1), ["b", "c", "a"]);
+        assert_eq!(order(5), ["c", "a", "b"]);
+        assert_eq!(in_turn(Vec::<&str>::new(), 1), [""; 0]);
+    }
+
+    #[test]
+    fn a_round_ends_when_every_endpoint_has_had_its_turn() {
+        let mut connector = Connector::new(EtcdConfig {
+            endpoints: vec!["http://a:1".to_owned(), "http://b:1".to_owned()],
+            credentials: None,
+            tls: None,
+        });
+        let turns: Vec<_> = (0..4)
+            .map(|_| {
+                connector.rotate();
+                (connector.current, connector.round)
+            })
+            .collect();
+        assert_eq!(turns, [(1, 0), (0, 1), (1, 1), (0, 2)]);
     }
 }

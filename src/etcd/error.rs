@@ -73,25 +73,33 @@ impl EtcdError {
     }
 }
 
-/// Codes with which etcd itself turns a request down; the others come from a member without a
-/// leader, or from the way there.
+/// Whether the server itself said no. The exceptions come from a member without a leader, from the
+/// way there, or want a new login.
 fn is_answer(status: &tonic::Status) -> bool {
-    matches!(
+    let made_here = status.source().is_some();
+    let wants_retry = matches!(
         status.code(),
-        Code::InvalidArgument
-            | Code::NotFound
-            | Code::AlreadyExists
-            | Code::ResourceExhausted
-            | Code::FailedPrecondition
-            | Code::OutOfRange
-            | Code::Unimplemented
-    )
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled
+    );
+    !made_here && !wants_retry && !is_stale_login(status)
+}
+
+/// The token expired, or users and roles have changed since it was issued: the next connection
+/// logs in anew. The last wording is that of a server that does not translate this error.
+fn is_stale_login(status: &tonic::Status) -> bool {
+    [
+        "invalid auth token",
+        "revision of auth store is old",
+        "revision in header is old",
+    ]
+    .iter()
+    .any(|wording| status.message().contains(wording))
 }
 
 fn is_refusal(status: &tonic::Status) -> bool {
     match status.code() {
         Code::PermissionDenied => true,
-        Code::Unauthenticated => !status.message().contains("invalid auth token"),
+        Code::Unauthenticated => !is_stale_login(status),
         // What etcd answers to a wrong password, and to a login where users are not enabled.
         Code::InvalidArgument | Code::FailedPrecondition => {
             status.message().contains("authentication") || status.message().contains("user name")
@@ -123,4 +131,55 @@ fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+
+    fn error(status: Status) -> EtcdError {
+        EtcdError::from_client("http://e", &etcd_client::Error::GRpcStatus(status))
+    }
+
+    #[test]
+    fn whatever_etcd_says_no_with_is_an_answer() {
+        for code in [
+            Code::Unknown,
+            Code::Internal,
+            Code::DataLoss,
+            Code::ResourceExhausted,
+            Code::InvalidArgument,
+        ] {
+            let error = error(Status::new(code, "etcdserver: corrupt cluster"));
+            assert!(error.is_answer() && !error.is_refusal(), "{code:?}");
+            assert_eq!(
+                error.to_string(),
+                "etcd at http://e rejected the request: corrupt cluster"
+            );
+        }
+    }
+
+    #[test]
+    fn what_another_member_may_do_better_is_no_answer() {
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled] {
+            assert!(!error(Status::new(code, "etcdserver: no leader")).is_answer());
+        }
+    }
+
+    #[test]
+    fn a_login_from_before_users_or_roles_changed_is_neither_answer_nor_refusal() {
+        for (code, message) in [
+            (Code::Unauthenticated, "etcdserver: invalid auth token"),
+            (
+                Code::InvalidArgument,
+                "etcdserver: revision of auth store is old",
+            ),
+            (Code::Unknown, "auth: revision in header is old"),
+        ] {
+            let error = error(Status::new(code, message));
+            assert!(!error.is_answer() && !error.is_refusal(), "{message}");
+        }
+    }
 }

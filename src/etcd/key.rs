@@ -38,7 +38,8 @@ pub enum TakenOver {
 /// Puts the key under a new lease.
 ///
 /// # Errors
-/// [`EtcdError`]; then the put may have happened, under a lease that was pushed to `granted`.
+/// [`EtcdError`]; then the put may have happened, under a lease that was pushed to `granted`, unless
+/// etcd said no: then that lease was given back.
 pub async fn announce(
     connection: &Connection,
     target: &Target,
@@ -46,6 +47,30 @@ pub async fn announce(
     take_over: bool,
     granted: &mut Granted,
 ) -> Result<Announcement, EtcdError> {
+    if !granted.is_empty() {
+        // One of them may hold the key still: it goes after the key was put under the new one.
+        let (_, kv) = read(connection, &target.key).await?;
+        let kept = kv.map(|kv| kv.lease());
+        granted.revoke_all_but(kept, connection).await;
+    }
+    let lease = grant(connection, ttl, granted).await?;
+    let done = put(connection, target, lease, take_over, granted).await;
+    match &done {
+        Ok(Announcement::Put { .. }) => granted.revoke_all_but(Some(lease.id), connection).await,
+        Ok(Announcement::Occupied { .. }) => granted.revoke_all_but(None, connection).await,
+        Err(error) if error.is_answer() => {
+            let _answered = granted.revoke(lease.id, connection).await;
+        }
+        Err(_) => {}
+    }
+    done
+}
+
+async fn grant(
+    connection: &Connection,
+    ttl: Duration,
+    granted: &mut Granted,
+) -> Result<Lease, EtcdError> {
     let mut client = connection.client.clone();
     let sent_at = Instant::now();
     // Choosing the id ourselves lets us recognise the lease even if the answer is lost.
@@ -55,9 +80,21 @@ pub async fn announce(
     let options = LeaseGrantOptions::new().with_id(id);
     let grant = connection
         .call(client.lease_grant(seconds, Some(options)))
-        .await?;
-    let lease = Lease::granted(id, seconds_of(grant.ttl()), sent_at);
+        .await;
+    if grant.as_ref().is_err_and(EtcdError::is_answer) {
+        granted.forget(id);
+    }
+    Ok(Lease::granted(id, seconds_of(grant?.ttl()), sent_at))
+}
 
+async fn put(
+    connection: &Connection,
+    target: &Target,
+    lease: Lease,
+    take_over: bool,
+    granted: &Granted,
+) -> Result<Announcement, EtcdError> {
+    let mut client = connection.client.clone();
     for _ in 0..RACES {
         let (revision, before) = read(connection, &target.key).await?;
         let taken_over = before
@@ -66,21 +103,19 @@ pub async fn announce(
         if let (Some(kv), Some(_), false) = (&before, taken_over, take_over)
             && kv.lease() != 0
         {
-            granted.revoke_all_but(None, connection).await;
             return Ok(Announcement::Occupied { revision });
         }
-        let put = etcd_client::PutOptions::new().with_lease(id);
+        let under_lease = etcd_client::PutOptions::new().with_lease(lease.id);
         let txn = Txn::new()
             .when([unchanged(&target.key, before.as_ref())])
             .and_then([TxnOp::put(
                 target.key.as_str(),
                 target.value.as_str(),
-                Some(put),
+                Some(under_lease),
             )]);
         let answer = connection.call(client.txn(txn)).await?;
         if answer.succeeded() {
             let revision = answer.header().map_or(revision, |header| header.revision());
-            granted.revoke_all_but(Some(id), connection).await;
             return Ok(Announcement::Put {
                 lease,
                 revision,
@@ -88,8 +123,15 @@ pub async fn announce(
             });
         }
     }
-    granted.revoke_all_but(None, connection).await;
-    Err(connection.broken("the key kept changing while we were putting it"))
+    Err(contended(connection))
+}
+
+/// The connection works: another one would not help.
+fn contended(connection: &Connection) -> EtcdError {
+    EtcdError::Rejected {
+        endpoint: connection.endpoint().to_owned(),
+        reason: "the key kept changing".to_owned(),
+    }
 }
 
 /// Deletes the key if `claim` covers it; tells whether it did. No lease of ours is left.
@@ -132,7 +174,7 @@ async fn delete_if_ours(
             return Ok(true);
         }
     }
-    Err(connection.broken("the key kept changing while we were deleting it"))
+    Err(contended(connection))
 }
 
 async fn delete_if(
@@ -177,6 +219,14 @@ impl Granted {
         self.0.push_back(id);
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn forget(&mut self, id: LeaseId) {
+        self.0.retain(|known| *known != id);
+    }
+
     fn contains(&self, id: LeaseId) -> bool {
         self.0.contains(&id)
     }
@@ -184,25 +234,27 @@ impl Granted {
     /// Gives leases back: none of them is kept alive, so a failure only means that it lasts until
     /// its TTL.
     async fn revoke_all_but(&mut self, kept: Option<LeaseId>, connection: &Connection) {
-        let mut client = connection.client.clone();
-        let (keep, give_back) = self.0.iter().partition(|id| kept == Some(**id));
-        self.0 = keep;
-        let give_back: VecDeque<LeaseId> = give_back;
-        for (position, id) in give_back.iter().enumerate() {
-            // A server that has hung up on one is not asked for the others.
-            match connection.call(client.lease_revoke(*id)).await {
-                Ok(_) => {}
-                Err(EtcdError::Timeout { .. }) => {
-                    for id in give_back.iter().skip(position).rev() {
-                        self.0.push_front(*id);
-                    }
-                    break;
-                }
-                Err(error) => {
-                    tracing::debug!(lease = %format_args!("{id:x}"), %error, "lease not revoked")
-                }
+        while let Some(id) = self.0.iter().copied().find(|id| kept != Some(*id)) {
+            // A server that is out of reach is not asked for the others; another may be.
+            if !self.revoke(id, connection).await {
+                return;
             }
         }
+    }
+
+    /// Tells whether the server answered.
+    async fn revoke(&mut self, id: LeaseId, connection: &Connection) -> bool {
+        let mut client = connection.client.clone();
+        match connection.call(client.lease_revoke(id)).await {
+            Ok(_) => {}
+            // It is gone already, or we may not.
+            Err(error) if error.is_answer() => {
+                tracing::debug!(lease = %format_args!("{id:x}"), %error, "lease not revoked");
+            }
+            Err(_) => return false,
+        }
+        self.forget(id);
+        true
     }
 }
 

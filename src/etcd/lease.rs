@@ -39,14 +39,19 @@ impl Lease {
     /// When to renew: a third of the TTL after the last time.
     #[must_use]
     pub fn renew_at(&self) -> Instant {
-        self.renewed_at + self.ttl / 3
+        after(self.renewed_at, self.ttl / 3)
     }
 
     /// From then on it may be gone in etcd.
     #[must_use]
     pub fn expires_at(&self) -> Instant {
-        self.renewed_at + self.ttl
+        after(self.renewed_at, self.ttl)
     }
+}
+
+/// A year stands for any longer wait: adding those to an [`Instant`] could overflow it.
+fn after(start: Instant, wait: Duration) -> Instant {
+    start + wait.min(Duration::from_secs(365 * 24 * 60 * 60))
 }
 
 /// The deadline of one call under a lease of this TTL: late enough for a slow server, early enough
@@ -77,6 +82,13 @@ mod tests {
         lease.renewed(TTL, start + Duration::from_secs(10));
         assert_eq!(lease.renew_at(), start + Duration::from_secs(20));
         assert_eq!(lease.expires_at(), start + Duration::from_secs(40));
+    }
+
+    #[test]
+    fn a_ttl_of_any_length_is_no_fault() {
+        let start = Instant::now();
+        let lease = Lease::granted(7, Duration::MAX, start);
+        assert!(lease.expires_at() >= lease.renew_at());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use etcd_client::{
 };
 use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::connection::{Connection, Connector};
 use super::error::EtcdError;
@@ -27,6 +27,9 @@ const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 /// Short, as being registered again soon after an outage is what the agent is for.
 const RECONNECT_CAP: Duration = Duration::from_secs(1);
 
+/// A connection that lasts so long is a good one: when it breaks, the next is made at once.
+const SETTLED_AFTER: Duration = RECONNECT_CAP;
+
 /// What the registration asks for.
 #[derive(Clone, Copy, Debug)]
 pub enum Request {
@@ -38,7 +41,8 @@ pub enum Request {
 #[derive(Debug)]
 pub enum News {
     Event(Event),
-    /// No endpoint ever let us in: wrong credentials or certificates. The session has ended.
+    /// Etcd never let us in, or never took a write: wrong credentials, certificates or roles. The
+    /// session has ended.
     Refused(EtcdError),
 }
 
@@ -54,6 +58,11 @@ pub struct Session {
     /// Whether etcd's last answer to a request was an error, and that was logged.
     turned_down: bool,
     let_in: bool,
+    /// Whether etcd ever took a write of ours. Until then a refusal is a mistake in how we were
+    /// set up.
+    written: bool,
+    /// What the last announcement took over.
+    taken_over: Option<TakenOver>,
     news: mpsc::Sender<News>,
 }
 
@@ -78,61 +87,83 @@ impl Session {
             outage: Outage::default(),
             turned_down: false,
             let_in: false,
+            written: false,
+            taken_over: None,
             news,
         }
     }
 
-    /// Runs until the other ends are gone, or every endpoint refuses us at the start.
+    /// Runs until the other ends are gone, or etcd refuses us at the start.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        while let Ok(mut link) = self.reach(&mut requests).await {
-            match self.serve(&mut link, &mut requests).await {
+        let mut waiting = None;
+        while let Ok((mut link, first)) = self.reach(waiting, &mut requests).await {
+            match self.serve(&mut link, first, &mut requests).await {
                 Ok(Closed) => return,
                 Err(error) => {
                     self.outage.goes_on(&error);
                     self.connector.rotate();
                 }
             }
+            // An endpoint that takes connections and reads, but nothing else, is not run at.
+            waiting = match link.settles_at {
+                Some(_) => match self.pause(&mut requests).await {
+                    Ok(waiting) => waiting,
+                    Err(Closed) => return,
+                },
+                None => None,
+            };
         }
     }
 
-    /// Tries the endpoints, round after round, until one serves us. A request cuts the wait between
-    /// two rounds short, and is answered with a failure if the next round does not help.
-    async fn reach(&mut self, requests: &mut mpsc::Receiver<Request>) -> Result<Link, Closed> {
-        let mut waiting = None;
+    /// Tries the endpoints, round after round, until one lets us in. A request that is waiting is
+    /// answered with a failure if the round does not help, and else handed back with the link.
+    async fn reach(
+        &mut self,
+        mut waiting: Option<Request>,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<(Link, Option<Request>), Closed> {
         loop {
-            let mut refusals = 0;
+            let mut refusal = None;
             for _ in 0..self.connector.endpoint_count() {
                 match self.open().await {
                     Ok(link) => {
-                        self.welcome(&link).await?;
-                        if let Some(request) = waiting {
-                            // If that breaks the connection, serving will notice.
-                            let _broken = self.perform(&link.connection, request).await?;
-                        }
-                        return Ok(link);
+                        self.let_in = true;
+                        self.tell(link.seen).await?;
+                        self.tell(Event::Connected).await?;
+                        return Ok((link, waiting));
                     }
-                    Err(error) => {
-                        refusals += usize::from(error.is_refusal());
-                        if !self.let_in && refusals == self.connector.endpoint_count() {
-                            let _told = self.news.send(News::Refused(error)).await;
-                            return Err(Closed);
-                        }
-                        self.outage.goes_on(&error);
+                    Err(error) if error.is_refusal() && !self.let_in => {
+                        refusal.get_or_insert(error);
                     }
+                    Err(error) => self.outage.goes_on(&error),
                 }
                 self.connector.rotate();
                 self.expire().await?;
             }
+            if let Some(refusal) = refusal {
+                let _told = self.news.send(News::Refused(refusal)).await;
+                return Err(Closed);
+            }
             if waiting.take().is_some() {
                 self.tell(Event::Failed).await?;
             }
-            let pause = self.backoff.delay();
-            // Losing the other branches loses nothing: `recv` is cancel-safe, the rest are timers.
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = sleep_until_some(self.lease.map(|lease| lease.expires_at())) => self.expire().await?,
-                request = requests.recv() => waiting = Some(request.ok_or(Closed)?),
+            waiting = self.pause(requests).await?;
+        }
+    }
+
+    /// The wait between two rounds. A request cuts it short.
+    async fn pause(
+        &mut self,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<Option<Request>, Closed> {
+        let pause = self.backoff.delay();
+        // Losing the other branches loses nothing: `recv` is cancel-safe, the rest are timers.
+        tokio::select! {
+            () = sleep(pause) => Ok(None),
+            () = sleep_until_some(self.lease.map(|lease| lease.expires_at())) => {
+                self.expire().await.map(|()| None)
             }
+            request = requests.recv() => request.map(Some).ok_or(Closed),
         }
     }
 
@@ -151,27 +182,30 @@ impl Session {
             watch,
             keeper: None,
             seen: Event::Read { revision, holder },
+            settles_at: Some(Instant::now() + SETTLED_AFTER),
         })
     }
 
-    async fn welcome(&mut self, link: &Link) -> Result<(), Closed> {
-        self.let_in = true;
-        self.backoff.reset();
-        self.outage.ends(link.connection.endpoint());
-        self.tell(link.seen).await?;
-        self.tell(Event::Connected).await
-    }
-
-    /// Serves requests over one link until it breaks.
+    /// Serves requests over one link until it breaks, `first` before anything else. Without one
+    /// the lease is renewed at once: etcd shows that it can do more than be read.
     async fn serve(
         &mut self,
         link: &mut Link,
+        first: Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
     ) -> Result<Closed, EtcdError> {
+        let mut served = match first {
+            Some(request) => self.perform(&link.connection, request).await,
+            None => self.keep_alive(link).await,
+        };
         loop {
+            match served {
+                Ok(result) => result?,
+                Err(Closed) => return Ok(Closed),
+            }
             let renewal = self.lease.map(|lease| lease.renew_at());
             // Losing the other branches loses nothing: `recv` and `message` are cancel-safe.
-            let served = tokio::select! {
+            served = tokio::select! {
                 request = requests.recv() => match request {
                     Some(request) => {
                         link.keeper = None;
@@ -185,11 +219,13 @@ impl Session {
                     Err(error) => return Err(link.connection.error(&error)),
                 },
                 () = sleep_until_some(renewal) => self.keep_alive(link).await,
+                () = sleep_until_some(link.settles_at) => {
+                    link.settles_at = None;
+                    self.backoff.reset();
+                    self.outage.ends(link.connection.endpoint());
+                    Ok(Ok(()))
+                }
             };
-            match served {
-                Ok(result) => result?,
-                Err(Closed) => return Ok(Closed),
-            }
         }
     }
 
@@ -218,32 +254,32 @@ impl Session {
     ) -> Result<Result<(), EtcdError>, Closed> {
         let result = match request {
             Request::Announce { take_over } => self.announce(connection, take_over).await,
-            Request::Withdraw(claim) => {
-                // From here on it is not kept alive, whatever comes of the request.
-                self.lease = None;
-                key::withdraw(connection, &self.target, claim, &mut self.granted)
-                    .await
-                    .map(|_deleted| Event::Withdrawn)
-            }
+            Request::Withdraw(claim) => self.withdraw(connection, claim).await,
         };
-        match result {
+        let answer = match result {
             Ok(event) => {
                 if std::mem::take(&mut self.turned_down) {
                     info!("etcd takes our requests again");
                 }
-                self.tell(event).await.map(Ok)
+                event
+            }
+            Err(error) if error.is_refusal() && !self.written => {
+                let _told = self.news.send(News::Refused(error)).await;
+                return Err(Closed);
             }
             Err(error) if error.is_answer() => {
                 if !std::mem::replace(&mut self.turned_down, true) {
                     warn!("{error}; trying again until it is taken");
                 }
-                self.tell(Event::Failed).await.map(Ok)
+                Event::TurnedDown
             }
             Err(error) => {
                 self.tell(Event::Failed).await?;
-                Ok(Err(error))
+                return Ok(Err(error));
             }
-        }
+        };
+        self.outage.ends(connection.endpoint());
+        self.tell(answer).await.map(Ok)
     }
 
     async fn announce(
@@ -252,7 +288,6 @@ impl Session {
         take_over: bool,
     ) -> Result<Event, EtcdError> {
         self.lease = None;
-        let key = &self.target.key;
         let done = key::announce(
             connection,
             &self.target,
@@ -267,16 +302,8 @@ impl Session {
                 revision,
                 taken_over,
             } => {
-                match taken_over {
-                    Some(TakenOver::Foreign) => {
-                        warn!(key, "took over a key that held another value")
-                    }
-                    Some(TakenOver::Ours) => {
-                        info!(key, "took over the key of a previous incarnation")
-                    }
-                    None => {}
-                }
-                info!(key, lease = %format_args!("{:x}", lease.id), "registered");
+                self.written = true;
+                self.log_registered(&lease, taken_over);
                 self.lease = Some(lease);
                 Ok(Event::Announced {
                     lease: lease.id,
@@ -287,7 +314,40 @@ impl Session {
         }
     }
 
-    /// Renews the lease, and tells if etcd does not know it any more.
+    /// A key that somebody overwrites again and again is talked of once.
+    fn log_registered(&mut self, lease: &Lease, taken_over: Option<TakenOver>) {
+        let key = &self.target.key;
+        let lease = format_args!("{:x}", lease.id);
+        let repeated = taken_over.is_some() && taken_over == self.taken_over;
+        self.taken_over = taken_over;
+        if repeated {
+            debug!(key, %lease, "took the key over again");
+            return;
+        }
+        match taken_over {
+            Some(TakenOver::Foreign) => warn!(key, "took over a key that held another value"),
+            Some(TakenOver::Ours) => info!(key, "took over the key of a previous incarnation"),
+            None => {}
+        }
+        info!(key, %lease, "registered");
+    }
+
+    async fn withdraw(
+        &mut self,
+        connection: &Connection,
+        claim: Claim,
+    ) -> Result<Event, EtcdError> {
+        // From here on it is not kept alive, whatever comes of the request.
+        self.lease = None;
+        if key::withdraw(connection, &self.target, claim, &mut self.granted).await? {
+            self.written = true;
+            self.taken_over = None;
+            info!(key = self.target.key, "deregistered");
+        }
+        Ok(Event::Withdrawn)
+    }
+
+    /// Renews the lease, if there is one, and tells if etcd does not know it any more.
     async fn keep_alive(&mut self, link: &mut Link) -> Result<Result<(), EtcdError>, Closed> {
         let Some(mut lease) = self.lease else {
             return Ok(Ok(()));
@@ -297,6 +357,7 @@ impl Session {
             Ok(Some(ttl)) => {
                 lease.renewed(ttl, sent_at);
                 self.lease = Some(lease);
+                self.outage.ends(link.connection.endpoint());
                 Ok(Ok(()))
             }
             Ok(None) => {
@@ -334,6 +395,8 @@ struct Link {
     keeper: Option<(LeaseKeeper, LeaseKeepAliveStream)>,
     /// The key as read when the link was made.
     seen: Event,
+    /// None once it has lasted for [`SETTLED_AFTER`].
+    settles_at: Option<Instant>,
 }
 
 impl Link {

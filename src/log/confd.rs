@@ -11,6 +11,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::output;
+
 /// Writes lines as confd does.
 #[derive(Clone, Debug)]
 pub struct ConfdLines {
@@ -48,6 +50,7 @@ impl ConfdLines {
         tracing_subscriber::fmt()
             .with_env_filter(super::ours(level))
             .with_writer(io::stderr)
+            .log_internal_errors(false)
             .event_format(self.clone())
             .init();
     }
@@ -58,7 +61,7 @@ impl ConfdLines {
             let mut text = String::new();
             // Writing to a String cannot fail.
             let _ = self.start(&mut text, "FATAL");
-            eprintln!("{text}{line}");
+            output::complain(&format!("{text}{line}\n"));
         }
     }
 

@@ -1,11 +1,30 @@
 //! `exec:COMMAND`: run by `/bin/sh`; exit code 0 passes.
 
+use std::io;
 use std::process::Stdio;
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal as Ends, SignalKind, signal};
+use tokio::time::timeout;
 
 use super::Failure;
+use super::last_words::LastWords;
+
+/// For a standard error that somebody outside the group still holds open.
+const LEFTOVER: Duration = Duration::from_millis(100);
+
+/// Variables that are no business of the command: our secrets, and our line to systemd.
+const KEPT_BACK: [&str; 7] = [
+    "REGISTER_USER",
+    "REGISTER_HEADER",
+    "ETCDCTL_USER",
+    "ETCDCTL_PASSWORD",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+];
 
 #[derive(Debug)]
 pub(super) struct ExecProbe {
@@ -23,30 +42,62 @@ impl ExecProbe {
     }
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", &self.command])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(Failure::Spawn)?;
-        let _group = child
-            .id()
-            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
-            .map(Group);
+        // Caught before the command starts, so that its end is not missed.
+        let mut ends = signal(SignalKind::child()).map_err(Failure::Spawn)?;
+        let mut child = self.command().spawn().map_err(Failure::Spawn)?;
+        let mut last_words = LastWords::from(child.stderr.take());
+        let group = Group::led_by(&child).map_err(Failure::Spawn)?;
+        // Either may be lost: both only wait.
+        tokio::select! {
+            ended = group.leader_ended(&mut ends) => ended.map_err(Failure::Spawn)?,
+            never = last_words.read_on() => match never {},
+        }
+        // Not after the leader is reaped, when its number may be somebody else's.
+        drop(group);
+        let _most_of_it = timeout(LEFTOVER, last_words.read()).await;
         let status = child.wait().await.map_err(Failure::Spawn)?;
         if status.success() {
             Ok("the command passed".to_owned())
         } else {
-            Err(Failure::Command(status))
+            Err(Failure::Command(status, last_words.line()))
         }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", &self.command])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true);
+        for name in KEPT_BACK {
+            command.env_remove(name);
+        }
+        command
     }
 }
 
 /// Kills what the command left behind, or the command itself if the attempt was given up.
 struct Group(Pid);
+
+impl Group {
+    fn led_by(child: &Child) -> io::Result<Self> {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let id = id.and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self(id))
+    }
+
+    /// Waits until the leader has ended, and leaves it to be reaped.
+    async fn leader_ended(&self, ends: &mut Ends) -> io::Result<()> {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        while waitid(WaitId::Pid(self.0), look)?.is_none() {
+            ends.recv().await;
+        }
+        Ok(())
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {

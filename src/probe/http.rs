@@ -9,6 +9,8 @@ use reqwest::{Certificate, Client, Method, Request, Response, Url};
 
 use super::status::Statuses;
 use super::{Failure, Spec};
+use crate::address::AddressError;
+use crate::wording::masked;
 
 /// The most of a body that is read.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -16,9 +18,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct HttpProbe {
     client: Client,
-    url: Url,
-    method: Method,
-    headers: HeaderMap,
+    request: Request,
     expect: Statuses,
     body_regex: Option<regex_lite::Regex>,
 }
@@ -27,8 +27,8 @@ impl HttpProbe {
     pub(super) fn new(spec: &Spec) -> Result<Self, Vec<String>> {
         let mut faults = Vec::new();
         let mut take = |fault: String| faults.push(fault);
-        let url = Url::parse(&spec.url)
-            .map_err(|error| take(format!("--check {:?}: {error}", spec.url)))
+        let url = url(&spec.url)
+            .map_err(|reason| take(format!("--check {:?}: {reason}", masked(&spec.url))))
             .ok();
         let method = match spec.method.as_deref() {
             None => Some(Method::GET),
@@ -60,11 +60,11 @@ impl HttpProbe {
             (Some(url), Some(method), Some(expect), Some(headers), Some(client))
                 if faults.is_empty() =>
             {
+                // Turns a user in the URL into a header.
+                let request = client.request(method, url).headers(headers).build();
                 Ok(Self {
+                    request: request.map_err(|error| vec![of_check(spec, &error)])?,
                     client,
-                    url,
-                    method,
-                    headers,
                     expect,
                     body_regex,
                 })
@@ -74,8 +74,8 @@ impl HttpProbe {
     }
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
-        let mut request = Request::new(self.method.clone(), self.url.clone());
-        request.headers_mut().clone_from(&self.headers);
+        let mut request = Request::new(self.request.method().clone(), self.request.url().clone());
+        request.headers_mut().clone_from(self.request.headers());
         let response = self
             .client
             .execute(request)
@@ -121,9 +121,24 @@ fn client(spec: &Spec, https: bool) -> Result<Client, String> {
         // The system's certificates take longer to load than all the rest of the start.
         builder = builder.tls_backend_preconfigured(no_tls()?);
     }
-    builder
-        .build()
-        .map_err(|error| format!("--check {:?}: {}", spec.url, innermost(&error)))
+    builder.build().map_err(|error| of_check(spec, &error))
+}
+
+fn of_check(spec: &Spec, error: &reqwest::Error) -> String {
+    format!("--check {:?}: {}", masked(&spec.url), innermost(error))
+}
+
+fn url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    // The parser passes over surplus slashes, and takes the path's first segment for the host.
+    let rest = text.split_once("://").map_or("", |(_, rest)| rest);
+    if rest.starts_with(['/', '\\']) {
+        return Err("names no host; write http://HOST:PORT/PATH".to_owned());
+    }
+    if url.port() == Some(0) {
+        return Err(AddressError::Port.to_string());
+    }
+    Ok(url)
 }
 
 /// A TLS configuration that trusts nobody, for a client that will not use TLS.
@@ -158,8 +173,11 @@ fn headers(spec: &Spec) -> Result<HeaderMap, String> {
         headers.append(name, value);
     }
     if let Some(host) = &spec.host {
-        let value =
-            HeaderValue::from_str(host).map_err(|_| format!("--host {host:?}: is no host name"))?;
+        let unfit = |c: char| c.is_whitespace() || "/?#@".contains(c);
+        let value = HeaderValue::from_str(host)
+            .ok()
+            .filter(|_| !host.is_empty() && !host.contains(unfit))
+            .ok_or_else(|| format!("--host {host:?}: is no host name"))?;
         headers.insert(HOST, value);
     }
     Ok(headers)

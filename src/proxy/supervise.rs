@@ -61,6 +61,10 @@ impl Supervisor {
         let child = Command::new(program)
             .args(arguments)
             .process_group(0)
+            // It must not speak to systemd in our name.
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
             .spawn()
             .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
         info!(pid = child.id(), "started {program}");

@@ -1,6 +1,4 @@
-//! The registration as a table, as stories, and under random events.
-
-use proptest::prelude::*;
+//! The registration as a table and as stories; under random events in [`random`].
 
 use super::*;
 
@@ -11,6 +9,12 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 fn registration() -> Registration {
     Registration::new(DRAIN, GRACE, 1)
+}
+
+fn stopping(drain: Duration, stop_timeout: Duration, now: Instant) -> Registration {
+    let mut registration = Registration::new(drain, stop_timeout, 1);
+    after(&mut registration, now, &[UP, ANNOUNCED, Event::Shutdown]);
+    registration
 }
 
 /// Feeds the events in at one instant and returns the last one's actions.
@@ -48,46 +52,54 @@ fn the_next_request_follows_from_what_is_wanted_and_what_is_known() {
         held: None,
     };
     let by_lease = Some(Action::Withdraw(Claim::Lease(LEASE)));
-    let announce = Some(Action::Announce { take_over: false });
-    let sweep = Some(Action::Withdraw(Claim::Granted));
-    // key, wanted: none, up, down, stopping
-    let table = [
-        (Key::Unknown, [None, announce, sweep, sweep]),
-        (Key::Absent, [None, announce, None, None]),
-        (present, [None, None, by_lease, by_lease]),
-        (held, [None, by_lease, by_lease, by_lease]),
-        (displaced, [None, None, None, None]),
-    ];
-    let now = Instant::now();
-    for (key, expected) in table {
-        let wishes = [
-            None,
-            Some(Verdict::Up),
-            Some(Verdict::Down),
-            Some(Verdict::Up),
+    for announced_before in [false, true] {
+        let announce = Some(Action::Announce {
+            take_over: !announced_before,
+        });
+        let sweep = Some(Action::Withdraw(match announced_before {
+            false => Claim::Value,
+            true => Claim::Granted,
+        }));
+        // key, wanted: none, up, down, stopping
+        let table = [
+            (Key::Unknown, [None, announce, sweep, sweep]),
+            (Key::Absent, [None, announce, None, None]),
+            (present, [None, None, by_lease, by_lease]),
+            (held, [None, by_lease, by_lease, by_lease]),
+            (displaced, [None, None, None, None]),
         ];
-        for (column, (wanted, expected)) in wishes.into_iter().zip(expected).enumerate() {
-            for in_flight in [false, true] {
-                let mut registration = registration();
-                registration.wanted = wanted;
-                registration.key = key;
-                registration.announced_before = true;
-                registration.in_flight = in_flight;
-                if column == 3 {
-                    registration.phase = Phase::Withdrawing {
-                        by: now + GRACE,
-                        drain: false,
-                    };
-                }
-                let expected = if in_flight { None } else { expected };
+        for (key, expected) in table {
+            for (column, expected) in expected.into_iter().enumerate() {
+                let mut registration = at(key, announced_before, column);
                 assert_eq!(
                     registration.next_request(),
                     expected,
-                    "{key:?} column {column}"
+                    "{key:?}, column {column}, announced before: {announced_before}"
                 );
+                registration.in_flight = true;
+                assert_eq!(registration.next_request(), None, "one at a time");
             }
         }
     }
+}
+
+/// In the state of one field of the table.
+fn at(key: Key, announced_before: bool, column: usize) -> Registration {
+    let mut registration = registration();
+    registration.key = key;
+    registration.announced_before = announced_before;
+    registration.wanted = match column {
+        0 => None,
+        1 | 3 => Some(Verdict::Up),
+        _ => Some(Verdict::Down),
+    };
+    if column == 3 {
+        registration.phase = Phase::Withdrawing {
+            by: Instant::now() + GRACE,
+            drain: false,
+        };
+    }
+    registration
 }
 
 #[test]
@@ -139,6 +151,20 @@ fn a_failed_request_is_retried_after_a_delay_or_on_connecting() {
 }
 
 #[test]
+fn a_request_that_etcd_turned_down_is_retried_after_a_delay_however_often_it_is_connected_to() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, Event::TurnedDown]);
+    let retry = registration.deadline().expect("a retry");
+    assert_eq!(registration.on(Event::Connected, now), []);
+    assert_eq!(registration.deadline(), Some(retry));
+    assert_eq!(
+        registration.on(Event::DeadlineReached, retry),
+        [Action::Announce { take_over: true }]
+    );
+}
+
+#[test]
 fn the_latest_verdict_is_applied_when_the_answer_comes() {
     let now = Instant::now();
     let mut registration = registration();
@@ -168,6 +194,41 @@ fn a_key_overwritten_without_a_lease_would_never_go_and_is_put_again() {
     assert_eq!(
         registration.on(changed(11, Holder::NoLease), now),
         [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn a_key_that_is_lost_again_and_again_is_put_back_later_and_later_until_calm_returns() {
+    let mut now = Instant::now();
+    let mut registration = registration();
+    let announced = |revision| Event::Announced {
+        lease: LEASE,
+        revision,
+    };
+    after(&mut registration, now, &[UP, announced(1)]);
+    let announce = [Action::Announce { take_over: false }];
+    assert_eq!(
+        registration.on(changed(2, Holder::NoLease), now),
+        announce,
+        "the first time at once"
+    );
+    let mut waits = Vec::new();
+    for loss in 1..9 {
+        registration.on(announced(2 * loss + 1), now);
+        let again = registration.on(changed(2 * loss + 2, Holder::NoLease), now);
+        assert_eq!(again, [], "loss {loss}");
+        let retry = registration.deadline().expect("a retry");
+        waits.push(retry - now);
+        now = retry;
+        assert_eq!(registration.on(Event::DeadlineReached, now), announce);
+    }
+    assert!(waits[0] <= RETRY_FIRST, "{waits:?}");
+    assert!(waits[7] >= RETRY_CAP / 2, "{waits:?}");
+
+    registration.on(announced(19), now);
+    assert_eq!(
+        registration.on(changed(20, Holder::Nobody), now + CALM),
+        announce
     );
 }
 
@@ -238,6 +299,44 @@ fn a_fresh_read_counts_even_if_etcd_was_wiped_and_its_revisions_start_over() {
 }
 
 #[test]
+fn a_key_found_free_while_our_own_lease_is_being_given_back_is_put_again() {
+    let now = Instant::now();
+    let mut registration = registration();
+    assert_eq!(
+        after(
+            &mut registration,
+            now,
+            &[UP, ANNOUNCED, changed(11, Holder::Lease(FOREIGN))]
+        ),
+        [Action::Withdraw(Claim::Lease(LEASE))]
+    );
+    let free = Event::Read {
+        revision: 12,
+        holder: Holder::Nobody,
+    };
+    assert_eq!(
+        after(
+            &mut registration,
+            now,
+            &[free, Event::Connected, Event::Withdrawn]
+        ),
+        [Action::Announce { take_over: false }]
+    );
+}
+
+#[test]
+fn a_read_from_before_the_announcement_was_carried_out_does_not_outdo_it() {
+    let now = Instant::now();
+    let mut registration = registration();
+    let taken = Event::Read {
+        revision: 9,
+        holder: Holder::Lease(FOREIGN),
+    };
+    after(&mut registration, now, &[UP, taken, ANNOUNCED]);
+    assert_eq!(registration.status(), Status::Registered);
+}
+
+#[test]
 fn shutdown_withdraws_drains_and_exits() {
     let now = Instant::now();
     let mut registration = registration();
@@ -280,6 +379,52 @@ fn shutdown_gives_up_when_the_grace_ends_and_a_second_one_does_not_extend_it() {
 }
 
 #[test]
+fn a_grace_or_a_drain_of_any_length_is_no_fault() {
+    let now = Instant::now();
+    let mut registration = stopping(Duration::MAX, Duration::MAX, now);
+    assert_eq!(registration.on(Event::Withdrawn, now), []);
+    let until = registration.deadline().expect("the end of the drain");
+    assert_eq!(
+        registration.on(Event::DeadlineReached, until),
+        [Action::Exit(Outcome::Clean)]
+    );
+}
+
+#[test]
+fn shutdown_before_anything_was_put_tries_once_to_sweep_away_a_previous_incarnations_key() {
+    let now = Instant::now();
+    for before in [&[][..], &[DOWN], &[DOWN, Event::Failed]] {
+        let mut registration = registration();
+        after(&mut registration, now, before);
+        let swept = after(&mut registration, now, &[Event::Shutdown]);
+        if before != [DOWN] {
+            assert_eq!(swept, [Action::Withdraw(Claim::Value)], "{before:?}");
+        }
+        assert_eq!(
+            registration.on(Event::Failed, now),
+            [Action::Exit(Outcome::Clean)],
+            "{before:?}"
+        );
+    }
+}
+
+#[test]
+fn shutdown_waits_for_a_first_announcement_whose_answer_was_lost() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, Event::Failed]);
+    assert_eq!(
+        registration.on(Event::Shutdown, now),
+        [Action::Withdraw(Claim::Value)]
+    );
+    assert_eq!(registration.on(Event::Failed, now), []);
+    assert_eq!(
+        registration.on(Event::DeadlineReached, now + GRACE),
+        [Action::Exit(Outcome::LeftToTtl)]
+    );
+}
+
+#[test]
 fn shutdown_cuts_a_back_off_short() {
     let now = Instant::now();
     let mut registration = registration();
@@ -299,254 +444,4 @@ fn shutdown_cuts_a_back_off_short() {
     );
 }
 
-/// What an etcd that loses answers, with another writer on the key, would tell.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Verdict(bool),
-    /// The request under way is carried out; its answer may get lost.
-    Answer {
-        lost: bool,
-    },
-    /// The request under way never gets there.
-    Fail,
-    LeaseLost,
-    ForeignPut,
-    ForeignGone,
-    DeletedByHand,
-    Reconnect,
-    Wait(u64),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        3 => any::<bool>().prop_map(Step::Verdict),
-        6 => any::<bool>().prop_map(|lost| Step::Answer { lost }),
-        1 => Just(Step::Fail),
-        1 => Just(Step::LeaseLost),
-        1 => Just(Step::ForeignPut),
-        1 => Just(Step::ForeignGone),
-        1 => Just(Step::DeletedByHand),
-        1 => Just(Step::Reconnect),
-        2 => (0_u64..6_000).prop_map(Step::Wait),
-    ]
-}
-
-/// A model of etcd as far as one key goes, wired to a registration.
-struct World {
-    registration: Registration,
-    now: Instant,
-    revision: Revision,
-    holder: Holder,
-    next_lease: LeaseId,
-    ours: Vec<LeaseId>,
-    request: Option<Action>,
-    exit: Option<Outcome>,
-    up: bool,
-    stopping: bool,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            registration: registration(),
-            now: Instant::now(),
-            revision: 1,
-            holder: Holder::Nobody,
-            next_lease: 1_000,
-            ours: Vec::new(),
-            request: None,
-            exit: None,
-            up: false,
-            stopping: false,
-        }
-    }
-
-    fn tell(&mut self, event: Event) {
-        if self.exit.is_some() {
-            return;
-        }
-        for action in self.registration.on(event, self.now) {
-            match action {
-                Action::Announce { .. } | Action::Withdraw(_) => {
-                    assert!(self.request.is_none(), "two requests at once");
-                    assert!(self.exit.is_none(), "a request after the end");
-                    if let Action::Announce { .. } = action {
-                        assert!(
-                            self.up && !self.stopping,
-                            "announced while unhealthy or stopping"
-                        );
-                    }
-                    if let Action::Withdraw(Claim::Lease(lease)) = action {
-                        assert!(self.ours.contains(&lease), "a foreign lease was claimed");
-                    }
-                    self.request = Some(action);
-                }
-                Action::Ready => {}
-                Action::Exit(outcome) => self.exit = Some(outcome),
-            }
-        }
-    }
-
-    fn set(&mut self, holder: Holder) {
-        if self.holder != holder {
-            self.revision += 1;
-            self.holder = holder;
-            self.tell(Event::Changed {
-                revision: self.revision,
-                holder,
-            });
-        }
-    }
-
-    fn is_ours(&self) -> bool {
-        matches!(self.holder, Holder::Lease(lease) if self.ours.contains(&lease))
-    }
-
-    fn answer(&mut self, lost: bool) {
-        let Some(request) = self.request.take() else {
-            return;
-        };
-        let answer = match request {
-            Action::Announce { take_over } => {
-                let foreign = matches!(self.holder, Holder::Lease(_)) && !self.is_ours();
-                if foreign && !take_over {
-                    Event::Occupied {
-                        revision: self.revision,
-                    }
-                } else {
-                    self.next_lease += 1;
-                    let lease = self.next_lease;
-                    self.ours.push(lease);
-                    self.revision += 1;
-                    self.holder = Holder::Lease(lease);
-                    Event::Announced {
-                        lease,
-                        revision: self.revision,
-                    }
-                }
-            }
-            Action::Withdraw(_) => {
-                if self.is_ours() {
-                    self.revision += 1;
-                    self.holder = Holder::Nobody;
-                }
-                Event::Withdrawn
-            }
-            Action::Ready | Action::Exit(_) => unreachable!("not requests"),
-        };
-        self.tell(if lost { Event::Failed } else { answer });
-    }
-
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Verdict(up) => {
-                self.up = up;
-                let verdict = if up { Verdict::Up } else { Verdict::Down };
-                self.tell(Event::Verdict(verdict));
-            }
-            Step::Answer { lost } => self.answer(lost),
-            Step::Fail => {
-                if self.request.take().is_some() {
-                    self.tell(Event::Failed);
-                }
-            }
-            Step::LeaseLost => {
-                if let Some(&lease) = self.ours.last() {
-                    if self.is_ours() {
-                        self.set(Holder::Nobody);
-                    }
-                    self.tell(Event::LeaseLost { lease });
-                }
-            }
-            Step::ForeignPut => self.set(Holder::Lease(FOREIGN)),
-            Step::ForeignGone => {
-                if self.holder == Holder::Lease(FOREIGN) {
-                    self.set(Holder::Nobody);
-                }
-            }
-            Step::DeletedByHand => self.set(Holder::Nobody),
-            Step::Reconnect => {
-                if self.request.is_none() {
-                    self.tell(Event::Read {
-                        revision: self.revision,
-                        holder: self.holder,
-                    });
-                    self.tell(Event::Connected);
-                }
-            }
-            Step::Wait(millis) => {
-                self.now += Duration::from_millis(millis);
-                if self
-                    .registration
-                    .deadline()
-                    .is_some_and(|deadline| deadline <= self.now)
-                {
-                    self.tell(Event::DeadlineReached);
-                }
-            }
-        }
-    }
-
-    /// Etcd is well again and nobody disturbs.
-    fn settle(&mut self) {
-        for _ in 0..50 {
-            self.take(Step::Answer { lost: false });
-            self.take(Step::Wait(6_000));
-        }
-    }
-}
-
-proptest! {
-    #[test]
-    fn once_etcd_answers_the_key_is_there_exactly_if_the_backend_is_up(
-        steps in prop::collection::vec(step(), 0..80)
-    ) {
-        let mut world = World::new();
-        for step in steps {
-            world.take(step);
-        }
-        world.take(Step::ForeignGone);
-        world.take(Step::Reconnect);
-        world.settle();
-        prop_assert_eq!(world.is_ours(), world.up);
-    }
-
-    #[test]
-    fn a_foreign_live_key_is_not_fought_over(steps in prop::collection::vec(step(), 0..80)) {
-        let mut world = World::new();
-        world.take(Step::Verdict(true));
-        world.settle();
-        for step in steps {
-            world.take(step);
-        }
-        world.take(Step::ForeignPut);
-        world.take(Step::Reconnect);
-        world.settle();
-        prop_assert_eq!(world.holder, Holder::Lease(FOREIGN));
-    }
-
-    #[test]
-    fn shutdown_always_ends_within_grace_and_drain(
-        before in prop::collection::vec(step(), 0..40),
-        during in prop::collection::vec(step(), 0..40),
-    ) {
-        let mut world = World::new();
-        for step in before {
-            world.take(step);
-        }
-        world.stopping = true;
-        world.tell(Event::Shutdown);
-        let stopped_at = world.now;
-        for step in during {
-            world.take(step);
-        }
-        world.now = world.now.max(stopped_at + GRACE);
-        world.tell(Event::DeadlineReached);
-        world.now += DRAIN;
-        world.tell(Event::DeadlineReached);
-        prop_assert!(world.exit.is_some());
-        if world.exit == Some(Outcome::Clean) {
-            prop_assert!(!world.is_ours());
-        }
-    }
-}
+mod random;

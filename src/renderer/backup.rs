@@ -15,7 +15,7 @@ use crate::lock;
 use crate::permissions::Permissions;
 use crate::stage::Stage;
 use crate::swap;
-use crate::target::Target;
+use crate::target::{Target, refuse_planted};
 
 /// What to put back.
 #[derive(Debug)]
@@ -89,6 +89,7 @@ impl Backup {
                 .open(&path);
             match opened {
                 Ok(lock) => {
+                    refuse_planted(&lock.metadata()?, target.dir())?;
                     lock::take_over(&lock)?;
                     return Ok(Some(Self {
                         path,

@@ -95,6 +95,10 @@ impl Running {
             .stdout(writer.try_clone()?)
             .stderr(writer)
             .process_group(0)
+            // It must not speak to systemd in our name.
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
+            .env_remove("WATCHDOG_PID")
             .spawn()?;
         let group = Pid::from_child(&child);
         let ended = pidfd_open(group, PidfdFlags::empty()).or_else(|error| {

@@ -7,6 +7,7 @@ use std::path::Path;
 use md5::{Digest, Md5};
 
 use crate::error::FileError;
+use crate::options::Dialect;
 use crate::permissions::{Permissions, mode_text};
 use crate::target::Target;
 
@@ -33,8 +34,14 @@ pub(crate) fn read(target: &Target) -> Result<Option<(Vec<u8>, Permissions)>, Fi
     }
 }
 
-/// A line for each difference, in confd's words and order.
-pub(crate) fn differences(dest: &Path, current: &Contents, wanted: &Contents) -> Vec<String> {
+/// A line for each difference, in confd's words and order. Only confd's dialect has one for the
+/// contents: their digests cost as much as rendering them, and tell a person nothing.
+pub(crate) fn differences(
+    dest: &Path,
+    current: &Contents,
+    wanted: &Contents,
+    dialect: Dialect,
+) -> Vec<String> {
     let dest = dest.display();
     let (now, then) = (current.permissions, wanted.permissions);
     let mut lines = Vec::new();
@@ -48,7 +55,7 @@ pub(crate) fn differences(dest: &Path, current: &Contents, wanted: &Contents) ->
         let (now, then) = (mode_text(now.mode), mode_text(then.mode));
         lines.push(format!("{dest} has mode {now} should be {then}"));
     }
-    if current.bytes != wanted.bytes {
+    if dialect == Dialect::Confd && current.bytes != wanted.bytes {
         let (now, then) = (md5sum(current.bytes), md5sum(wanted.bytes));
         lines.push(format!("{dest} has md5sum {now} should be {then}"));
     }
@@ -80,7 +87,7 @@ mod tests {
     fn what_is_equal_does_not_differ() {
         let dest = Path::new("/etc/app.conf");
         let file = contents(b"old\n", ROOTS);
-        assert_eq!(differences(dest, &file, &file), [""; 0]);
+        assert_eq!(differences(dest, &file, &file, Dialect::Confd), [""; 0]);
     }
 
     #[test]
@@ -94,7 +101,8 @@ mod tests {
             differences(
                 Path::new("/etc/app.conf"),
                 &contents(b"old\n", theirs),
-                &contents(b"", ROOTS)
+                &contents(b"", ROOTS),
+                Dialect::Confd
             ),
             [
                 "/etc/app.conf has UID 33 should be 0",

@@ -1,6 +1,76 @@
 //! From keys and values to a configuration file on disk, as confd does it.
 //!
-//! The crate knows nothing of where the keys come from.
+//! A [`Resource`](resource::Resource) says which template makes which file from which keys; a
+//! [`Snapshot`](snapshot::Snapshot) holds the keys and their values; a [`Syncer`](sync::Syncer)
+//! brings the files in step with it. Templates are Go's `text/template`, and [`template`] is of use
+//! without the rest. The crate knows nothing of where the keys come from, and blocks while commands
+//! run.
+//!
+//! What a sync promises:
+//!
+//! - A file is replaced as a whole or not at all, and keeps its mode unless the resource has one.
+//! - A reload only sees files that have passed their checks; when one fails, the previous file is
+//!   back. That holds also when the process is killed: the next sync puts it back.
+//! - A reload that failed is owed, on disk, until it succeeds.
+//! - Every command has a time limit. What it leaves running in the background is not waited for.
+//!
+//! # Example
+//!
+//! ```
+//! use std::fs;
+//!
+//! use renderer::resource::Resource;
+//! use renderer::snapshot::Snapshot;
+//! use renderer::sync::{Synced, Syncer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! fs::create_dir(dir.path().join("templates"))?;
+//! fs::write(
+//!     dir.path().join("templates/upstream.tmpl"),
+//!     "upstream apache {\n{{range getvs \"/apache/*\"}}  server {{.}};\n{{end}}}\n",
+//! )?;
+//! let file = dir.path().join("upstream.toml");
+//! let dest = dir.path().join("upstream.conf");
+//! fs::write(
+//!     &file,
+//!     format!(
+//!         r#"
+//!         [template]
+//!         src = "upstream.tmpl"
+//!         dest = {dest:?}
+//!         prefix = "/services"
+//!         keys = ["/apache"]
+//!         check_cmd = "grep -q server {{{{.src}}}}"
+//!         "#
+//!     ),
+//! )?;
+//! let resource = Resource::load(&file, dir.path())?;
+//!
+//! let mut snapshot = Snapshot::default();
+//! snapshot.put("/services/apache/1".into(), "10.0.0.5:7777".into());
+//!
+//! let mut syncer = Syncer::default();
+//! for expected in [Synced::Updated, Synced::InStep] {
+//!     for outcome in syncer.sync(&[&resource], &snapshot, None) {
+//!         assert_eq!(outcome.result?, expected);
+//!     }
+//! }
+//! assert_eq!(
+//!     fs::read_to_string(&dest)?,
+//!     "upstream apache {\n  server 10.0.0.5:7777;\n}\n"
+//! );
+//!
+//! // Without servers the file does not pass its check, and the last good one stays.
+//! snapshot.delete(b"/services/apache/1");
+//! for outcome in syncer.sync(&[&resource], &snapshot, None) {
+//!     let error = outcome.result.unwrap_err();
+//!     assert_eq!(error.to_string(), "Config check failed: exit status 1");
+//! }
+//! assert!(fs::read_to_string(&dest)?.contains("10.0.0.5:7777"));
+//! # Ok(())
+//! # }
+//! ```
 
 #![warn(missing_docs)]
 

@@ -26,7 +26,11 @@ impl Owed {
     }
 
     pub(crate) fn is_recorded(&self) -> Result<bool, FileError> {
-        fs::exists(&self.0).map_err(FileError::new("find", &self.0))
+        match fs::symlink_metadata(&self.0) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(FileError::new("find", &self.0)(error)),
+        }
     }
 
     /// Not synced: after a power cut the daemon starts with the file as it is.
@@ -35,7 +39,10 @@ impl Owed {
             if let Some(dir) = self.0.parent() {
                 fs::create_dir_all(dir)?;
             }
-            File::create(&self.0).map(drop)
+            match File::create_new(&self.0) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                Ok(_) | Err(_) => Ok(()),
+            }
         };
         create().map_err(FileError::new("write", &self.0))
     }

@@ -31,21 +31,26 @@ pub(crate) fn put_back(target: &Target, dest: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Removes staged files that nobody works on any more.
-pub(crate) fn sweep(target: &Target) {
+/// Removes staged files that nobody works on any more. Whether none is left.
+pub(crate) fn sweep(target: &Target) -> bool {
     let Ok(entries) = fs::read_dir(target.dir()) else {
-        return;
+        return false;
     };
+    let mut clean = true;
     for entry in entries.flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         if is_file && target.is_stage(&entry.file_name()) {
             let path = entry.path();
             match remove_if_left(&path) {
                 Ok(()) => debug!("Removed {}, left by a killed process", path.display()),
-                Err(error) => debug!("Left {} alone: {error}", path.display()),
+                Err(error) => {
+                    debug!("Left {} alone: {error}", path.display());
+                    clean = false;
+                }
             }
         }
     }
+    clean
 }
 
 fn remove_if_left(path: &Path) -> io::Result<()> {

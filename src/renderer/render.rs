@@ -3,10 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tracing::{debug, warn};
 
@@ -59,18 +57,9 @@ pub(crate) struct Renderer {
 
 #[derive(Debug)]
 struct Parsed {
-    stamp: Stamp,
+    text: Vec<u8>,
     delims: Delims,
     template: Arc<Template>,
-}
-
-/// Tells whether a file is still the one that was read.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: Option<SystemTime>,
 }
 
 impl Renderer {
@@ -121,35 +110,22 @@ impl Renderer {
                 cause: Arc::new(error),
             },
         };
-        let stamp = Stamp::of(path).map_err(read_error)?;
+        let text = fs::read(path).map_err(read_error)?;
         debug!("Compiling source template {}", path.display());
         if let Some(parsed) = self.templates.get(path)
-            && parsed.stamp == stamp
+            && parsed.text == text
             && parsed.delims == *delims
         {
             return Ok(Arc::clone(&parsed.template));
         }
-        let text = fs::read(path).map_err(read_error)?;
-        let template = Arc::new(parse(path, text, delims)?);
+        let template = Arc::new(parse(path, text.clone(), delims)?);
         let parsed = Parsed {
-            stamp,
+            text,
             delims: delims.clone(),
             template: Arc::clone(&template),
         };
         self.templates.insert(path.to_owned(), parsed);
         Ok(template)
-    }
-}
-
-impl Stamp {
-    fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        Ok(Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            length: metadata.len(),
-            modified: metadata.modified().ok(),
-        })
     }
 }
 
@@ -160,4 +136,29 @@ pub(crate) fn parse(path: &Path, text: Vec<u8>, delims: &Delims) -> Result<Templ
         path: path.to_owned(),
         reason: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn an_edited_template_is_seen_even_if_its_length_and_time_are_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("templates")).unwrap();
+        let toml = dir.path().join("a.toml");
+        fs::write(&toml, "[template]\nsrc = \"a\"\ndest = \"/no/such/a\"\n").unwrap();
+        let resource = Resource::load(&toml, dir.path()).unwrap();
+        let mut renderer = Renderer::default();
+        let time = fs::metadata(&toml).unwrap().modified().unwrap();
+        for text in ["one", "two"] {
+            fs::write(&resource.src, text).unwrap();
+            let file = File::options().write(true).open(&resource.src).unwrap();
+            file.set_modified(time).unwrap();
+            let rendered = renderer.render(&resource, "/", &Snapshot::default());
+            assert_eq!(rendered.unwrap(), text.as_bytes());
+        }
+    }
 }

@@ -70,9 +70,10 @@ fn write_into(from: &Path, to: &Path) -> io::Result<()> {
     if (source.dev(), source.ino()) == (target.dev(), target.ino()) {
         return Ok(());
     }
+    // Nobody gets to see contents that the permissions do not let him.
     file.set_len(0)?;
-    file.write_all(&contents)?;
     Permissions::of(&source).give(&file)?;
+    file.write_all(&contents)?;
     file.sync_all()
 }
 

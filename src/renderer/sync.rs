@@ -7,16 +7,18 @@ mod member;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use tracing::info;
+use tracing::{debug, info};
 
 use crate::cancel::Cancel;
 use crate::command::CommandError;
 use crate::error::FileError;
 use crate::options::Options;
 use crate::permissions::UnknownOwner;
+use crate::recover;
 use crate::render::{RenderError, Renderer};
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
+use crate::target::Target;
 use crate::wording;
 use carry_out::Group;
 use member::Member;
@@ -65,7 +67,7 @@ pub enum SyncError {
     /// The new file is in place, and the reload is tried again at the next sync.
     #[error("{0}")]
     Reload(CommandError),
-    /// We were told to stop before it was its turn.
+    /// We were told to stop. What was not checked to the end is as it was.
     #[error("given up: stopping")]
     Cancelled,
 }
@@ -98,6 +100,18 @@ impl Syncer {
         self.options.hold_reloads = hold;
     }
 
+    /// Puts back what a killed process had replaced and not checked. A sync does it as well: this is
+    /// for who cannot sync yet.
+    pub fn recover(&self, resources: &[Resource]) {
+        for resource in resources {
+            let put_back = Target::of(&resource.dest)
+                .and_then(|target| recover::put_back(&target, &resource.dest));
+            if let Err(error) = put_back {
+                debug!("{error}");
+            }
+        }
+    }
+
     /// Brings `batch` in step with `snapshot`; an outcome for each, in the same order. Those with
     /// the same reload share one: all are checked, all swapped in, and reloaded once.
     ///
@@ -110,12 +124,7 @@ impl Syncer {
     ) -> Vec<Outcome> {
         let mut outcomes = BTreeMap::new();
         for group in groups(batch) {
-            if cancel.is_some_and(Cancel::is_cancelled) {
-                let cancelled = |&number| (number, Outcome::of(SyncError::Cancelled));
-                outcomes.extend(group.keys().map(cancelled));
-            } else {
-                outcomes.extend(self.sync_group(&group, snapshot, cancel));
-            }
+            outcomes.extend(self.sync_group(&group, snapshot, cancel));
         }
         outcomes.into_values().collect()
     }
@@ -149,6 +158,14 @@ impl Syncer {
         outcomes
     }
 
+    /// Once for each file, and again while others work on it.
+    fn sweep(&mut self, target: &Target) {
+        let wanted = !self.options.keep_stage_file && !self.swept.contains(target.path());
+        if wanted && recover::sweep(target) {
+            self.swept.insert(target.path().to_owned());
+        }
+    }
+
     /// Logs a success; the failures are the caller's to tell.
     fn note(&mut self, member: &Member, outcome: &Outcome) {
         let dest = member.dest();
@@ -174,16 +191,6 @@ impl Outcome {
         Self {
             result: Err(error),
             reload_owed: false,
-        }
-    }
-}
-
-impl SyncError {
-    fn is_cancelled(&self) -> bool {
-        match self {
-            Self::Cancelled => true,
-            Self::Check(error) | Self::Reload(error) => matches!(error, CommandError::Cancelled),
-            Self::Render(_) | Self::Owner(_) | Self::File(_) | Self::CheckText(_) => false,
         }
     }
 }

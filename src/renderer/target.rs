@@ -1,9 +1,13 @@
 //! Where a file really is, and how the files are called that lie beside it for a while.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use crate::error::FileError;
 
@@ -12,6 +16,9 @@ const MAX_LINKS: usize = 40;
 
 /// Go's `TempFile` appends nine digits, newer ones up to ten.
 const STAGE_DIGITS: std::ops::RangeInclusive<usize> = 9..=10;
+
+/// Of a directory in which all may create files, and remove only their own.
+const SHARED: u32 = 0o1002;
 
 /// The file that is replaced: `dest`, or what it links to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +41,10 @@ impl Target {
                 Some(_) | None => PathBuf::from("."),
             };
             match fs::read_link(&path) {
-                Ok(link) => path = dir.join(link),
+                Ok(link) => {
+                    refuse_planted(&fs::symlink_metadata(&path)?, &dir)?;
+                    path = dir.join(link);
+                }
                 Err(error) if is_no_link(&error) => {
                     let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
                     let name = name.to_owned();
@@ -43,7 +53,7 @@ impl Target {
                 Err(error) => return Err(error),
             }
         }
-        Err(rustix::io::Errno::LOOP.into())
+        Err(Errno::LOOP.into())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -90,6 +100,17 @@ impl Target {
         name.push(suffix);
         self.dir.join(name)
     }
+}
+
+/// Refuses what somebody else has put into a directory that all may write to, such as `/tmp`. Linux
+/// follows no such links either.
+pub(crate) fn refuse_planted(entry: &Metadata, dir: &Path) -> io::Result<()> {
+    let dir = fs::metadata(dir)?;
+    let is_shared = dir.mode() & SHARED == SHARED;
+    if is_shared && ![geteuid().as_raw(), dir.uid()].contains(&entry.uid()) {
+        return Err(Errno::ACCESS.into());
+    }
+    Ok(())
 }
 
 fn is_no_link(error: &io::Error) -> bool {

@@ -1,12 +1,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::harness::running::outcome;
-use crate::harness::{Etcd, Nginx, Running, SOON, own_address, register};
+use crate::harness::{Etcd, Nginx, Running, SOON, Wire, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 fn etcd_with_users() -> Etcd {
@@ -92,6 +93,81 @@ fn a_role_that_does_not_cover_the_key_exits_3() {
         complaint.ends_with("refused: permission denied\n"),
         "{complaint}"
     );
+}
+
+/// As user `web`, whose role was made to allow no more than reading `/services/web/`.
+fn allow_reading_only(etcd: &Etcd) {
+    let permission = ["--prefix=true", "read", "/services/web/"];
+    let grant = [&["role", "grant-permission", "web"][..], &permission].concat();
+    etcd.ctl(&[
+        "role",
+        "revoke-permission",
+        "web",
+        "--prefix",
+        "/services/web/",
+    ]);
+    etcd.ctl(&grant);
+}
+
+#[test]
+fn a_role_that_may_read_but_not_write_exits_3_and_leaves_no_lease() {
+    let (etcd, backend) = (etcd_with_users(), Nginx::start());
+    allow_reading_only(&etcd);
+    let mut agent = Running::agent(&etcd, &backend, &["--user", "web:sesame"]);
+    assert_eq!(agent.wait_for_exit(SOON), 3);
+    let log = agent.log();
+    assert!(log.ends_with("refused: permission denied\n"), "{log}");
+    assert_eq!(etcd.lease_count(), 0);
+}
+
+#[test]
+fn a_role_that_loses_its_right_to_write_does_not_pile_leases_up() {
+    let (etcd, backend) = (etcd_with_users(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &["--user", "web:sesame"]);
+    etcd.wait_for(&backend.key(), SOON);
+    allow_reading_only(&etcd);
+    etcd.ctl(&["del", &backend.key()]);
+    agent.wait_for_log("permission denied; trying again", SOON);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        let leases = etcd.lease_count();
+        assert!(leases <= 1, "{leases} leases");
+    }
+    etcd.ctl(&[
+        "role",
+        "grant-permission",
+        "web",
+        "--prefix=true",
+        "readwrite",
+        "/services/web/",
+    ]);
+    etcd.wait_for(&backend.key(), SOON);
+    assert_eq!(etcd.lease_count(), 1);
+}
+
+#[test]
+fn a_refused_password_is_said_though_another_endpoint_is_down() {
+    let (etcd, backend) = (etcd_with_users(), Nginx::start());
+    let down = format!("http://{}", own_address());
+    for endpoints in [
+        format!("{},{down}", etcd.url()),
+        format!("{down},{}", etcd.url()),
+    ] {
+        for once in [&[][..], &["--once"]] {
+            let (code, _, complaint) = outcome(
+                register()
+                    .args(["--service", "web", "--address", &backend.address()])
+                    .args(["--endpoints", &endpoints, "--user", "web:wrong"])
+                    .args(["--log-level", "error"])
+                    .args(once),
+            );
+            assert_eq!(code, 3, "{complaint}");
+            assert!(
+                complaint.contains("refused: authentication failed"),
+                "{complaint}"
+            );
+        }
+    }
 }
 
 /// A certificate authority, and what it signed.
@@ -225,4 +301,26 @@ fn an_agent_without_the_certificate_that_etcd_asks_for_exits_3() {
         complaint.contains("refused: received fatal alert"),
         "{complaint}"
     );
+}
+
+#[test]
+fn a_certificate_for_another_name_exits_3() {
+    let (pki, backend) = (Pki::new(), Nginx::start());
+    let (etcd, (cert, key)) = tls_etcd(&pki);
+    // The same server, by an address that its certificate does not name.
+    let url = Wire::to(etcd.address()).url().replace("http:", "https:");
+    let (code, said, complaint) = outcome(
+        register()
+            .args(["--service", "web", "--address", &backend.address()])
+            .args(["--endpoints", &url, "--cacert", &text(&pki.path("ca.pem"))])
+            .args(["--cert", &text(&cert), "--cert-key", &text(&key)])
+            .args(["--log-level", "error"]),
+    );
+    assert_eq!((code, said.as_str()), (3, ""));
+    assert!(
+        complaint.contains("invalid peer certificate: certificate not valid for name"),
+        "{complaint}"
+    );
+    assert_eq!(complaint.lines().count(), 1, "{complaint}");
+    assert_eq!(etcd.get(&backend.key()), None);
 }

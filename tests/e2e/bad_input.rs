@@ -71,6 +71,18 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
             "register: --expect: only for http:// and https:// checks",
         ),
         (
+            &[
+                &WEB[..],
+                &["--check", "https://h/", "--check-ca", "/nonexistent"],
+            ]
+            .concat(),
+            "register: --check-ca \"/nonexistent\": No such file or directory (os error 2)",
+        ),
+        (
+            &[&WEB[..], &["--endpoints", "http://root:sesame@h:2379"]].concat(),
+            "register: --endpoints: must not hold a user or password; give them with --user",
+        ),
+        (
             &[&WEB[..], &["--log-level", "loud"]].concat(),
             "register: --log-level \"loud\": use error, warn, info, debug or trace",
         ),

@@ -15,6 +15,8 @@ mod access;
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
 mod confd;
+/// The command's surroundings: its terminal, its environment, its signals.
+mod edges;
 /// The examples of `units/confd`, checked by nginx and HAProxy.
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
@@ -37,3 +39,7 @@ mod rendering;
 mod supervising;
 /// What the service manager is told.
 mod systemd;
+/// Recorded templates of confd.
+mod templates;
+/// Requests through nginx while backends restart and die.
+mod zero_loss;

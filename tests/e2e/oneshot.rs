@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use crate::harness::running::outcome;
-use crate::harness::{Etcd, Nginx, register};
+use crate::harness::{Confdir, Etcd, Nginx, register};
 
 fn once(etcd: &Etcd, backend: &Nginx) -> Command {
     let mut command = register();
@@ -147,4 +147,52 @@ fn check_needs_no_etcd_and_tells_by_its_exit_code() {
         said.starts_with("unhealthy: Connection refused (os error 111) in "),
         "{said}"
     );
+}
+
+#[test]
+fn once_says_the_ttl_that_etcd_granted_and_whose_place_it_took() {
+    let (etcd, backend) = (Etcd::start_with_long_leases(), Nginx::start());
+    etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
+    let (code, said, _) = outcome(once(&etcd, &backend).args(["--ttl", "1s"]));
+    assert_eq!(code, 0);
+    assert!(
+        said.ends_with("; registered for 3s, in place of another value\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_hung_first_endpoint_is_left_for_the_next() {
+    let (members, backend) = (Etcd::start_cluster(3), Nginx::start());
+    let urls: Vec<_> = members.iter().map(Etcd::url).collect();
+    let endpoints = urls.join(",");
+    let address = backend.address();
+    members[0].hang();
+    let done = |flags: &[&str]| {
+        let (code, said, complaint) =
+            outcome(register().args(flags).args(["--endpoints", &endpoints]));
+        assert_eq!((code, complaint.as_str()), (0, ""), "{flags:?}");
+        said
+    };
+    let web = ["--service", "web", "--address", &address];
+    let said = done(&[&["--once"], &web[..]].concat());
+    assert!(said.contains("; registered for 30s"), "{said}");
+    assert!(done(&["list"]).contains(&address));
+    let confdir = Confdir::new().with(
+        "web",
+        "keys = [\"/services/web\"]",
+        "{{range getvs \"/services/web/*\"}}{{.}}{{end}}",
+    );
+    done(&[
+        "render",
+        "--once",
+        "--log-level",
+        "error",
+        "--confdir",
+        &confdir.flag(),
+    ]);
+    assert_eq!(confdir.read("web"), Some(address.clone()));
+    let said = done(&[&["deregister"], &web[..]].concat());
+    assert!(said.ends_with(": deregistered\n"), "{said}");
+    members[0].resume();
 }

@@ -121,6 +121,22 @@ fn a_stop_while_etcd_is_down_takes_no_longer_than_allowed_and_exits_3() {
 }
 
 #[test]
+fn a_stop_before_anything_was_put_does_not_wait_for_an_etcd_that_is_down() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    etcd.kill();
+    // Not probed to an end before the stop.
+    let flags = ["--rise", "1000000", "--stop-timeout", "8s"];
+    let mut agent = Running::agent(&etcd, &backend, &flags);
+    agent.wait_for_log("trying again until it answers", SOON);
+    let start = Instant::now();
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_for_exit(SOON), 0);
+    assert!(start.elapsed() < Duration::from_secs(4));
+    let log = agent.log();
+    assert!(!log.contains("the key is left to its TTL"), "{log}");
+}
+
+#[test]
 fn a_stop_while_etcd_hangs_takes_no_longer_than_allowed_and_exits_3() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     let mut agent = Running::agent(&etcd, &backend, &["--stop-timeout", "1s"]);
@@ -164,6 +180,24 @@ fn an_etcd_out_of_space_is_asked_again_calmly_until_it_takes_the_key() {
         "said once:\n{log}"
     );
     etcd.make_room();
+    etcd.wait_for(&backend.key(), SOON);
+    agent.wait_for_log("etcd takes our requests again", SOON);
+}
+
+#[test]
+fn an_etcd_that_reads_but_does_not_write_is_asked_again_calmly_until_it_does() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    etcd.raise_corruption_alarm();
+    let agent = Running::agent(&etcd, &backend, &["--log-level", "debug"]);
+    agent.wait_for_log("corrupt cluster; trying again", SOON);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(2) {
+        assert_eq!(etcd.get(&backend.key()), None);
+    }
+    let log = agent.log();
+    let lines = log.lines().filter(|line| !line.contains("probed")).count();
+    assert!(lines < 10, "{lines} lines:\n{log}");
+    etcd.disarm();
     etcd.wait_for(&backend.key(), SOON);
     agent.wait_for_log("etcd takes our requests again", SOON);
 }

@@ -118,3 +118,37 @@ fn two_agents_on_one_key_come_to_rest() {
     });
     etcd.wait_for(&backend.key(), SOON);
 }
+
+#[test]
+fn a_key_overwritten_again_and_again_without_a_lease_is_put_back_and_talked_of_once() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    let mut putter = etcd.putter();
+    for _ in 0..4 {
+        putter.put(&backend.key(), "10.9.8.7:1");
+        etcd.wait_for_value(&backend.key(), &backend.address());
+    }
+    let log = agent.log();
+    let taken = log.matches("took over a key").count();
+    // At the start, and the first time that it was overwritten.
+    let registered = log.matches("registered key").count();
+    assert_eq!((taken, registered), (1, 2), "{log}");
+}
+
+#[test]
+fn deregistered_is_said_when_something_was_deleted_and_only_then() {
+    let (etcd, mut backend) = (Etcd::start(), Nginx::start());
+    let mut up = Running::agent(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    up.signal(Signal::TERM);
+    assert_eq!(up.wait_for_exit(SOON), 0);
+    assert_eq!(up.log().matches("deregistered").count(), 1, "{}", up.log());
+
+    backend.stop();
+    let mut down = Running::agent(&etcd, &backend, &[]);
+    down.wait_for_log("backend is down", SOON);
+    down.signal(Signal::TERM);
+    assert_eq!(down.wait_for_exit(SOON), 0);
+    assert!(!down.log().contains("deregistered"), "{}", down.log());
+}

@@ -1,9 +1,10 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::running::outcome;
-use crate::harness::{Nginx, eventually, register};
+use crate::harness::running::{outcome, wait_until_dead};
+use crate::harness::{Nginx, register};
 
 /// Exit code and verdict of `register check` with these flags.
 fn check(flags: &[&str]) -> (i32, String) {
@@ -165,17 +166,79 @@ fn a_command_that_hangs_is_killed_with_all_that_it_started() {
     let command = format!("exec:sleep 600 & echo $! > {}; wait", pids.display());
     assert_eq!(check(&["--check", &command, "--timeout", "500ms"]).0, 1);
     let pid = std::fs::read_to_string(&pids).unwrap();
-    let status = format!("/proc/{}/status", pid.trim());
-    eventually(
-        "the command's child is gone",
-        Duration::from_secs(5),
-        || {
-            match std::fs::read_to_string(&status) {
-                Err(_) => Ok(()),
-                // An orphan is dead even if nobody reaps it.
-                Ok(text) if text.contains("State:\tZ") => Ok(()),
-                Ok(text) => Err(text),
-            }
-        },
+    wait_until_dead(pid.trim());
+}
+
+#[test]
+fn a_command_that_fails_says_why_in_its_last_words() {
+    let command = "exec:echo first >&2; printf 'no\\033[31m entry\\n\\n' >&2; exit 3";
+    assert_eq!(
+        check(&["--check", command]),
+        (
+            1,
+            "unhealthy: the command ended with exit status: 3: no\\u{1b}[31m entry".to_owned()
+        )
     );
+}
+
+#[test]
+fn a_daemon_that_a_command_leaves_behind_keeps_nobody_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let pid = directory.path().join("pid");
+    let command = format!(
+        "exec:setsid sh -c 'echo $$ > {0}; exec sleep 30' & until [ -s {0} ]; do :; done; echo ready >&2; exit 1",
+        pid.display()
+    );
+    let start = Instant::now();
+    assert_eq!(
+        check(&["--check", &command, "--timeout", "20s"]),
+        (
+            1,
+            "unhealthy: the command ended with exit status: 1: ready".to_owned()
+        )
+    );
+    assert!(start.elapsed() < Duration::from_secs(10));
+    let pid = std::fs::read_to_string(&pid).unwrap();
+    let killed = Command::new("kill").arg(pid.trim()).status().unwrap();
+    assert!(killed.success());
+}
+
+#[test]
+fn a_command_does_not_get_what_is_not_its_business() {
+    let names = [
+        "REGISTER_USER",
+        "REGISTER_HEADER",
+        "ETCDCTL_USER",
+        "ETCDCTL_PASSWORD",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "WATCHDOG_PID",
+    ];
+    let test = names.map(|name| format!("${name}")).concat();
+    let command = format!("exec:echo \"$KEPT:{test}\" >&2; exit 1");
+    let (_, said, _) = outcome(
+        register()
+            .args(["check", "--check", &command])
+            .envs(names.map(|name| (name, "secret")))
+            // A header is for HTTP only; an empty one is none.
+            .env("REGISTER_HEADER", "")
+            .env("KEPT", "kept"),
+    );
+    assert!(
+        said.starts_with("unhealthy: the command ended with exit status: 1: kept: in "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_user_in_the_url_logs_in() {
+    let backend = Nginx::start_with(
+        "",
+        // user:p@ss
+        "location /a { if ($http_authorization = 'Basic dXNlcjpwQHNz') { return 200; } return 401; }",
+    );
+    let url = format!("http://user:p%40ss@{}/a", backend.address());
+    assert_eq!(check(&["--check", &url]).1, "healthy: HTTP status 200");
+    let url = format!("http://user:other@{}/a", backend.address());
+    assert_eq!(check(&["--check", &url]).1, "unhealthy: HTTP status 401");
 }

@@ -116,7 +116,7 @@ fn address(n: usize) -> String {
 }
 
 fn server(n: usize) -> String {
-    let (healthy, weight) = (n % 7 > 0, n % 3);
+    let (healthy, weight) = (!n.is_multiple_of(7), n % 3);
     format!(
         r#"{{"host": "10.0.{}.{}", "port": 80, "healthy": {healthy}, "weight": {weight}, "options": ["check", "inter 2s"]}}"#,
         n / 256,

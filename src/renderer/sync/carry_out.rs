@@ -72,13 +72,13 @@ impl<'a, 'o> Group<'a, 'o> {
         let Err(error) = self.perform(action) else {
             return Answer::Done;
         };
-        let cancelled = error.is_cancelled();
-        self.failures.push(error);
-        if cancelled {
+        let answer = if matches!(error, SyncError::Cancelled) {
             Answer::Cancelled
         } else {
             Answer::Failed
-        }
+        };
+        self.failures.push(error);
+        answer
     }
 
     fn found(&mut self, number: usize) -> Option<Found> {
@@ -88,6 +88,10 @@ impl<'a, 'o> Group<'a, 'o> {
             None => Check::Never,
             Some(text) if wording::names_staged_file(text) => Check::Staged,
             Some(_) if !member.resource.check_swapped => Check::Staged,
+            // It cannot pass: the file need not be touched to know.
+            Some(text) if wording::check(text, member.dest(), member.dest()).is_err() => {
+                Check::Staged
+            }
             Some(text) => Check::Swapped(self.check_id(number, text.clone())),
         };
         let member = self.members.get(number)?;
@@ -127,10 +131,10 @@ impl<'a, 'o> Group<'a, 'o> {
         }
         match action {
             Action::Stage(number) => self.stage(number),
-            Action::CheckStaged(number) => self.check(number),
+            Action::CheckStaged(number) => self.check(number, self.is_quiet(number)),
             Action::CheckSwapped(check) => {
                 let owner = self.checks.get(check).copied().unwrap_or_default();
-                self.check(owner)
+                self.check(owner, self.all_quiet())
             }
             Action::MarkOwed(number) => self.with(number, |member| Ok(member.owed.record()?)),
             Action::ClearOwed(number) => self.with(number, |member| Ok(member.owed.clear()?)),
@@ -160,7 +164,7 @@ impl<'a, 'o> Group<'a, 'o> {
         })
     }
 
-    fn check(&mut self, number: usize) -> Result<(), SyncError> {
+    fn check(&self, number: usize, quiet: bool) -> Result<(), SyncError> {
         let Some(member) = self.members.get(number) else {
             return Ok(());
         };
@@ -171,11 +175,15 @@ impl<'a, 'o> Group<'a, 'o> {
             .as_ref()
             .map_or(member.dest(), |stage| stage.path());
         let text = wording::check(text, staged, member.dest()).map_err(SyncError::CheckText)?;
-        self.run(number, &text, resource.check_timeout, self.cancel)
-            .map_err(SyncError::Check)
+        let timeout = resource.check_timeout;
+        self.run(&text, timeout, self.cancel, quiet)
+            .map_err(|error| match error {
+                CommandError::Cancelled => SyncError::Cancelled,
+                error => SyncError::Check(error),
+            })
     }
 
-    fn reload(&mut self) -> Result<(), SyncError> {
+    fn reload(&self) -> Result<(), SyncError> {
         let Some(text) = self.reload_text() else {
             return Ok(());
         };
@@ -184,22 +192,33 @@ impl<'a, 'o> Group<'a, 'o> {
             .iter()
             .map(|member| member.resource.reload_timeout);
         let timeout = timeouts.max().unwrap_or_default();
-        self.run(0, &text, timeout, None).map_err(SyncError::Reload)
+        self.run(&text, timeout, None, self.all_quiet())
+            .map_err(SyncError::Reload)
     }
 
     /// `cancel` kills it.
     fn run(
         &self,
-        number: usize,
         text: &str,
         timeout: Duration,
         cancel: Option<&Cancel>,
+        quiet: bool,
     ) -> Result<(), CommandError> {
         debug!("Running {text}");
         let (output, result) = command::run(text, timeout, cancel);
-        let quiet = self.members.get(number).is_some_and(|member| member.quiet);
         output.log(result.is_err() && !quiet, self.options.dialect);
         result
+    }
+
+    fn is_quiet(&self, number: usize) -> bool {
+        self.members.get(number).is_some_and(|member| member.quiet)
+    }
+
+    /// Whether nobody is concerned for whom this is the first time.
+    fn all_quiet(&self) -> bool {
+        let concerned = |member: &&Member| member.changed() || member.is_owed;
+        let mut concerned = self.members.iter().filter(concerned);
+        concerned.all(|member| member.quiet)
     }
 
     fn back_up(&mut self, number: usize) -> Result<(), SyncError> {

@@ -8,7 +8,7 @@ use super::{Outcome, SyncError, Synced, Syncer};
 use crate::compare::{self, Contents, md5sum};
 use crate::diff;
 use crate::error::FileError;
-use crate::options::Options;
+use crate::options::{Dialect, Options};
 use crate::owed::Owed;
 use crate::permissions::{self, Permissions, UnknownOwner};
 use crate::recover;
@@ -41,8 +41,9 @@ pub(super) struct Plan {
     permissions: Permissions,
     /// The contents as they are; none if there is no file.
     current: Option<Vec<u8>>,
-    /// A line for each difference.
+    /// A line for each difference that is worth one.
     differences: Vec<String>,
+    changed: bool,
 }
 
 impl<'a> Member<'a> {
@@ -56,9 +57,7 @@ impl<'a> Member<'a> {
         let is_owed = is_owed(&owed, resource, &syncer.options)?;
         if !syncer.options.noop {
             recover::put_back(&target, &resource.dest)?;
-            if !syncer.options.keep_stage_file && syncer.swept.insert(target.path().to_owned()) {
-                recover::sweep(&target);
-            }
+            syncer.sweep(&target);
         }
         let (plan, stage) = match Plan::make(syncer, resource, &target, snapshot) {
             Ok((plan, stage)) => (Ok(plan), stage),
@@ -84,7 +83,7 @@ impl<'a> Member<'a> {
     }
 
     pub(super) fn changed(&self) -> bool {
-        self.plan.as_ref().is_ok_and(Plan::changed)
+        self.plan.as_ref().is_ok_and(|plan| plan.changed)
     }
 
     /// Of what the file should hold.
@@ -107,7 +106,7 @@ impl<'a> Member<'a> {
         }
         if noop {
             warn!("Noop mode enabled. {dest} will not be modified");
-        } else if plan.changed() {
+        } else if plan.changed {
             self.say(&format!("Target config {dest} out of sync"));
         } else {
             debug!("Target config {dest} in sync");
@@ -127,7 +126,7 @@ impl<'a> Member<'a> {
     pub(super) fn would_be(self) -> (Self, Outcome) {
         let result = match &self.plan {
             Err(error) => Err(error.clone()),
-            Ok(plan) if plan.changed() => Ok(Synced::Pending {
+            Ok(plan) if plan.changed => Ok(Synced::Pending {
                 diff: plan.diff(self.dest()),
             }),
             Ok(_) => Ok(Synced::InStep),
@@ -157,6 +156,7 @@ impl Plan {
         let mut plan = Self {
             bytes,
             permissions: wanted_permissions(resource, now)?,
+            changed: current.is_none(),
             current,
             differences: Vec::new(),
         };
@@ -166,20 +166,17 @@ impl Plan {
             None
         };
         debug!("Comparing candidate config to {}", resource.dest.display());
-        plan.compare(&resource.dest, now);
+        plan.compare(&resource.dest, now, syncer.options.dialect);
         Ok((plan, stage))
     }
 
-    fn compare(&mut self, dest: &Path, now: Option<Permissions>) {
+    fn compare(&mut self, dest: &Path, now: Option<Permissions>, dialect: Dialect) {
         if let (Some(current), Some(now)) = (&self.current, now) {
             let is = |bytes, permissions| Contents { bytes, permissions };
-            let wanted = is(&self.bytes, self.permissions);
-            self.differences = compare::differences(dest, &is(current, now), &wanted);
+            let (now, wanted) = (is(current, now), is(&self.bytes, self.permissions));
+            self.differences = compare::differences(dest, &now, &wanted, dialect);
+            self.changed = now != wanted;
         }
-    }
-
-    fn changed(&self) -> bool {
-        self.current.is_none() || !self.differences.is_empty()
     }
 
     fn write_stage(&self, target: &Target, dest: &Path) -> Result<Stage, FileError> {

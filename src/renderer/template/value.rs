@@ -215,6 +215,7 @@ impl Value {
     }
 
     /// An element of a slice, or a byte of a string.
+    #[inline]
     #[must_use]
     pub fn element(&self, index: usize) -> Option<Self> {
         match self {

@@ -85,7 +85,10 @@ impl Disk {
             }
             Action::Reload => {
                 assert!(self.reload && self.stuck.is_empty());
-                assert!(self.new.iter().all(|&member| self.is_good(member)));
+                for member in 0..self.found.len() {
+                    let judged = self.new.contains(&member) || self.found[member].owed;
+                    assert!(!judged || self.is_good(member));
+                }
                 self.running = self.new.clone();
             }
             Action::ClearOwed(member) => {
@@ -406,6 +409,40 @@ fn a_reload_owed_for_the_old_file_does_not_wait_for_a_good_new_one() {
     });
     assert_eq!(actions, [Stage(0), CheckStaged(0), Reload, ClearOwed(0)]);
     assert_eq!(verdicts, [(Verdict::Failed(0), false)]);
+}
+
+#[test]
+fn a_check_that_passed_on_files_which_were_put_back_counts_for_nothing() {
+    let found = [
+        changed(Check::Swapped(0)),
+        changed(Check::Swapped(1)),
+        in_step(true),
+    ];
+    let mut put_back = false;
+    let (actions, _) = run(&found, true, |action| {
+        put_back |= action == Restore(0);
+        match action {
+            CheckSwapped(1) => Answer::Failed,
+            Stage(_) if put_back => Answer::Failed,
+            _ => Answer::Done,
+        }
+    });
+    assert_eq!(
+        actions[8..],
+        [
+            CheckSwapped(0),
+            CheckSwapped(1),
+            Restore(1),
+            Restore(0),
+            Stage(0),
+            Stage(1),
+            CheckSwapped(0),
+            Reload,
+            ClearOwed(0),
+            ClearOwed(1),
+            ClearOwed(2)
+        ]
+    );
 }
 
 #[test]

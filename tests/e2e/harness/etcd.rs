@@ -43,12 +43,39 @@ impl Etcd {
 
     /// Takes no more writes once its data are larger than so many bytes.
     pub fn start_with_quota(bytes: u32) -> Self {
+        Self::start_with(format!("--quota-backend-bytes={bytes}"))
+    }
+
+    /// Grants no lease for less than three seconds.
+    pub fn start_with_long_leases() -> Self {
+        Self::start_with("--election-timeout=2000".to_owned())
+    }
+
+    fn start_with(server_flag: String) -> Self {
         let mut etcd = Self::prepare("m0");
         etcd.cluster = etcd.member();
-        etcd.server_flags = vec![format!("--quota-backend-bytes={bytes}")];
+        etcd.server_flags = vec![server_flag];
         etcd.run();
         etcd.wait_until_healthy();
         etcd
+    }
+
+    /// From now on every write is refused with the code for data loss; reads are served.
+    pub fn raise_corruption_alarm(&self) {
+        let Putter {
+            mut client,
+            runtime,
+        } = self.putter();
+        let raised = client.alarm(
+            etcd_client::AlarmAction::Activate,
+            etcd_client::AlarmType::Corrupt,
+            None,
+        );
+        runtime.block_on(raised).unwrap();
+    }
+
+    pub fn disarm(&self) {
+        self.ctl(&["alarm", "disarm"]);
     }
 
     /// Drops old revisions, and takes writes again.

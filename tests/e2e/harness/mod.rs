@@ -1,19 +1,24 @@
 //! Real servers and the binary under test, each owned by a value that ends it when dropped.
 
+pub mod balancer;
 pub mod confdir;
 pub mod etcd;
+pub mod load;
 pub mod nginx;
 pub mod running;
 pub mod wire;
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+pub use balancer::Balancer;
 pub use confdir::Confdir;
 pub use etcd::Etcd;
+pub use load::Load;
 pub use nginx::Nginx;
 pub use running::{Running, register};
 pub use wire::Wire;
@@ -40,15 +45,21 @@ pub fn eventually<T>(
     }
 }
 
+/// Prints a figure, also when the test passes: only what is printed by macros is held back.
+pub fn figure(text: &str) {
+    let line = format!("  {text}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
 /// A free port on a loopback address that no other test has, so that nobody else's outgoing
 /// connection can take the port while its server restarts.
 pub fn own_address() -> SocketAddrV4 {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let pid = std::process::id();
-    let byte = |number: u32| u8::try_from(number).unwrap();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let own = NEXT.fetch_add(1, Ordering::Relaxed);
-    assert!(own < 255, "more servers than addresses");
-    let ip = Ipv4Addr::new(127, byte(100 + pid % 100), byte(pid / 100 % 256), own);
+    assert!(own < 511, "more servers than addresses");
+    // 127.0.0.0/8: 15 bits for the process, 9 for its servers.
+    let process = 1 + std::process::id() % 0x7fff;
+    let ip = Ipv4Addr::from_bits(127 << 24 | process << 9 | own);
     let port = TcpListener::bind((ip, 0))
         .unwrap()
         .local_addr()

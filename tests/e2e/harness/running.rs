@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-use super::{Confdir, Etcd, Nginx, Owned, eventually, signal};
+use super::{Confdir, Etcd, Nginx, Owned, SOON, eventually, signal};
 
 /// Tests are given theirs by cargo; the measurements in `benches` take the released one.
 pub const BINARY: &str = match option_env!("CARGO_BIN_EXE_register") {
@@ -46,6 +46,18 @@ pub fn outcome(command: &mut Command) -> (i32, String, String) {
     } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+/// Waits until a process that nobody here started has ended.
+pub fn wait_until_dead(pid: &str) {
+    eventually(&format!("process {pid} has ended"), SOON, || {
+        match fs::read_to_string(format!("/proc/{pid}/status")) {
+            Err(_) => Ok(()),
+            // An orphan is dead even if nobody reaps it.
+            Ok(text) if text.contains("State:\tZ") => Ok(()),
+            Ok(text) => Err(text),
+        }
+    });
 }
 
 /// A running `register`.

@@ -37,37 +37,38 @@ enum Over {
 }
 
 impl Over {
-    /// Key and element.
-    fn next(&mut self) -> Option<(Value, Operand)> {
+    /// The next element.
+    fn next(&mut self) -> Option<Operand> {
         match self {
             Self::Slice(slice, next) => {
-                let index = *next;
-                let value = slice.element(index)?;
+                let value = slice.element(*next)?;
                 *next += 1;
                 let is_interface = matches!(slice, Value::List(_));
-                let key = Value::Int(i64::try_from(index).unwrap_or(i64::MAX));
-                Some((
-                    key,
-                    Operand {
-                        value,
-                        is_interface,
-                    },
-                ))
+                Some(Operand {
+                    value,
+                    is_interface,
+                })
             }
             Self::Map(entries, last) => {
                 let after = last.take().map_or(Bound::Unbounded, Bound::Excluded);
                 let (key, value) = entries.range((after, Bound::Unbounded)).next()?;
                 *last = Some(key.clone());
-                Some((
-                    Value::String(key.clone()),
-                    Operand::interface(value.clone()),
-                ))
+                Some(Operand::interface(value.clone()))
             }
             Self::Count(next, end) => {
                 let number = *next;
                 *next += 1;
-                (number < *end).then(|| (Value::Nil, Value::Int(number).into()))
+                (number < *end).then(|| Value::Int(number).into())
             }
+        }
+    }
+
+    /// Key of the element that [`Over::next`] gave last.
+    fn key(&self) -> Value {
+        match self {
+            Self::Slice(_, next) => Value::Int(i64::try_from(next - 1).unwrap_or(i64::MAX)),
+            Self::Map(_, last) => last.clone().map_or(Value::Nil, Value::String),
+            Self::Count(..) => Value::Nil,
         }
     }
 }
@@ -130,14 +131,14 @@ impl<'t> Exec<'t> {
         iteration: &mut Iteration<'t>,
     ) -> Result<Option<Operand>, ExecError> {
         self.variables.truncate(iteration.mark);
-        let Some((key, element)) = iteration.over.next() else {
+        let Some(element) = iteration.over.next() else {
             return Ok(None);
         };
         match iteration.pipe.decl.as_slice() {
             [] => {}
             [name] => self.set(iteration, name, 1, element.clone())?,
             [key_name, name, ..] => {
-                self.set(iteration, key_name, 2, key.into())?;
+                self.set(iteration, key_name, 2, iteration.over.key().into())?;
                 self.set(iteration, name, 1, element.clone())?;
             }
         }

@@ -1,4 +1,5 @@
 use crate::host::Host;
+use crate::record::record;
 
 const RELOAD: &str = r#"reload_cmd = "echo reload >> @DIR@/log""#;
 
@@ -132,4 +133,24 @@ fn outcomes_come_in_the_order_of_the_batch() {
     assert_eq!(outcomes[0], "updated");
     assert!(outcomes[1].starts_with("template: b.tmpl:"), "{outcomes:?}");
     assert_eq!(outcomes[2], "updated");
+}
+
+#[test]
+fn a_check_and_a_reload_that_fail_again_are_told_once_whoever_runs_them() {
+    let mut host = Host::new();
+    let fields = "check_cmd = \"echo checked; ! grep -q bad @DIR@/out/*\"\n\
+                  reload_cmd = \"echo reloaded; false\"";
+    let (a, b) = (host.resource("a", fields), host.resource("b", fields));
+    host.write("out/a", "1\n");
+    host.put("/a", "1");
+    for (value, said) in [("bad", "ERROR checked"), ("good", "ERROR reloaded")] {
+        host.put("/b", value);
+        let errors = |host: &mut Host| {
+            let (_, mut lines) = record(|| host.sync(&[&a, &b]));
+            lines.retain(|line| line.starts_with("ERROR"));
+            lines
+        };
+        assert_eq!(errors(&mut host), [said]);
+        assert_eq!(errors(&mut host), [""; 0]);
+    }
 }

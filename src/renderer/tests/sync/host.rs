@@ -123,6 +123,16 @@ impl Host {
         names
     }
 
+    /// Syncs until nothing else is there. Not at once, when a child that another test is about to
+    /// start still holds what we have let go.
+    pub fn sync_until_names_are(&mut self, batch: &[&Resource], names: &[&str]) {
+        let deadline = Instant::now() + SOON;
+        while self.names() != names {
+            assert!(Instant::now() < deadline, "{:?}", self.names());
+            self.sync(batch);
+        }
+    }
+
     /// What the commands have said to `@DIR@/log`.
     pub fn log(&self) -> Vec<String> {
         let log = fs::read_to_string(self.path("log")).unwrap_or_default();

@@ -182,6 +182,20 @@ fn what_a_living_process_works_on_is_left_alone_until_it_is_dead() {
 }
 
 #[test]
+fn a_first_file_that_a_living_process_checks_stays() {
+    let mut host = Host::new();
+    host.put("/a", "new");
+    let other = hanging(&host, "");
+    let resource = host.resource("a", "");
+    assert_eq!(
+        host.sync(&[&resource]),
+        ["cannot put back @DIR@/out/a: another process is replacing it"]
+    );
+    assert_eq!(host.names(), [".a.absent", "a"]);
+    drop(other);
+}
+
+#[test]
 fn the_staged_file_of_a_living_process_is_not_swept() {
     let mut host = Host::new();
     host.write("out/a", "old\n");
@@ -192,4 +206,5 @@ fn the_staged_file_of_a_living_process_is_not_swept() {
     assert_eq!(host.sync(&[&resource]), ["in step"]);
     assert_eq!(host.names().len(), 2, "{:?}", host.names());
     drop(other);
+    host.sync_until_names_are(&[&resource], &["a"]);
 }

@@ -63,6 +63,18 @@ fn every_step_has_confds_line() {
 }
 
 #[test]
+fn the_prefix_in_force_is_told_with_its_slash() {
+    let mut host = Host::with(Options {
+        prefix: Some("A".to_owned()),
+        ..confd()
+    });
+    let resource = host.resource("a", "prefix = \"/B\"");
+    host.put("/A/a", "1");
+    let lines = logged(&mut host, &resource);
+    assert_eq!(lines[1], "DEBUG Key prefix set to /A");
+}
+
+#[test]
 fn differences_are_told_one_by_one() {
     let mut host = Host::with(confd());
     let resource = host.resource("a", "mode = \"0600\"");

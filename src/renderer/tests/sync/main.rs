@@ -19,5 +19,9 @@ mod groups;
 mod killed;
 /// The log, word for word.
 mod lines;
+/// Full and read-only disks, and files that are mounted by themselves.
+mod mounts;
 /// Reloads that fail, hang or are owed.
 mod reloads;
+/// Directories like `/tmp`, where others may put what they like.
+mod strangers;

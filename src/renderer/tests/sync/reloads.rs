@@ -89,6 +89,22 @@ fn a_reload_is_owed_before_the_file_is_replaced() {
 }
 
 #[test]
+fn held_reloads_are_neither_run_nor_owed_but_checks_are_run() {
+    let mut host = Host::with(Options {
+        hold_reloads: true,
+        ..Options::default()
+    });
+    let resource = host.resource(
+        "a",
+        &format!("{FLAKY}\ncheck_cmd = \"echo check >> @DIR@/log\""),
+    );
+    host.put("/a", "1");
+    assert_eq!(host.sync(&[&resource]), ["updated"]);
+    assert_eq!(host.log(), ["check"]);
+    assert_eq!(host.names(), ["a"]);
+}
+
+#[test]
 fn what_is_owed_can_be_remembered_elsewhere() {
     let mut host = Host::new();
     let options = Options {

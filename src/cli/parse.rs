@@ -1,0 +1,104 @@
+//! From words and variables to flags, with the rules that clap's derive cannot say.
+
+use std::ffi::OsString;
+
+use clap::builder::{BoolishValueParser, OsStr, Resettable};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+
+use super::Cli;
+
+impl Cli {
+    /// As the process was called. Prints what clap has to say and exits if that is no command.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::of(std::env::args_os()).unwrap_or_else(|error| error.exit())
+    }
+
+    fn of(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = with_our_variables(Self::command());
+        let matches = command.try_get_matches_from_mut(words)?;
+        if let Some(fault) = lost_flag(&command, &matches) {
+            return Err(command.error(ErrorKind::ArgumentConflict, fault));
+        }
+        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// An empty variable is as good as none, and a switch is on by `1`, `yes` and `on` too.
+fn with_our_variables(command: Command) -> Command {
+    let adapt = |argument: clap::Arg| {
+        let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let argument = match argument.get_env() {
+            Some(name) if is_empty(name) => argument.env(Resettable::<OsStr>::Reset),
+            Some(_) | None => argument,
+        };
+        match argument.get_action() {
+            ArgAction::SetTrue => argument.value_parser(BoolishValueParser::new()),
+            _ => argument,
+        }
+    };
+    command.mut_args(adapt).mut_subcommands(with_our_variables)
+}
+
+/// A flag of the agent before a command: the command would not see it.
+fn lost_flag(command: &Command, matches: &ArgMatches) -> Option<String> {
+    let (name, _) = matches.subcommand()?;
+    let typed = |argument: &&clap::Arg| {
+        let source = matches.value_source(argument.get_id().as_str());
+        source == Some(ValueSource::CommandLine)
+    };
+    let flag = command
+        .get_arguments()
+        .filter(|argument| !argument.is_global_set())
+        .find(typed)?
+        .get_long()?;
+    let of_command = command
+        .find_subcommand(name)?
+        .get_arguments()
+        .any(|argument| argument.get_long() == Some(flag));
+    Some(if of_command {
+        format!("--{flag} is given before '{name}'; write it after: register {name} --{flag} …")
+    } else {
+        format!("--{flag} is no flag of '{name}'")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(words: &str) -> Option<String> {
+        let words = words.split_whitespace().map(OsString::from);
+        let error = Cli::of(words).err()?.to_string();
+        error.lines().next().map(str::to_owned)
+    }
+
+    #[test]
+    fn a_flag_that_the_command_would_not_see_is_refused() {
+        assert_eq!(
+            fault("register --service w --address a:1 deregister").as_deref(),
+            Some(
+                "error: --service is given before 'deregister'; write it after: register deregister --service …"
+            )
+        );
+        assert_eq!(
+            fault("register --once list").as_deref(),
+            Some("error: --once is no flag of 'list'")
+        );
+    }
+
+    #[test]
+    fn flags_for_etcd_and_logs_go_before_or_after_a_command() {
+        assert_eq!(
+            fault("register --endpoints h:1 --log-level debug list"),
+            None
+        );
+        assert_eq!(
+            fault("register list --endpoints h:1 --log-level debug"),
+            None
+        );
+        assert_eq!(fault("register --user u:p render --once"), None);
+    }
+}
