@@ -1,10 +1,10 @@
-# make demo, make test: each installs what is missing first. See README.md.
+# make demo, make test, make test-e2e: each installs what is missing first. See README.md.
 
 PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test bench deps build install
+.PHONY: demo test test-e2e bench deps build install
 
 demo: deps
 	cargo build
@@ -14,6 +14,12 @@ test: deps
 	cargo fmt --check
 	cargo clippy --all-targets --workspace -- -D warnings
 	cargo test --workspace
+
+# Three hosts under systemd: as root, and for longer.
+test-e2e: deps
+	@tests/deps.sh e2e
+	cargo build
+	tests/systemd/run.sh
 
 bench: deps
 	cargo build --release

@@ -3,6 +3,8 @@
 #
 # Build tools come from the distribution's packages. Servers (etcd, nginx, HAProxy) are only unpacked, below
 # target/tools: installing them would enable and start system services.
+#
+#   tests/deps.sh [e2e]    e2e: also what `make test-e2e` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +27,7 @@ have protoc || packages+=(protobuf-compiler)
     packages+=(libprotobuf-dev)
 have systemd-analyze || packages+=(systemd)
 have curl || packages+=(curl)
+[ "${1:-}" != e2e ] || have debootstrap || packages+=(debootstrap)
 
 # A server's binary, and the packages that may hold it: that differs between releases.
 servers=()
