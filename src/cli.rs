@@ -15,7 +15,7 @@ pub use agent::{AgentArgs, ProbeArgs, TargetArgs};
 pub use etcd::EtcdArgs;
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 
-/// Keep a service's key in etcd for as long as the service is healthy.
+/// Keep a service's key in etcd while the service is healthy, and a proxy's files in step with it.
 ///
 /// Without a command, runs the agent in the foreground: it probes the backend, holds
 /// <PREFIX>/<SERVICE>/<HOST> = HOST:PORT in etcd under a lease while the backend is healthy, and
@@ -24,8 +24,8 @@ pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 #[command(name = "register", version)]
 #[command(after_help = "Durations are written 250ms, 30s or 1m 30s. \
     Every flag can be given as REGISTER_<FLAG> in the environment, a switch as 1; etcdctl's ETCDCTL_* variables \
-    are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy; 2 usage or \
-    configuration; 3 etcd unreachable or refused; 128+n ended by signal n before finishing.")]
+    are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy, or a render or check \
+    failed; 2 usage or configuration; 3 etcd unreachable or refused; 128+n ended by signal n before finishing.")]
 pub struct Cli {
     #[command(flatten)]
     pub agent: AgentArgs,
