@@ -196,11 +196,13 @@ fn run_case(name: &str) -> (Outcome, Outcome) {
 
 #[test]
 fn debug_lines_are_confds_but_for_the_one_with_the_values() {
-    let (got, mut expected) = run_case("fresh-debug");
-    expected
-        .stderr
-        .retain(|line| !line.contains("Got the following map from store"));
-    assert_eq!(got, expected);
+    for name in ["fresh-debug", "in-sync-second-run"] {
+        let (got, mut expected) = run_case(name);
+        expected
+            .stderr
+            .retain(|line| !line.contains("Got the following map from store"));
+        assert_eq!(got, expected, "{name}");
+    }
 }
 
 #[test]
