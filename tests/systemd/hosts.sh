@@ -18,7 +18,8 @@ lay_network() {
     # Without one nspawn makes up no addresses for its cables.
     systemd-machine-id-setup >/dev/null 2>&1
     ip link set lo up
-    ip link add name lab type bridge
+    # Its own address: a bridge else takes that of a port, and another when the port goes.
+    ip link add name lab address 02:00:0a:84:00:01 type bridge
     ip address add 10.132.0.1/16 dev lab
     ip link set lab up
 }

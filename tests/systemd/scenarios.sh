@@ -95,8 +95,16 @@ scenario_06_a_killed_sidekick_takes_its_key_over_without_a_gap() {
     ! event_since "$begun" DELETE coreos-1 || fail "the key was gone for a time"
 }
 
+# An election would give every lease its whole TTL again.
+lead_from() { # HOST
+    local member
+    member=$(on "$1" etcdctl member list | awk -F ', ' -v name="$1" '$3 == name { print $1 }')
+    on "$1" etcdctl --endpoints "${endpoints#,}" move-leader "$member" >/dev/null
+}
+
 scenario_07_a_host_cut_off_the_network() {
     local begun gone
+    lead_from "$proxy"
     start_load
     begun=$(now)
     cable coreos-2 down
@@ -104,7 +112,8 @@ scenario_07_a_host_cut_off_the_network() {
     gone=$(event_since "$begun" DELETE coreos-2)
     at_most "cut to key gone, TTL ${ttl}000 ms" $((gone - begun)) $(((ttl + 2) * 1000)) ms
     await 5 "nginx reloads" let_go_since "$gone"
-    failed_at_most 0
+    # The one under way.
+    failed_at_most 1
     begun=$(now)
     cable coreos-2 up
     await 20 "the key is back" event_since "$begun" PUT coreos-2
@@ -125,6 +134,7 @@ scenario_08_a_host_shut_down_in_order() {
 
 scenario_09_a_host_without_power() {
     local begun gone
+    lead_from "$proxy"
     start_load
     begun=$(now)
     cut_power coreos-2
@@ -132,7 +142,8 @@ scenario_09_a_host_without_power() {
     gone=$(event_since "$begun" DELETE coreos-2)
     at_most "power off to key gone, TTL ${ttl}000 ms" $((gone - begun)) $(((ttl + 2) * 1000)) ms
     await 5 "nginx reloads" let_go_since "$gone"
-    failed_at_most 0
+    # The one under way.
+    failed_at_most 1
     begun=$(now)
     boot coreos-2
     in_step_with "${backends[@]}"

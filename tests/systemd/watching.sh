@@ -28,7 +28,7 @@ at_most() { # WHAT SEEN BUDGET UNIT
 # etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE
 record_events() {
     local what key value
-    on "$proxy" etcdctl watch --prefix /services/apache/ 2>&1 |
+    on "$proxy" etcdctl watch --prefix /services/apache/ 2>/dev/null |
         while read -r what && read -r key && read -r value; do
             echo "$(now) $what $key $value"
         done >>"$work/events"
