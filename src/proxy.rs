@@ -163,13 +163,10 @@ impl Proxy {
     ) -> anyhow::Result<Option<Exit>> {
         let mut stop = None;
         let mut reload = false;
-        loop {
+        let finished = loop {
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
-                finished = pass.finished() => {
-                    self.take_back(finished?)?;
-                    break;
-                }
+                finished = pass.finished() => break finished?,
                 signal = signals.recv() => match (signal, stop) {
                     (ProxySignal::Stop(number), Some(_)) => {
                         warn!("second signal: leaving at once");
@@ -189,14 +186,19 @@ impl Proxy {
                 }
                 () = tick(watchdog) => notify::watchdog(),
             }
-        }
-        if reload && stop.is_none() {
-            self.reload().await;
+        };
+        let any_updated = self.take_back(finished);
+        if stop.is_none() {
+            self.tell_child(any_updated)?;
+            if reload {
+                self.reload().await;
+            }
         }
         Ok(stop)
     }
 
-    fn take_back(&mut self, finished: Finished) -> io::Result<()> {
+    /// Whether any file was replaced.
+    fn take_back(&mut self, finished: Finished) -> bool {
         let now = Instant::now();
         self.work = Some(finished.work);
         let updated = |outcome: &Outcome| matches!(outcome.result, Ok(Synced::Updated));
@@ -204,12 +206,19 @@ impl Proxy {
         for (number, outcome) in finished.due.into_iter().zip(finished.outcomes) {
             let resource = &self.catalog.resources[number];
             let failure = match outcome.result {
-                Ok(_) | Err(SyncError::Cancelled) => None,
+                Ok(_) => None,
+                // Neither a success nor a failure: we are about to leave.
+                Err(SyncError::Cancelled) => continue,
                 Err(error) => Some(failure(&error, &resource.dest, self.settings.dialect)),
             };
             self.schedule.done(number, failure.is_some(), now);
             self.log.tell(&resource.file, failure);
         }
+        any_updated
+    }
+
+    /// After a pass: the child is started, or told of new files.
+    fn tell_child(&mut self, any_updated: bool) -> io::Result<()> {
         if self.supervisor.is_waiting() {
             return self.start_child();
         }
@@ -288,6 +297,7 @@ impl Proxy {
         }
         if catalog.resources != self.catalog.resources {
             self.schedule = schedule_of(&catalog, self.debounce);
+            self.log.keep_only(&catalog.resources);
             self.catalog = catalog;
         }
         self.schedule.all_changed(Instant::now());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use renderer::resource::LoadError;
+use renderer::resource::{LoadError, Resource};
 use tracing::{error, info};
 
 /// What has been logged and still holds.
@@ -30,6 +30,12 @@ impl FailureLog {
                 }
             }
         }
+    }
+
+    /// Forgets resources that are no more.
+    pub(super) fn keep_only(&mut self, resources: &[Resource]) {
+        self.failures
+            .retain(|file, _| resources.iter().any(|resource| resource.file == *file));
     }
 
     /// Whether anything does not work, as far as it was tried.

@@ -195,3 +195,27 @@ fn children_of(pid: u32) -> Vec<u32> {
         .map(|pid| pid.parse().unwrap())
         .collect()
 }
+
+#[test]
+fn a_stop_before_the_command_ran_does_not_start_it() {
+    let etcd = Etcd::start();
+    let fields = format!("{KEYS}\ncheck_cmd = \"sleep 600\"");
+    let confdir = Confdir::new().with("app.conf", &fields, SERVERS);
+    let flags = ["--log-level", "debug", "--kill-timeout", "1h"];
+    let mut proxy = supervise(&etcd.url(), &confdir, &flags, CHILD);
+    proxy.wait_for_log("Running sleep 600", SOON);
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_for_exit(SOON), 0);
+    assert_eq!(confdir.read("log"), None);
+}
+
+#[test]
+fn a_resource_that_is_taken_away_holds_the_command_back_no_more() {
+    let (etcd, confdir) = with_a_server();
+    confdir.add("bad.conf", KEYS, "{{getv \"/nope\"}}");
+    let proxy = supervise(&etcd.url(), &confdir, &[], CHILD);
+    proxy.wait_for_log("not started before all files are good", SOON);
+    fs::remove_file(confdir.path("conf.d/bad.conf.toml")).unwrap();
+    proxy.signal(Signal::HUP);
+    wait_for_line(&confdir, "started");
+}
