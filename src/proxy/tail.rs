@@ -15,6 +15,10 @@ const CHUNK: usize = 64 * 1024;
 /// Copies what is added to the files to standard output, until it is dropped. A file may come later,
 /// be cut off, or be replaced. What is in them at the start is not shown.
 pub(super) async fn follow(paths: Vec<PathBuf>) {
+    // An idle process shall not wake for nothing.
+    if paths.is_empty() {
+        return;
+    }
     let mut files: Vec<_> = paths.into_iter().map(Followed::from).collect();
     let mut ticks = ticks(PERIOD);
     loop {
