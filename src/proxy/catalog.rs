@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use renderer::load_all;
 use renderer::resource::{LoadError, Resource};
-use renderer::snapshot::{Subtree, ranges};
+use renderer::snapshot::{Subtree, ranges, without_overlaps};
 
 use crate::config::FileConfig;
 
@@ -36,20 +36,10 @@ impl Catalog {
     /// What all of them read together, without overlaps.
     #[must_use]
     pub(super) fn trees(&self) -> Vec<Subtree> {
-        let mut all: Vec<_> = self.trees.iter().flatten().cloned().collect();
-        all.sort();
-        all.dedup();
-        let is_within = |tree: &Subtree, other: &Subtree| match tree.key() {
-            Some(key) => tree != other && other.contains(key.as_bytes()),
-            None => false,
-        };
-        all.iter()
-            .filter(|tree| !all.iter().any(|other| is_within(tree, other)))
-            .cloned()
-            .collect()
+        without_overlaps(self.trees.iter().flatten().cloned().collect())
     }
 
-    /// The number of each resource's group: those with the same reload are one.
+    /// The number of each resource's group: those that share a reload are one.
     #[must_use]
     pub(super) fn groups(&self) -> Vec<usize> {
         let mut known = HashMap::new();
@@ -61,8 +51,8 @@ impl Catalog {
         let groups = self
             .resources
             .iter()
-            .map(|resource| match &resource.reload_cmd {
-                Some(command) => *known.entry(command.as_str()).or_insert_with(&mut next),
+            .map(|resource| match resource.shared_reload() {
+                Some(command) => *known.entry(command).or_insert_with(&mut next),
                 None => next(),
             });
         groups.collect()

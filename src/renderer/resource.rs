@@ -18,6 +18,7 @@ use tracing::debug;
 
 use crate::functions::path::join;
 use crate::template::parse::Delims;
+use crate::wording;
 use fields::Fields;
 
 /// A check that takes longer has hung.
@@ -82,6 +83,14 @@ impl Resource {
                 .filter(|fault| !fault.harmless)
                 .collect(),
         })
+    }
+
+    /// The reload that it has in common with all resources that have the same. One that names a
+    /// file is its own.
+    #[must_use]
+    pub fn shared_reload(&self) -> Option<&str> {
+        let command = self.reload_cmd.as_deref()?;
+        (!wording::names_a_file(command)).then_some(command)
     }
 }
 

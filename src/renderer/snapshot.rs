@@ -68,20 +68,25 @@ impl Subtree {
 /// What a resource reads, without overlaps: each of `keys` below `prefix`.
 #[must_use]
 pub fn ranges(prefix: &str, keys: &[String]) -> Vec<Subtree> {
-    let mut all: Vec<_> = keys.iter().map(|key| Subtree::new(prefix, key)).collect();
+    without_overlaps(keys.iter().map(|key| Subtree::new(prefix, key)).collect())
+}
+
+/// The same keys, each in one tree only.
+#[must_use]
+pub fn without_overlaps(mut all: Vec<Subtree>) -> Vec<Subtree> {
     // A tree sorts behind the tree that it is part of.
     all.sort();
-    let mut ranges: Vec<Subtree> = Vec::new();
+    let mut outermost: Vec<Subtree> = Vec::new();
     for tree in all {
         let root = tree.root.as_bytes();
-        if !ranges
+        if !outermost
             .iter()
             .any(|kept| kept == &tree || kept.contains(root))
         {
-            ranges.push(tree);
+            outermost.push(tree);
         }
     }
-    ranges
+    outermost
 }
 
 /// Whether a resource reads `changed`.

@@ -19,7 +19,6 @@ use crate::render::{RenderError, Renderer};
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
 use crate::target::Target;
-use crate::wording;
 use carry_out::Group;
 use member::Member;
 
@@ -199,8 +198,7 @@ impl Outcome {
 fn groups<'a>(batch: &[&'a Resource]) -> Vec<BTreeMap<usize, &'a Resource>> {
     let mut groups: Vec<(Option<&str>, BTreeMap<usize, &Resource>)> = Vec::new();
     for (number, &resource) in batch.iter().enumerate() {
-        let reload = resource.reload_cmd.as_deref();
-        let shared = reload.filter(|command| !wording::names_a_file(command));
+        let shared = resource.shared_reload();
         let known = groups
             .iter_mut()
             .find(|(command, _)| command.is_some() && *command == shared);
