@@ -11,19 +11,17 @@ use tokio::time::timeout;
 
 use super::Failure;
 use super::last_words::LastWords;
+use crate::notify;
 
 /// For a standard error that somebody outside the group still holds open.
 const LEFTOVER: Duration = Duration::from_millis(100);
 
-/// Variables that are no business of the command: our secrets, and our line to systemd.
-const KEPT_BACK: [&str; 7] = [
+/// Our secrets.
+const KEPT_BACK: [&str; 4] = [
     "REGISTER_USER",
     "REGISTER_HEADER",
     "ETCDCTL_USER",
     "ETCDCTL_PASSWORD",
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
 ];
 
 #[derive(Debug)]
@@ -72,7 +70,7 @@ impl ExecProbe {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        for name in KEPT_BACK {
+        for name in KEPT_BACK.iter().chain(&notify::VARIABLES) {
             command.env_remove(name);
         }
         command

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::exit::Exit;
+use crate::notify;
 use crate::signal::{ProxySignal, ProxySignals};
 
 /// What to run, and how to speak to it.
@@ -57,14 +58,14 @@ impl Supervisor {
         else {
             return Ok(());
         };
+        let mut command = Command::new(program);
+        for name in notify::VARIABLES {
+            command.env_remove(name);
+        }
         // A group of its own: a terminal's ^C is for us to pass on, once.
-        let child = Command::new(program)
+        let child = command
             .args(arguments)
             .process_group(0)
-            // It must not speak to systemd in our name.
-            .env_remove("NOTIFY_SOCKET")
-            .env_remove("WATCHDOG_USEC")
-            .env_remove("WATCHDOG_PID")
             .spawn()
             .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
         info!(pid = child.id(), "started {program}");
