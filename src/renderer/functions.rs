@@ -17,7 +17,6 @@ mod utf8;
 
 pub use srv::srv_records;
 
-use crate::store::Store;
 use crate::template::function::{Function, Type};
 use crate::template::value::Value;
 
@@ -25,65 +24,65 @@ use Type::{Any, Bool, Int, List, Map, Pair, PairSlice, Pairs, Srvs, Strings, Tim
 
 /// confd's 39 functions.
 pub static FUNCTIONS: &[Function] = &[
-    function("add", &[Int, Int], Int, number::add),
-    function("atoi", &[Type::String], Int, number::atoi),
-    function("base", &[Type::String], Type::String, path::base),
-    function(
+    Function::fixed("add", &[Int, Int], Int, number::add),
+    Function::fixed("atoi", &[Type::String], Int, number::atoi),
+    Function::fixed("base", &[Type::String], Type::String, path::base),
+    Function::fixed(
         "base64Decode",
         &[Type::String],
         Type::String,
         base64::decode,
     ),
-    function(
+    Function::fixed(
         "base64Encode",
         &[Type::String],
         Type::String,
         base64::encode,
     ),
-    function("contains", &[Type::String; 2], Bool, strings::contains),
-    function("datetime", &[], Time, time::now),
-    function("dir", &[Type::String], Type::String, path::dir),
-    function("div", &[Int, Int], Int, number::div),
-    function("exists", &[Type::String], Bool, store::exists),
-    function("fileExists", &[Type::String], Bool, system::file_exists),
-    function("get", &[Type::String], Pair, store::get),
-    variadic("getenv", &[Type::String; 2], Type::String, system::getenv),
-    function("gets", &[Type::String], Pairs, store::gets),
-    variadic("getv", &[Type::String; 2], Type::String, store::getv),
-    function("getvs", &[Type::String], Strings, store::getvs),
-    function(
+    Function::fixed("contains", &[Type::String; 2], Bool, strings::contains),
+    Function::fixed("datetime", &[], Time, time::now),
+    Function::fixed("dir", &[Type::String], Type::String, path::dir),
+    Function::fixed("div", &[Int, Int], Int, number::div),
+    Function::fixed("exists", &[Type::String], Bool, store::exists),
+    Function::fixed("fileExists", &[Type::String], Bool, system::file_exists),
+    Function::fixed("get", &[Type::String], Pair, store::get),
+    Function::variadic("getenv", &[Type::String; 2], Type::String, system::getenv),
+    Function::fixed("gets", &[Type::String], Pairs, store::gets),
+    Function::variadic("getv", &[Type::String; 2], Type::String, store::getv),
+    Function::fixed("getvs", &[Type::String], Strings, store::getvs),
+    Function::fixed(
         "join",
         &[Strings, Type::String],
         Type::String,
         strings::join,
     ),
-    function("json", &[Type::String], Map, json::object),
-    function("jsonArray", &[Type::String], List, json::array),
-    function("lookupIP", &[Type::String], Strings, net::lookup_ip),
-    function("lookupIPV4", &[Type::String], Strings, net::lookup_ipv4),
-    function("lookupIPV6", &[Type::String], Strings, net::lookup_ipv6),
-    function("lookupSRV", &[Type::String; 3], Srvs, net::lookup_srv),
-    function("ls", &[Type::String], Strings, store::ls),
-    function("lsdir", &[Type::String], Strings, store::lsdir),
-    variadic("map", &[Any], Map, map::map),
-    function("mod", &[Int, Int], Int, number::modulo),
-    function("mul", &[Int, Int], Int, number::mul),
-    function("parseBool", &[Type::String], Bool, number::parse_bool),
-    function("replace", REPLACE, Type::String, strings::replace),
-    function("reverse", &[Any], Any, order::reverse),
-    function("seq", &[Int, Int], Type::Ints, number::seq),
-    function("sortByLength", &[Strings], Strings, order::sort_by_length),
-    function(
+    Function::fixed("json", &[Type::String], Map, json::object),
+    Function::fixed("jsonArray", &[Type::String], List, json::array),
+    Function::fixed("lookupIP", &[Type::String], Strings, net::lookup_ip),
+    Function::fixed("lookupIPV4", &[Type::String], Strings, net::lookup_ipv4),
+    Function::fixed("lookupIPV6", &[Type::String], Strings, net::lookup_ipv6),
+    Function::fixed("lookupSRV", &[Type::String; 3], Srvs, net::lookup_srv),
+    Function::fixed("ls", &[Type::String], Strings, store::ls),
+    Function::fixed("lsdir", &[Type::String], Strings, store::lsdir),
+    Function::variadic("map", &[Any], Map, map::map),
+    Function::fixed("mod", &[Int, Int], Int, number::modulo),
+    Function::fixed("mul", &[Int, Int], Int, number::mul),
+    Function::fixed("parseBool", &[Type::String], Bool, number::parse_bool),
+    Function::fixed("replace", REPLACE, Type::String, strings::replace),
+    Function::fixed("reverse", &[Any], Any, order::reverse),
+    Function::fixed("seq", &[Int, Int], Type::Ints, number::seq),
+    Function::fixed("sortByLength", &[Strings], Strings, order::sort_by_length),
+    Function::fixed(
         "sortKVByLength",
         &[PairSlice],
         PairSlice,
         order::sort_kv_by_length,
     ),
-    function("split", &[Type::String; 2], Strings, strings::split),
-    function("sub", &[Int, Int], Int, number::sub),
-    function("toLower", &[Type::String], Type::String, strings::to_lower),
-    function("toUpper", &[Type::String], Type::String, strings::to_upper),
-    function(
+    Function::fixed("split", &[Type::String; 2], Strings, strings::split),
+    Function::fixed("sub", &[Int, Int], Int, number::sub),
+    Function::fixed("toLower", &[Type::String], Type::String, strings::to_lower),
+    Function::fixed("toUpper", &[Type::String], Type::String, strings::to_upper),
+    Function::fixed(
         "trimSuffix",
         &[Type::String; 2],
         Type::String,
@@ -93,35 +92,6 @@ pub static FUNCTIONS: &[Function] = &[
 
 const REPLACE: &[Type] = &[Type::String, Type::String, Type::String, Int];
 
-type Call = fn(&Store, &[Value]) -> Result<Value, String>;
-
-const fn function(
-    name: &'static str,
-    params: &'static [Type],
-    result: Type,
-    call: Call,
-) -> Function {
-    Function {
-        name,
-        params,
-        variadic: false,
-        result,
-        call,
-    }
-}
-
-/// A function whose last parameter may be given any number of times.
-const fn variadic(
-    name: &'static str,
-    params: &'static [Type],
-    result: Type,
-    call: Call,
-) -> Function {
-    let mut function = function(name, params, result, call);
-    function.variadic = true;
-    function
-}
-
 const MISTYPED: &str = "arguments of other types than declared";
 
 /// What a function says to arguments that the evaluator should have refused.
@@ -130,4 +100,4 @@ fn mistyped() -> Result<Value, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

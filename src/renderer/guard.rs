@@ -112,7 +112,7 @@ fn pattern(text: &str) -> Result<Pattern, GuardError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Snapshot;
+    use crate::functions::tests::store;
 
     fn guards(require: &[&str], validate: &[(&str, &str)]) -> Result<Guards, GuardError> {
         let require: Vec<_> = require.iter().map(ToString::to_string).collect();
@@ -120,17 +120,6 @@ mod tests {
             .iter()
             .map(|(of, kind)| (of.to_string(), kind.to_string()));
         Guards::parse(&require, &kinds.collect())
-    }
-
-    fn store(entries: &[(&'static str, &'static str)]) -> Store {
-        let entries = entries
-            .iter()
-            .map(|&(key, value)| (key.into(), value.into()));
-        let snapshot = Snapshot {
-            entries: entries.collect(),
-            revision: 1,
-        };
-        Store::select(&snapshot, "", &["/".to_owned()])
     }
 
     fn keys(store: &Store) -> Vec<Str> {

@@ -133,19 +133,7 @@ fn sorted(mut names: Vec<Str>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::tests::{strings_from, text, value_from};
-    use crate::snapshot::Snapshot;
-
-    fn store(entries: &[(&'static str, &'static str)]) -> Store {
-        let entries = entries
-            .iter()
-            .map(|&(key, value)| (key.into(), value.into()));
-        let snapshot = Snapshot {
-            entries: entries.collect(),
-            revision: 1,
-        };
-        Store::select(&snapshot, "", &["/".to_owned()])
-    }
+    use crate::functions::tests::{store, strings_from, text, value_from};
 
     fn example() -> Store {
         store(&[

@@ -2,6 +2,20 @@
 
 use super::*;
 use crate::Str;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+
+/// A store of these keys and values.
+pub(crate) fn store(entries: &[(&'static str, &'static str)]) -> Store {
+    let entries = entries
+        .iter()
+        .map(|&(key, value)| (key.into(), value.into()));
+    let snapshot = Snapshot {
+        entries: entries.collect(),
+        revision: 1,
+    };
+    Store::select(&snapshot, "", &["/".to_owned()])
+}
 
 /// A string argument.
 pub(super) fn text(text: &str) -> Value {

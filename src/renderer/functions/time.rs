@@ -12,7 +12,7 @@ use std::rc::Rc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp, ZonedDateTime, civil};
 
-use super::{function, mistyped};
+use super::mistyped;
 use crate::store::Store;
 use crate::template::function::{Function, Type};
 use crate::template::value::Value;
@@ -24,53 +24,52 @@ use Type::{Bool, Duration, Int, Int64, Location, Month, Results, Time, Weekday};
 
 /// Methods of `time.Time`.
 pub static TIME_METHODS: &[Function] = &[
-    function("Add", &[Time, Duration], Time, add),
-    function("AddDate", &[Time, Int, Int, Int], Time, add_date),
-    function("After", &[Time, Time], Bool, after),
-    function("Before", &[Time, Time], Bool, before),
-    function("Clock", &[Time], Results(3), uncallable),
-    function("Date", &[Time], Results(3), uncallable),
-    function("Day", &[Time], Int, day),
-    function("Equal", &[Time, Time], Bool, equal),
-    function("Format", &[Time, Type::String], Type::String, format),
-    function("Hour", &[Time], Int, hour),
-    function("ISOWeek", &[Time], Results(2), uncallable),
-    function("In", &[Time, Location], Time, in_location),
-    function("Local", &[Time], Time, local),
-    function("Location", &[Time], Location, location),
-    function("Minute", &[Time], Int, minute),
-    function("Month", &[Time], Month, month),
-    function("Nanosecond", &[Time], Int, nanosecond),
-    function("Round", &[Time, Duration], Time, round),
-    function("Second", &[Time], Int, second),
-    function("String", &[Time], Type::String, string),
-    function("Sub", &[Time, Time], Duration, sub),
-    function("Truncate", &[Time, Duration], Time, truncate),
-    function("UTC", &[Time], Time, utc),
-    function("Unix", &[Time], Int64, unix),
-    function("UnixMicro", &[Time], Int64, unix_micro),
-    function("UnixMilli", &[Time], Int64, unix_milli),
-    function("UnixNano", &[Time], Int64, unix_nano),
-    function("Weekday", &[Time], Weekday, weekday),
-    function("Year", &[Time], Int, year),
-    function("YearDay", &[Time], Int, year_day),
-    function("Zone", &[Time], Results(2), uncallable),
+    Function::fixed("Add", &[Time, Duration], Time, add),
+    Function::fixed("AddDate", &[Time, Int, Int, Int], Time, add_date),
+    Function::fixed("After", &[Time, Time], Bool, after),
+    Function::fixed("Before", &[Time, Time], Bool, before),
+    Function::fixed("Clock", &[Time], Results(3), uncallable),
+    Function::fixed("Date", &[Time], Results(3), uncallable),
+    Function::fixed("Day", &[Time], Int, day),
+    Function::fixed("Equal", &[Time, Time], Bool, equal),
+    Function::fixed("Format", &[Time, Type::String], Type::String, format),
+    Function::fixed("Hour", &[Time], Int, hour),
+    Function::fixed("ISOWeek", &[Time], Results(2), uncallable),
+    Function::fixed("In", &[Time, Location], Time, in_location),
+    Function::fixed("Local", &[Time], Time, local),
+    Function::fixed("Location", &[Time], Location, location),
+    Function::fixed("Minute", &[Time], Int, minute),
+    Function::fixed("Month", &[Time], Month, month),
+    Function::fixed("Nanosecond", &[Time], Int, nanosecond),
+    Function::fixed("Round", &[Time, Duration], Time, round),
+    Function::fixed("Second", &[Time], Int, second),
+    Function::fixed("String", &[Time], Type::String, string),
+    Function::fixed("Sub", &[Time, Time], Duration, sub),
+    Function::fixed("Truncate", &[Time, Duration], Time, truncate),
+    Function::fixed("UTC", &[Time], Time, utc),
+    Function::fixed("Unix", &[Time], Int64, unix),
+    Function::fixed("UnixMicro", &[Time], Int64, unix_micro),
+    Function::fixed("UnixMilli", &[Time], Int64, unix_milli),
+    Function::fixed("UnixNano", &[Time], Int64, unix_nano),
+    Function::fixed("Weekday", &[Time], Weekday, weekday),
+    Function::fixed("Year", &[Time], Int, year),
+    Function::fixed("YearDay", &[Time], Int, year_day),
+    Function::fixed("Zone", &[Time], Results(2), uncallable),
 ];
 
 /// Methods of `time.Month`.
-pub static MONTH_METHODS: &[Function] =
-    &[function(
-        "String",
-        &[Month],
-        Type::String,
-        |_, args| match args {
-            [Value::Month(month)] => Ok(Value::string(month_name(*month))),
-            _ => mistyped(),
-        },
-    )];
+pub static MONTH_METHODS: &[Function] = &[Function::fixed(
+    "String",
+    &[Month],
+    Type::String,
+    |_, args| match args {
+        [Value::Month(month)] => Ok(Value::string(month_name(*month))),
+        _ => mistyped(),
+    },
+)];
 
 /// Methods of `time.Weekday`.
-pub static WEEKDAY_METHODS: &[Function] = &[function(
+pub static WEEKDAY_METHODS: &[Function] = &[Function::fixed(
     "String",
     &[Weekday],
     Type::String,
@@ -81,7 +80,7 @@ pub static WEEKDAY_METHODS: &[Function] = &[function(
 )];
 
 /// Methods of `*time.Location`.
-pub static LOCATION_METHODS: &[Function] = &[function(
+pub static LOCATION_METHODS: &[Function] = &[Function::fixed(
     "String",
     &[Location],
     Type::String,

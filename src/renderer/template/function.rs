@@ -137,12 +137,8 @@ impl Function {
         result: Type,
         call: Call,
     ) -> Self {
-        Self {
-            name,
-            params,
-            variadic: true,
-            result,
-            call,
-        }
+        let mut function = Self::fixed(name, params, result, call);
+        function.variadic = true;
+        function
     }
 }

@@ -1,6 +1,6 @@
 //! `time.Duration`
 
-use super::super::{function, mistyped};
+use super::super::mistyped;
 use crate::store::Store;
 use crate::template::function::{Function, Type};
 use crate::template::value::Value;
@@ -9,16 +9,16 @@ use Type::{Duration, Float, Int64};
 
 /// Methods of `time.Duration`.
 pub static DURATION_METHODS: &[Function] = &[
-    function("Abs", &[Duration], Duration, abs),
-    function("Hours", &[Duration], Float, hours),
-    function("Microseconds", &[Duration], Int64, microseconds),
-    function("Milliseconds", &[Duration], Int64, milliseconds),
-    function("Minutes", &[Duration], Float, minutes),
-    function("Nanoseconds", &[Duration], Int64, nanoseconds),
-    function("Round", &[Duration, Duration], Duration, round),
-    function("Seconds", &[Duration], Float, seconds),
-    function("String", &[Duration], Type::String, string),
-    function("Truncate", &[Duration, Duration], Duration, truncate),
+    Function::fixed("Abs", &[Duration], Duration, abs),
+    Function::fixed("Hours", &[Duration], Float, hours),
+    Function::fixed("Microseconds", &[Duration], Int64, microseconds),
+    Function::fixed("Milliseconds", &[Duration], Int64, milliseconds),
+    Function::fixed("Minutes", &[Duration], Float, minutes),
+    Function::fixed("Nanoseconds", &[Duration], Int64, nanoseconds),
+    Function::fixed("Round", &[Duration, Duration], Duration, round),
+    Function::fixed("Seconds", &[Duration], Float, seconds),
+    Function::fixed("String", &[Duration], Type::String, string),
+    Function::fixed("Truncate", &[Duration, Duration], Duration, truncate),
 ];
 
 const MICROSECOND: u64 = 1_000;
