@@ -69,7 +69,7 @@ fn run(mut settings: ConfdSettings, lines: &ConfdLines) -> anyhow::Result<()> {
     } = settings.settle(backend, found, env)?;
     info!("Starting confd");
     info!("Backend source(s) set to {}", nodes.join(", "));
-    let noop = render.files.noop;
+    let noop = render.files.options.noop;
     match render.run {
         Run::Once => {
             let pass = block_on(proxy::once::once(render))?;

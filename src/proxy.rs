@@ -17,7 +17,6 @@ mod tail;
 use std::io;
 use std::time::Instant;
 
-use renderer::options::Options;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Outcome, SyncError, Synced, Syncer};
 use tokio::sync::mpsc;
@@ -56,7 +55,7 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         schedule: schedule_of(&catalog, config.debounce),
         catalog,
         work: Some(Work {
-            syncer: syncer(&config.files),
+            syncer: Syncer::new(config.files.options.clone()),
             snapshot: Snapshot::default(),
         }),
         read: false,
@@ -209,7 +208,11 @@ impl Proxy {
                 Ok(_) => None,
                 // Neither a success nor a failure: we are about to leave.
                 Err(SyncError::Cancelled) => continue,
-                Err(error) => Some(failure(&error, &resource.dest, self.settings.dialect)),
+                Err(error) => Some(failure(
+                    &error,
+                    &resource.dest,
+                    self.settings.options.dialect,
+                )),
             };
             self.schedule.done(number, failure.is_some(), now);
             self.log.tell(&resource.file, failure);
@@ -306,18 +309,6 @@ impl Proxy {
 
 fn schedule_of(catalog: &Catalog, debounce: debounce::Settings) -> Schedule {
     Schedule::new(&catalog.groups(), debounce, fastrand::u64(..))
-}
-
-fn syncer(files: &FileConfig) -> Syncer {
-    Syncer::new(Options {
-        prefix: files.prefix.clone(),
-        noop: files.noop,
-        sync_only: files.sync_only,
-        keep_stage_file: files.keep_stage_file,
-        state_dir: None,
-        hold_reloads: false,
-        dialect: files.dialect,
-    })
 }
 
 /// Starts the task that follows what the resources read. Without a key there is nothing to follow:

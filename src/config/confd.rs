@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use renderer::options::Dialect;
+use renderer::options::{Dialect, Options};
 
 use super::etcd::Given;
 use super::file::SettingsFile;
@@ -155,11 +155,14 @@ impl ConfdSettings {
                 .or_else(|| file.text("confdir", &mut faults))
                 .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned())
                 .into(),
-            prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
-            noop,
-            sync_only,
-            keep_stage_file,
-            dialect: Dialect::Confd,
+            options: Options {
+                prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
+                noop,
+                sync_only,
+                keep_stage_file,
+                dialect: Dialect::Confd,
+                ..Options::default()
+            },
         };
         let config = etcd.map(|etcd| ConfdConfig {
             backend,
@@ -252,12 +255,18 @@ mod tests {
         let path = file.path().display();
         let of_file = settle(&format!("-config-file {path}"), |_| None).expect("sound");
         assert_eq!(endpoints(&of_file), ["http://10.0.0.1:1"]);
-        assert_eq!(of_file.render.files.prefix.as_deref(), Some("/file"));
+        assert_eq!(
+            of_file.render.files.options.prefix.as_deref(),
+            Some("/file")
+        );
         assert_eq!(of_file.render.run, Run::Once);
         let line = format!("-config-file {path} -node 10.0.0.2:1 -prefix /flag -onetime=false");
         let of_flags = settle(&line, |_| None).expect("sound");
         assert_eq!(endpoints(&of_flags), ["http://10.0.0.2:1"]);
-        assert_eq!(of_flags.render.files.prefix.as_deref(), Some("/flag"));
+        assert_eq!(
+            of_flags.render.files.options.prefix.as_deref(),
+            Some("/flag")
+        );
         assert_eq!(of_flags.render.run, Run::UntilStopped);
     }
 

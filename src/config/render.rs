@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use renderer::options::Dialect;
+use renderer::options::{Dialect, Options};
 
 use super::etcd::Given;
 use super::file::SettingsFile;
@@ -55,12 +55,7 @@ pub enum Run {
 pub struct FileConfig {
     /// Holds `conf.d` and `templates`.
     pub confdir: PathBuf,
-    /// In place of every resource's own.
-    pub prefix: Option<String>,
-    pub noop: bool,
-    pub sync_only: bool,
-    pub keep_stage_file: bool,
-    pub dialect: Dialect,
+    pub options: Options,
 }
 
 /// # Errors
@@ -91,11 +86,14 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
         .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned());
     let files = FileConfig {
         confdir: existing(confdir, &mut faults),
-        prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
-        noop,
-        sync_only,
-        keep_stage_file,
-        dialect: Dialect::Plain,
+        options: Options {
+            prefix: args.prefix.or_else(|| file.text("prefix", &mut faults)),
+            noop,
+            sync_only,
+            keep_stage_file,
+            dialect: Dialect::Plain,
+            ..Options::default()
+        },
     };
     let source = match args.data {
         Some(path) => Some(Source::File(path.into())),
@@ -202,7 +200,7 @@ mod tests {
 
         let of_file = config(&["--config-file", path], |_| None).expect("sound");
         assert_eq!(endpoints(&of_file), ["http://10.0.0.1:2379"]);
-        assert_eq!(of_file.files.prefix.as_deref(), Some("/of/file"));
+        assert_eq!(of_file.files.options.prefix.as_deref(), Some("/of/file"));
         assert_eq!(of_file.interval, Some(Duration::from_secs(7)));
 
         let env = |name: &str| (name == "ETCDCTL_ENDPOINTS").then(|| "10.0.0.2:2379".to_owned());
@@ -219,7 +217,7 @@ mod tests {
         ];
         let of_flags = config(&flags, env).expect("sound");
         assert_eq!(endpoints(&of_flags), ["http://10.0.0.3:2379"]);
-        assert_eq!(of_flags.files.prefix.as_deref(), Some("/f"));
+        assert_eq!(of_flags.files.options.prefix.as_deref(), Some("/f"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Catalog {
     pub(super) fn load(files: &FileConfig) -> (Self, Vec<LoadError>) {
         let (resources, faults) = load_all(&files.confdir);
         let trees = resources.iter().map(|resource| {
-            let prefix = files.prefix.as_deref().unwrap_or(&resource.prefix);
+            let prefix = files.options.prefix.as_deref().unwrap_or(&resource.prefix);
             ranges(prefix, &resource.keys)
         });
         let catalog = Self {

@@ -3,13 +3,12 @@
 use std::path::Path;
 
 use renderer::snapshot::Snapshot;
-use renderer::sync::Synced;
+use renderer::sync::{Synced, Syncer};
 use tracing::error;
 
 use super::catalog::Catalog;
 use super::data;
 use super::pass::{Finished, Pass, Work, failure};
-use super::syncer;
 use crate::config::{RenderConfig, Source};
 use crate::etcd::connection::Connector;
 use crate::etcd::follow;
@@ -40,7 +39,7 @@ pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
         Source::Etcd(etcd) => follow::read_once(&mut Connector::new(etcd), &trees).await?,
     };
     let work = Work {
-        syncer: syncer(&config.files),
+        syncer: Syncer::new(config.files.options.clone()),
         snapshot,
     };
     let all = (0..catalog.resources.len()).collect();
@@ -51,7 +50,7 @@ pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
             Ok(Synced::Pending { diff }) => report.diff += &diff,
             Err(error) => {
                 let dest = &catalog.resources[number].dest;
-                report.fail(failure(&error, dest, config.files.dialect));
+                report.fail(failure(&error, dest, config.files.options.dialect));
             }
         }
     }
