@@ -1,13 +1,12 @@
 //! What confd's flags, file and variables come to.
 
 use std::path::Path;
-use std::time::Duration;
 
 use renderer::options::{Dialect, Options};
 
 use super::etcd::Given;
 use super::file::SettingsFile;
-use super::render::{DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE};
+use super::render::{DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, pause};
 use super::{Env, Faults, FileConfig, RenderConfig, Run, Source};
 use crate::cli::confd::ConfdArgs;
 use crate::etcd::tls;
@@ -147,8 +146,7 @@ impl ConfdSettings {
             .interval
             .or_else(|| file.number("interval", &mut faults))
             .unwrap_or(DEFAULT_INTERVAL);
-        // confd would spin.
-        let interval = Duration::from_secs(u64::try_from(interval).unwrap_or(0).max(1));
+        let interval = pause(interval);
         let files = FileConfig {
             confdir: args
                 .confdir
@@ -218,9 +216,11 @@ fn nodes(
 
 #[cfg(test)]
 mod tests {
+    use super::super::LONGEST;
     use super::*;
     use crate::cli::confd;
     use std::fs;
+    use std::time::Duration;
 
     fn settle(line: &str, env: impl Env) -> Result<ConfdConfig, Faults> {
         let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
@@ -279,6 +279,17 @@ mod tests {
             "-client-cert and -client-key go together: give both\n\
              -username \"web\": has no password; give -password"
         );
+    }
+
+    #[test]
+    fn an_interval_of_any_length_is_one_that_the_clock_can_take() {
+        let interval = |seconds: &str| {
+            let line = format!("-interval={seconds} -config-file /does/not/exist");
+            settle(&line, |_| None).expect("sound").render.interval
+        };
+        assert_eq!(interval("-5"), Some(Duration::from_secs(1)));
+        assert_eq!(interval("10"), Some(Duration::from_secs(10)));
+        assert_eq!(interval("9223372036854775807"), Some(LONGEST));
     }
 
     #[test]

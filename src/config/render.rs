@@ -8,7 +8,7 @@ use renderer::options::{Dialect, Options};
 use super::etcd::Given;
 use super::file::SettingsFile;
 use super::supervise;
-use super::{Env, EtcdConfig, Faults, MILLISECOND};
+use super::{Env, EtcdConfig, Faults, LONGEST, MILLISECOND};
 use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs};
 use crate::proxy::debounce;
 use crate::proxy::supervise::SuperviseConfig;
@@ -69,9 +69,8 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
         Some(text) => faults.duration("--interval", text, MILLISECOND),
         None => file
             .number("interval", &mut faults)
-            .and_then(|seconds| u64::try_from(seconds).ok())
             .filter(|seconds| *seconds > 0)
-            .map(Duration::from_secs),
+            .map(pause),
     };
     let mut switch =
         |flag: bool, name: &str| flag || file.flag(name, &mut faults).unwrap_or_default();
@@ -129,6 +128,12 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
         })
     })();
     faults.settle(settings)
+}
+
+/// confd's seconds between two passes: at least one, as it would spin, and no more than the clock
+/// can take.
+pub(super) fn pause(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1)).min(LONGEST)
 }
 
 /// The directory that `lint` looks at.
