@@ -17,6 +17,7 @@ use super::error::EtcdError;
 use super::key::{self, Announcement, Granted, TakenOver};
 use super::lease::{Lease, call_timeout};
 use super::outage::Outage;
+use crate::alarm::Alarm;
 use crate::backoff::Backoff;
 use crate::config::Target;
 use crate::deadline::sleep_until_some;
@@ -53,6 +54,8 @@ pub struct Session {
     ttl: Duration,
     granted: Granted,
     lease: Option<Lease>,
+    /// For the lease's renewal.
+    renewal: Alarm,
     backoff: Backoff,
     outage: Outage,
     /// Whether etcd's last answer to a request was an error, and that was logged.
@@ -75,6 +78,7 @@ impl Session {
         connector: Connector,
         target: Target,
         ttl: Duration,
+        renewal: Alarm,
         news: mpsc::Sender<News>,
     ) -> Self {
         Self {
@@ -83,6 +87,7 @@ impl Session {
             ttl,
             granted: Granted::default(),
             lease: None,
+            renewal,
             backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
             outage: Outage::default(),
             turned_down: false,
@@ -203,7 +208,7 @@ impl Session {
                 Ok(result) => result?,
                 Err(Closed) => return Ok(Closed),
             }
-            let renewal = self.lease.map(|lease| lease.renew_at());
+            let renew_at = self.lease.map(|lease| lease.renew_at());
             // Losing the other branches loses nothing: `recv` and `message` are cancel-safe.
             served = tokio::select! {
                 request = requests.recv() => match request {
@@ -218,7 +223,7 @@ impl Session {
                     Ok(_) => return Err(link.connection.broken("the watch was ended")),
                     Err(error) => return Err(link.connection.error(&error)),
                 },
-                () = sleep_until_some(renewal) => self.keep_alive(link).await,
+                () = self.renewal.until(renew_at) => self.keep_alive(link).await,
                 () = sleep_until_some(link.settles_at) => {
                     link.settles_at = None;
                     self.backoff.reset();
