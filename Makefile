@@ -4,7 +4,7 @@ PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test test-e2e bench deps build install
+.PHONY: demo test test-e2e bench curves instructions deps build install
 
 demo: deps
 	cargo build
@@ -21,11 +21,22 @@ test-e2e: deps
 	cargo build
 	tests/systemd/run.sh
 
+# Beside confd too with CONFD=path/to/confd. The table: target/figures/.
 bench: deps
 	cargo build --release
-	benches/agent.sh
-	cargo run --release --example proxy-figures
+	cargo run --release --example figures table
 	cargo bench --package renderer
+
+# Plots and tables in docs/performance/. ONLY=name: one of host, keys, leases, fanout, deaths.
+curves: deps
+	cargo build --release
+	cargo run --release --example figures curves $(ONLY)
+
+# Fails when a hot path takes 1.25 times the instructions on record. RECORD=1: records them afresh.
+instructions: deps
+	@tests/deps.sh instructions
+	cargo build --profile counted --example instructions
+	benches/instructions/run.sh $(if $(RECORD),record)
 
 deps:
 	@tests/deps.sh

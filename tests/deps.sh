@@ -4,7 +4,7 @@
 # Build tools come from the distribution's packages. Servers (etcd, nginx, HAProxy) are only unpacked, below
 # target/tools: installing them would enable and start system services.
 #
-#   tests/deps.sh [e2e]    e2e: also what `make test-e2e` needs
+#   tests/deps.sh [e2e | instructions]    also what `make test-e2e` or `make instructions` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +28,7 @@ have protoc || packages+=(protobuf-compiler)
 have systemd-analyze || packages+=(systemd)
 have curl || packages+=(curl)
 [ "${1:-}" != e2e ] || have debootstrap || packages+=(debootstrap)
+[ "${1:-}" != instructions ] || have valgrind || packages+=(valgrind)
 
 # A server's binary, and the packages that may hold it: that differs between releases.
 servers=()

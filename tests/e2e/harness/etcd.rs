@@ -46,6 +46,11 @@ impl Etcd {
         Self::start_with(format!("--quota-backend-bytes={bytes}"))
     }
 
+    /// Speaks the v2 API too.
+    pub fn start_with_v2() -> Self {
+        Self::start_with("--enable-v2".to_owned())
+    }
+
     /// Grants no lease for less than three seconds.
     pub fn start_with_long_leases() -> Self {
         Self::start_with("--election-timeout=2000".to_owned())
@@ -155,6 +160,11 @@ impl Etcd {
 
     pub fn address(&self) -> SocketAddrV4 {
         self.client
+    }
+
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().0.id()
     }
 
     fn run(&mut self) {
