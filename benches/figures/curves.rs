@@ -1,4 +1,4 @@
-//! How the figures grow, as plots and tables in `docs/performance/`.
+//! How the figures grow, as plots in `docs/performance/` and tables.
 
 mod deaths;
 mod fanout;
@@ -6,11 +6,12 @@ mod host;
 mod keys;
 pub mod leases;
 
-use std::fs;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::Path;
 
 use plotters::prelude::*;
+
+use crate::report::number;
 
 pub const NAMES: &str = "host, keys, leases, fanout, deaths";
 
@@ -33,32 +34,25 @@ pub fn draw(names: &[String]) {
 /// A line of a plot: its name and its points.
 type Line<'a> = (&'a str, Vec<(f64, f64)>);
 
-fn file(name: &str) -> PathBuf {
-    let directory = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance"));
-    fs::create_dir_all(&directory).unwrap();
-    directory.join(name)
-}
-
-/// Writes the lines as a table, `x` first, and prints it.
-fn table(name: &str, x: &str, lines: &[Line<'_>]) {
+/// Prints the lines as a table, `x` first.
+fn table(x: &str, lines: &[Line<'_>]) {
     let names: Vec<_> = lines.iter().map(|(name, _)| *name).collect();
     let mut text = format!("| {x} | {} |\n", names.join(" | "));
     text += &format!("|{}\n", " --- |".repeat(lines.len() + 1));
     let (_, points) = &lines[0];
     for (position, (x, _)) in points.iter().enumerate() {
         let cells = lines.iter().map(|(_, points)| match points.get(position) {
-            Some((_, y)) => format!("{y:.3}"),
+            Some((_, y)) => number(*y),
             None => String::new(),
         });
         text += &format!("| {x} | {} |\n", cells.collect::<Vec<_>>().join(" | "));
     }
     println!("{text}");
-    fs::write(file(&format!("{name}.md")), text).unwrap();
 }
 
 /// Both axes by powers of ten.
 fn plot(name: &str, title: &str, x: &str, y: &str, lines: &[Line<'_>]) {
-    let path = file(&format!("{name}.svg"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/performance/{name}.svg"));
     let root = SVGBackend::new(&path, (720, 400)).into_drawing_area();
     root.fill(&WHITE).unwrap();
     let all = || lines.iter().flat_map(|(_, points)| points);

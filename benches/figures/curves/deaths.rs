@@ -36,17 +36,27 @@ struct Setting {
     patience: Duration,
 }
 
-const SETTINGS: [Setting; 4] = [
+const SETTINGS: [Setting; 5] = [
     Setting {
         name: "register, BindsTo=",
-        keep: agent,
+        keep: |etcd, backend| agent(etcd, backend, &[]),
         proxy: render,
         bound: true,
         patience: Duration::from_secs(3),
     },
     Setting {
-        name: "register, by its probes",
-        keep: agent,
+        name: "register, probes every 100 ms",
+        keep: |etcd, backend| {
+            let quick = ["--interval", "100ms", "--fast-interval", "100ms"];
+            agent(etcd, backend, &quick)
+        },
+        proxy: render,
+        bound: false,
+        patience: Duration::from_secs(3),
+    },
+    Setting {
+        name: "register, probes every 5 s",
+        keep: |etcd, backend| agent(etcd, backend, &[]),
         proxy: render,
         bound: false,
         patience: Duration::from_secs(12),
@@ -77,14 +87,15 @@ pub fn draw() {
         None => "A backend's death → nginx's last request to it (confd: `register confd`)",
     };
     plot("deaths", title, "of all deaths, %", "seconds", &lines);
-    table("deaths", "of all deaths, %", &lines);
+    table("of all deaths, %", &lines);
 }
 
-fn agent(etcd: &Etcd, backend: &Nginx) -> Keeper {
+fn agent(etcd: &Etcd, backend: &Nginx, flags: &[&str]) -> Keeper {
     Keeper::Agent(Running::spawn(
         register()
             .args(["--service", "web", "--address", &backend.address()])
-            .args(["--endpoints", &etcd.url()]),
+            .args(["--endpoints", &etcd.url()])
+            .args(flags),
     ))
 }
 

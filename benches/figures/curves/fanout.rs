@@ -38,7 +38,6 @@ pub fn draw() {
     );
     let [first, last, etcd] = lines;
     table(
-        "fanout",
         "proxies",
         &[first, last, etcd, ("memory of each (PSS), MB", proxies)],
     );

@@ -29,7 +29,7 @@ pub fn draw() {
     plot(
         "host-cpu",
         "CPU of agents and of loops, a check every 5 s",
-        "on one host",
+        "agents, or loops",
         "% of a core",
         &lines,
     );
@@ -37,7 +37,7 @@ pub fn draw() {
     plot(
         "host-memory",
         "Memory of agents and of loops (PSS, mean)",
-        "on one host",
+        "agents, or loops",
         "MB",
         &lines,
     );
@@ -47,7 +47,7 @@ pub fn draw() {
         ("register, MB", sizes),
         ("loops, MB", loop_sizes),
     ];
-    table("host", "on one host", &lines);
+    table("agents, or loops", &lines);
 }
 
 /// % of a core, and memory.

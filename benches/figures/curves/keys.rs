@@ -30,5 +30,5 @@ pub fn draw() {
         "ms or MB",
         &lines,
     );
-    table("keys", "keys", &lines);
+    table("keys", &lines);
 }

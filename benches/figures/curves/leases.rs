@@ -1,9 +1,9 @@
 //! What leases cost etcd: one key each, held by the agent's own session.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Range;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use register::alarm::Alarm;
@@ -29,11 +29,13 @@ const AT_A_TIME: usize = 50;
 const SESSIONS_EACH: u32 = 5_000;
 
 pub fn draw() {
-    let (mut cpus, mut sizes) = (Vec::new(), Vec::new());
+    let (mut cpus, mut sizes, mut held) = (Vec::new(), Vec::new(), Vec::new());
     for count in SIZES {
-        let (cpu, size) = measure(count);
-        cpus.push((f64::from(count), cpu));
-        sizes.push((f64::from(count), size));
+        let (cpu, size, still) = measure(count);
+        let x = f64::from(count);
+        cpus.push((x, cpu));
+        sizes.push((x, size));
+        held.push((x, still));
     }
     let lines: [Line<'_>; 2] = [("etcd, % of a core", cpus), ("etcd, RSS in MB", sizes)];
     plot(
@@ -43,10 +45,11 @@ pub fn draw() {
         "% of a core, or MB",
         &lines,
     );
-    table("leases", "leases", &lines);
+    let [cpus, sizes] = lines;
+    table("leases", &[cpus, sizes, ("held at the end", held)]);
 }
 
-fn measure(count: u32) -> (f64, f64) {
+fn measure(count: u32) -> (f64, f64, f64) {
     let etcd = Etcd::start();
     let firsts = (0..count).step_by(usize::try_from(SESSIONS_EACH).unwrap());
     let holders: Vec<_> = firsts
@@ -59,13 +62,11 @@ fn measure(count: u32) -> (f64, f64) {
     sleep(MEASURED);
     let used = cpu(etcd.id()) - used;
     let size = rss(etcd.id());
-    assert_eq!(
-        etcd.lease_count(),
-        usize::try_from(count).unwrap(),
-        "a lease was lost"
-    );
+    let held = u32::try_from(etcd.lease_count()).unwrap();
     drop(holders);
-    (100.0 * used.as_secs_f64() / MEASURED.as_secs_f64(), size)
+    let share = 100.0 * used.as_secs_f64() / MEASURED.as_secs_f64();
+    eprintln!("curves: {count} leases: {share:.2} % of a core, {size:.0} MB, {held} held");
+    (share, size, f64::from(held))
 }
 
 /// This program as [`hold`], once it holds them all.
@@ -83,7 +84,7 @@ fn holder(url: &str, first: u32, count: u32) -> Owned {
     Owned(holder)
 }
 
-/// Holds so many leases until it is killed.
+/// Holds so many leases until its standard input ends.
 pub fn hold(arguments: &[String]) {
     let [url, first, count] = arguments else {
         panic!("hold URL FIRST COUNT");
@@ -101,6 +102,10 @@ pub fn hold(arguments: &[String]) {
     runtime.block_on(async {
         let mut sessions = announce(first..first + count, &config).await;
         println!("held");
+        thread::spawn(|| {
+            let _ended = io::stdin().read(&mut [0]);
+            std::process::exit(0);
+        });
         sessions.join_next().await;
     });
 }
