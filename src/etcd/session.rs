@@ -14,9 +14,11 @@ use tracing::{debug, info, warn};
 
 use super::connection::{Connection, Connector};
 use super::error::EtcdError;
-use super::key::{self, Announcement, Granted, TakenOver};
+use super::granted::Granted;
+use super::key::{self, Announcement};
 use super::lease::{Lease, call_timeout};
 use super::outage::Outage;
+use super::procedure::TakenOver;
 use crate::backoff::Backoff;
 use crate::config::Target;
 use crate::deadline::sleep_until_some;
