@@ -33,6 +33,7 @@ pub struct Told {
 /// A read, and the watches that follow on it.
 #[derive(Clone, Debug)]
 pub struct Progress {
+    /// As far as it was seen.
     history: History,
     /// The revision that each watch has yet to tell of.
     next: Vec<Revision>,
@@ -59,6 +60,7 @@ impl Progress {
 
     /// A watch told something.
     pub fn take_in(&mut self, told: Told) {
+        self.history.revision = self.history.revision.max(told.revision);
         let last = match told.last_change {
             Some(revision) => revision,
             // An answer to a new watch may be ahead of what that watch will tell.
@@ -98,6 +100,24 @@ mod tests {
         assert!(!seen.goes_on_in(&later(7, 3, 99)));
         assert!(!seen.goes_on_in(&later(7, 2, 5_000)));
         assert!(!seen.goes_on_in(&later(8, 3, 100)));
+    }
+
+    #[test]
+    fn what_was_told_since_the_read_is_part_of_the_history() {
+        let at = |revision| History {
+            cluster: 7,
+            term: 3,
+            revision,
+        };
+        let mut progress = Progress::since(at(100), 1);
+        progress.take_in(Told {
+            watch: 0,
+            created: false,
+            last_change: Some(200),
+            revision: 200,
+        });
+        assert!(!progress.goes_on(at(150)), "restored from a backup");
+        assert!(progress.goes_on(at(200)));
     }
 
     #[test]
