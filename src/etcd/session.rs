@@ -147,6 +147,8 @@ impl Session {
                 return Err(Closed);
             }
             if waiting.take().is_some() {
+                // As after a request that was begun: nobody counts on the lease any more.
+                self.lease = None;
                 self.tell(Event::Failed).await?;
             }
             waiting = self.pause(requests).await?;
