@@ -4,7 +4,7 @@ PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test test-e2e bench deps build install
+.PHONY: demo test test-e2e simulate bench deps build install
 
 demo: deps
 	cargo build
@@ -20,6 +20,11 @@ test-e2e: deps
 	@tests/deps.sh e2e
 	cargo build
 	tests/systemd/run.sh
+
+# Random faults: SEEDS=1000000 runs so many schedules, SEEDS=7..8 tells what the seventh does.
+SEEDS ?= 1000000
+simulate: deps
+	SEEDS=$(SEEDS) cargo test --profile simulation --test simulation -- --nocapture
 
 bench: deps
 	cargo build --release
