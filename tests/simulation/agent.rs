@@ -12,6 +12,8 @@ use crate::world::{Process, Shared};
 const INTERVAL: Time = 3_000;
 const FAST_INTERVAL: Time = 1_000;
 pub const FALL: u32 = 2;
+/// More events at one instant are a loop.
+const MOST_AT_ONCE: u32 = 1_000;
 /// The longest from a backend's turn to the verdict.
 pub const NOTICED: Time = INTERVAL + FAST_INTERVAL * (FALL as Time) + 1_000;
 
@@ -175,7 +177,12 @@ impl Agent {
         if running.frozen_until > shared.now {
             return;
         }
+        let mut events = 0;
         loop {
+            events += 1;
+            if events > MOST_AT_ONCE {
+                return shared.fail(|| "an agent does not come to rest".to_owned());
+            }
             running.session.step(shared);
             if running.lags_until > shared.now {
                 return;
