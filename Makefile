@@ -1,4 +1,4 @@
-# make demo, make test, make test-e2e: each installs what is missing first. See README.md.
+# make demo, make test, make test-e2e, make simulate: each installs what is missing first. See README.md.
 
 PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
