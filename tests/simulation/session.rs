@@ -1,6 +1,9 @@
 //! The session with etcd, as `src/etcd/session.rs` has it, function by function: that one waits,
 //! this one is stepped. What decides is the product's: `Procedure`, `Granted`, `Lease`, `Backoff`.
 
+/// Making and losing the connection.
+mod connecting;
+
 use std::collections::VecDeque;
 
 use register::backoff::Backoff;
@@ -201,16 +204,6 @@ impl Session {
         while self.step_once(shared) {}
     }
 
-    fn look_after_link(&mut self, shared: &mut Shared) {
-        let Some(connected) = &mut self.connected else {
-            return;
-        };
-        match connected.link.is_broken(shared, &self.line) {
-            Ok(again) => connected.look_again = again,
-            Err(()) => self.reset(shared),
-        }
-    }
-
     fn step_once(&mut self, shared: &mut Shared) -> bool {
         match &mut self.doing {
             Doing::Opening { flight, watching } => {
@@ -337,68 +330,6 @@ impl Session {
         false
     }
 
-    fn open(&mut self, shared: &Shared) {
-        self.over = Over::new(self.endpoint, shared);
-        self.doing = Doing::Opening {
-            flight: self.start(Op::Watch, shared),
-            watching: None,
-        };
-    }
-
-    fn opened(&mut self, next: Revision, revision: Revision, holder: Holder, shared: &mut Shared) {
-        self.connected = Some(Connected {
-            link: Link::new(self.over),
-            next,
-            settles_at: shared.now + SETTLED_AFTER,
-            look_again: NEVER,
-        });
-        self.tell(Event::Read { revision, holder });
-        self.tell(Event::Connected);
-        self.tried = 0;
-        match self.waiting.take() {
-            Some(request) => self.perform(request, shared),
-            None => self.keep_alive(shared),
-        }
-    }
-
-    /// The loop of `Session::reach`.
-    fn not_opened(&mut self, shared: &Shared) {
-        self.rotate(shared);
-        self.expire(shared);
-        self.tried += 1;
-        if self.tried < shared.etcd.members.len() {
-            return self.open(shared);
-        }
-        self.tried = 0;
-        if self.waiting.take().is_some() {
-            self.lease = None;
-            self.tell(Event::Failed);
-        }
-        self.pause(shared);
-    }
-
-    fn pause(&mut self, shared: &Shared) {
-        let until = shared.clock.at(shared.now) + self.backoff.delay();
-        self.doing = Doing::Pausing {
-            until: shared.clock.time_of(until),
-        };
-    }
-
-    fn rotate(&mut self, shared: &Shared) {
-        self.endpoint = (self.endpoint + 1) % shared.etcd.members.len();
-    }
-
-    /// After `Session::serve` ended in an error.
-    fn broken(&mut self, shared: &Shared) {
-        self.rotate(shared);
-        let connected = self.connected.take();
-        if connected.is_some_and(|connected| connected.settles_at != NEVER) {
-            self.pause(shared);
-        } else {
-            self.open(shared);
-        }
-    }
-
     fn perform(&mut self, request: Request, shared: &mut Shared) {
         self.lease = None;
         let (procedure, call) = match request {
@@ -451,17 +382,6 @@ impl Session {
                 sent_at: shared.now,
             },
         };
-    }
-
-    fn expire(&mut self, shared: &Shared) -> bool {
-        let now = shared.clock.at(shared.now);
-        match self.lease.take_if(|lease| now >= lease.expires_at()) {
-            Some(lease) => {
-                self.tell(Event::LeaseLost { lease: lease.id });
-                true
-            }
-            None => false,
-        }
     }
 
     fn tell(&mut self, event: Event) {
