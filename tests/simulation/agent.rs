@@ -81,6 +81,7 @@ impl Agent {
         shared.processes.push(Process {
             announced: false,
             unwanted_since: Some(shared.now),
+            wanted_since: NEVER,
             ttl: self.settings.ttl,
             overtaken: false,
         });
@@ -255,7 +256,7 @@ impl Running {
         if let Some(verdict) = turned {
             self.verdict = turned;
             match verdict {
-                Verdict::Up => shared.processes[self.by].unwanted_since = None,
+                Verdict::Up => shared.wanted(self.by),
                 Verdict::Down => shared.unwanted(self.by),
             }
         }

@@ -13,6 +13,9 @@ use crate::world::{Shared, World};
 
 /// A process that was told something is done with it, back-off included.
 const REACTION: Time = 6_000;
+/// From when etcd answers, and the backend is known to be up, until the key is there: a call that
+/// hangs, the back-off, and more calls.
+const REGISTERED: Time = 9_000;
 /// The longest that a failed pass over the files is tried again after.
 const PASS_RETRY: Time = 31_000;
 /// From a change in etcd to the file.
@@ -37,7 +40,9 @@ fn end(setting: &Setting, world: &mut World) -> Option<()> {
     world.heal(setting.others_stay);
     let ttl = setting.agents.iter().map(|agent| agent.ttl).max();
     let settled = ttl.unwrap_or_default() + SLACK + LATEST + REACTION;
-    pass(world, settled)?;
+    pass(world, REGISTERED)?;
+    world.check_registered();
+    pass(world, settled - REGISTERED)?;
     world.check_keys("once etcd answers");
     if let Some(proxy) = &mut world.proxy {
         proxy.start(&world.shared);
@@ -109,6 +114,21 @@ impl World {
             let limit = since.saturating_add(process.ttl + SLACK + LATEST + REACTION);
             if self.shared.now > limit {
                 return self.shared.fail(|| "a key outlives its TTL".to_owned());
+            }
+        }
+    }
+
+    /// Whose backend has been up all the time since etcd answers has its key, or another lease has it.
+    fn check_registered(&mut self) {
+        for agent in &self.agents {
+            let Some(by) = wants(agent) else { continue };
+            let kv = self.shared.etcd.keys[agent.key()];
+            let long = self.shared.processes[by].wanted_since + REGISTERED <= self.shared.now;
+            if long && kv.is_none_or(|kv| kv.lease == 0) {
+                let key = agent.key();
+                return self
+                    .shared
+                    .fail(|| format!("key {key} is missing long after etcd answers"));
             }
         }
     }

@@ -32,6 +32,8 @@ pub struct Process {
     pub announced: bool,
     /// Since when its key should not be there.
     pub unwanted_since: Option<Time>,
+    /// Since when it should be, if it should.
+    pub wanted_since: Time,
     pub ttl: Time,
     /// Something that it had given up was carried out later, or something undone came back.
     pub overtaken: bool,
@@ -57,6 +59,12 @@ impl Shared {
         if self.violation.is_none() {
             self.violation = Some(what());
         }
+    }
+
+    /// From now on the process's key should be there.
+    pub fn wanted(&mut self, by: usize) {
+        self.processes[by].unwanted_since = None;
+        self.processes[by].wanted_since = self.now;
     }
 
     /// From now on the process's key should not be there.
