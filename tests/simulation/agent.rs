@@ -1,7 +1,7 @@
 //! An agent: the loop of `src/agent.rs` around the product's `Health` and `Registration`.
 
 use register::health::{self, Cadence, Health, Thresholds, Verdict};
-use register::registration::{Action, Event, Outcome, Registration};
+use register::registration::{Action, Event, Outcome, Registration, Status};
 
 use crate::clock::{NEVER, Time, millis, ms};
 use crate::etcd::Asked;
@@ -12,6 +12,9 @@ use crate::world::{Process, Shared};
 const INTERVAL: Time = 3_000;
 const FAST_INTERVAL: Time = 1_000;
 pub const FALL: u32 = 2;
+/// After its TTL a lease is given up, at the latest when a renewal and an attempt to connect have
+/// run out of time.
+const GIVEN_UP: Time = 8_000;
 /// More events at one instant are a loop.
 const MOST_AT_ONCE: u32 = 1_000;
 /// The longest from a backend's turn to the verdict.
@@ -204,6 +207,12 @@ impl Agent {
             if exit.is_some() {
                 return self.end(exit, shared);
             }
+        }
+        let confirmed = running.session.confirmed_at.max(running.ran_again_at);
+        if running.registration.status() == Status::Registered
+            && shared.now > confirmed + self.settings.ttl + GIVEN_UP
+        {
+            shared.fail(|| "says that it is registered, but the lease has run out".to_owned());
         }
         if let Some(told) = running.stopping
             && shared.now

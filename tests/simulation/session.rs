@@ -75,6 +75,8 @@ pub struct Session {
     pub news: VecDeque<Event>,
     granted: Granted,
     lease: Option<Lease>,
+    /// When what etcd last confirmed of a lease was asked.
+    pub confirmed_at: Time,
     leases_made: LeaseId,
     backoff: Backoff,
     endpoint: usize,
@@ -102,6 +104,7 @@ impl Session {
             news: VecDeque::new(),
             granted: Granted::default(),
             lease: None,
+            confirmed_at: 0,
             leases_made: 0,
             backoff: Backoff::new(ms(RECONNECT_FIRST), ms(RECONNECT_CAP), seed),
             endpoint: 0,
@@ -272,6 +275,7 @@ impl Session {
                 match (end, self.lease) {
                     (End::Reply(Reply::Renewed(Some(ttl))), Some(mut lease)) => {
                         lease.renewed(ms(ttl), shared.clock.at(sent_at));
+                        self.confirmed_at = sent_at;
                         self.lease = Some(lease);
                     }
                     (End::Reply(Reply::Renewed(None)), Some(lease)) => {
@@ -360,6 +364,7 @@ impl Session {
                 lease, revision, ..
             } => {
                 self.lease = Some(lease);
+                self.confirmed_at = shared.now;
                 let lease = lease.id;
                 self.tell(Event::Announced { lease, revision });
             }
