@@ -1,10 +1,10 @@
-# make demo, make test, make test-e2e: each installs what is missing first. See README.md.
+# make demo, make test, make test-e2e, make simulate: each installs what is missing first. See README.md.
 
 PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test test-e2e bench curves instructions deps build install
+.PHONY: demo test test-e2e simulate bench curves instructions deps build install
 
 demo: deps
 	cargo build
@@ -20,6 +20,11 @@ test-e2e: deps
 	@tests/deps.sh e2e
 	cargo build
 	tests/systemd/run.sh
+
+# Random faults: SEEDS=1000000 runs so many schedules, SEEDS=7..8 tells what the seventh does.
+SEEDS ?= 1000000
+simulate: deps
+	SEEDS=$(SEEDS) cargo test --profile simulation --test simulation -- --nocapture
 
 # Beside confd too with CONFD=path/to/confd. The table: target/figures/.
 bench: deps

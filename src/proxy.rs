@@ -5,6 +5,7 @@
 //! until it is over; etcd's news wait as long.
 
 mod catalog;
+pub mod changes;
 pub mod data;
 pub mod debounce;
 mod failure_log;
@@ -17,6 +18,7 @@ mod tail;
 use std::io;
 use std::time::Instant;
 
+use renderer::Str;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Outcome, SyncError, Synced, Syncer};
 use tokio::sync::mpsc;
@@ -255,36 +257,26 @@ impl Proxy {
     fn replace(&mut self, new: Snapshot) {
         let now = Instant::now();
         let Some(work) = &mut self.work else { return };
-        let old = std::mem::replace(&mut work.snapshot, new);
         if !std::mem::replace(&mut self.read, true) {
+            work.snapshot = new;
             self.schedule.all_changed(now);
             return;
         }
-        for key in differences(&old, &work.snapshot) {
-            for number in self.catalog.concerned_by(key) {
-                self.schedule.changed(number, now);
-            }
-        }
+        let changed = changes::replace(&mut work.snapshot, new);
+        self.mark(&changed, now);
     }
 
     fn patch(&mut self, changes: Vec<Change>) {
-        let now = Instant::now();
         let Some(work) = &mut self.work else { return };
-        for change in changes {
-            let Change {
-                key,
-                value,
-                revision,
-            } = change;
-            work.snapshot.revision = work.snapshot.revision.max(revision);
-            let changed = match value {
-                Some(value) => work.snapshot.put(key.clone(), value),
-                None => work.snapshot.delete(&key),
-            };
-            if changed {
-                for number in self.catalog.concerned_by(&key) {
-                    self.schedule.changed(number, now);
-                }
+        let changed = changes::patch(&mut work.snapshot, changes);
+        self.mark(&changed, Instant::now());
+    }
+
+    /// The resources that read these keys are to be brought in step.
+    fn mark(&mut self, changed: &[Str], now: Instant) {
+        for key in changed {
+            for number in self.catalog.concerned_by(key) {
+                self.schedule.changed(number, now);
             }
         }
     }
@@ -342,14 +334,4 @@ fn stopping() -> Exit {
     info!("stopping");
     notify::stopping();
     Exit::Done
-}
-
-/// Keys that one has and the other has not, or with another value.
-fn differences<'a>(one: &'a Snapshot, other: &'a Snapshot) -> impl Iterator<Item = &'a [u8]> {
-    let lacking = |of: &'a Snapshot, from: &'a Snapshot| {
-        let entries = of.entries.iter();
-        entries
-            .filter_map(|(key, value)| (from.entries.get(key) != Some(value)).then_some(&key[..]))
-    };
-    lacking(one, other).chain(lacking(other, one))
 }

@@ -14,9 +14,11 @@ use tracing::{debug, info, warn};
 
 use super::connection::{Connection, Connector};
 use super::error::EtcdError;
-use super::key::{self, Announcement, Granted, TakenOver};
+use super::granted::Granted;
+use super::key::{self, Announcement};
 use super::lease::{Lease, call_timeout};
 use super::outage::Outage;
+use super::procedure::TakenOver;
 use crate::alarm::Alarm;
 use crate::backoff::Backoff;
 use crate::config::Target;
@@ -150,6 +152,8 @@ impl Session {
                 return Err(Closed);
             }
             if waiting.take().is_some() {
+                // As after a request that was begun: nobody counts on the lease any more.
+                self.lease = None;
                 self.tell(Event::Failed).await?;
             }
             waiting = self.pause(requests).await?;
