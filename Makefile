@@ -15,11 +15,12 @@ test: deps
 	cargo clippy --all-targets --workspace -- -D warnings
 	cargo test --workspace
 
-# Three hosts under systemd: as root, and for longer.
+# Three hosts under systemd, and containers: as root, and for longer.
 test-e2e: deps
 	@tests/deps.sh e2e
 	cargo build
 	tests/systemd/run.sh
+	tests/containers/run.sh
 
 bench: deps
 	cargo build --release

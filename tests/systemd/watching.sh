@@ -1,30 +1,5 @@
 # What a client sees through nginx, what etcd's keys do, and when. Sourced by run.sh.
 
-now() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
-
-say() { printf '     %s\n' "$*"; }
-fail() {
-    printf '     %s\n' "$*"
-    exit 1
-}
-
-# Waits for a command to succeed: SECONDS WHAT COMMAND…
-await() {
-    local end=$(($(now) + $1 * 1000)) what=$2 limit=$1
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ "$(now)" -lt "$end" ] || fail "$what: not within $limit s"
-        sleep 0.02
-    done
-}
-at_most() { # WHAT SEEN BUDGET UNIT
-    local bound=$3
-    say "$1: $2 $4 (budget $3)"
-    # A busy machine is no defect: times are for people to read, and fail far beyond the budget only.
-    [ "$4" != ms ] || bound=$(($3 + 2000))
-    [ "$2" -le "$bound" ] || fail "far over budget"
-}
-
 # etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE
 record_events() {
     local what key value
