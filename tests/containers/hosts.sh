@@ -5,7 +5,6 @@ declare -A address=([coreos-1]=10.132.249.206 [coreos-2]=10.132.249.212 [coreos-
 declare -A port=([coreos-1]=7777 [coreos-2]=8888)
 backends=(coreos-1 coreos-2)
 proxy=coreos-3
-registry=10.132.0.1:5000
 etcd=http://${address[$proxy]}:2379
 
 lay_hosts() {
@@ -20,20 +19,11 @@ lay_hosts() {
     await 30 "etcd answers" etcdctl --endpoints "$etcd" endpoint health
 }
 
-# `docker pull` finds the images in a registry of the lab's own, which stands in for Docker Hub.
 publish_images() {
     local image
-    cat >"$work/registry.yml" <<CONF
-version: 0.1
-log: {level: warn}
-storage: {filesystem: {rootdirectory: $work/registry}}
-http: {addr: "$registry"}
-CONF
-    docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
-    await 30 "the registry answers" curl --silent --fail "http://$registry/v2/"
+    start_registry "$work/registry"
     for image in apache nginx_lb; do
-        docker tag "lab/$image" "$registry/user_name/$image"
-        docker push --quiet "$registry/user_name/$image" >/dev/null
+        publish "$work/docker" "lab/$image" "$image"
         ! docker image inspect "user_name/$image" >/dev/null 2>&1 || docker rmi "user_name/$image" >/dev/null
     done
 }

@@ -18,11 +18,12 @@ mkdir "$work"
 . tests/containers/scenarios.sh
 
 # Whatever else runs ends with the lab.
-trap stop_docker EXIT
+trap 'stop_docker "$work/docker"' EXIT
 trap 'exit 130' INT TERM
 
 lay_hosts
-start_docker --registry-mirror "http://$registry" --insecure-registry "$registry"
+export DOCKER_HOST=unix://$work/docker/docker.sock
+start_docker "$work/docker" "$docker_data" "${registry_flags[@]}"
 publish_images
 for name in "${backends[@]}"; do start_backend "$name"; done
 start_unit units/static/nginx_lb.service "$proxy"
