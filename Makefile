@@ -21,6 +21,7 @@ test-e2e: deps
 	cargo build
 	tests/systemd/run.sh
 	tests/containers/run.sh
+	tests/tutorial/run.sh
 
 bench: deps
 	cargo build --release
