@@ -1,12 +1,19 @@
 # What a client sees through nginx, what etcd's keys do, and when. Sourced by run.sh.
 
-# etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE
+# etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE. A member without a leader ends its watches; the next one
+# has the same events again first.
 record_events() {
-    local what key value
-    on "$proxy" etcdctl watch --prefix /services/apache/ 2>/dev/null |
-        while read -r what && read -r key && read -r value; do
-            echo "$(now) $what $key $value"
-        done >>"$work/events"
+    local first seen what key value
+    first=$(on "$proxy" etcdctl get / --write-out fields | awk '$1 == "\"Revision\"" { print $3 + 1 }')
+    : >"$work/events"
+    while true; do
+        seen=$(wc -l <"$work/events")
+        on "$proxy" etcdctl watch --prefix --rev "$first" /services/apache/ 2>/dev/null |
+            while read -r what && read -r key && read -r value; do
+                if [ "$seen" -gt 0 ]; then seen=$((seen - 1)); else echo "$(now) $what $key $value"; fi
+            done >>"$work/events" || true
+        sleep 0.1
+    done
 }
 record_log() { # of nginx, a line each: MILLISECONDS LINE
     tail --lines=0 --follow=name --retry "$work/$proxy/log/$1.log" 2>/dev/null |
