@@ -15,11 +15,13 @@ test: deps
 	cargo clippy --all-targets --workspace -- -D warnings
 	cargo test --workspace
 
-# Three hosts under systemd: as root, and for longer.
+# Three hosts under systemd, and containers: as root, and for longer.
 test-e2e: deps
 	@tests/deps.sh e2e
 	cargo build
 	tests/systemd/run.sh
+	tests/containers/run.sh
+	tests/tutorial/run.sh
 
 # Random faults: SEEDS=1000000 runs so many schedules, SEEDS=7..8 tells what the seventh does.
 SEEDS ?= 1000000
