@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use ::register::alarm::Alarm;
 use ::register::config::{EtcdConfig, Target};
 use ::register::etcd::connection::Connector;
 use ::register::etcd::session::{News, Request, Session};
