@@ -21,7 +21,7 @@ pub use etcd::Etcd;
 pub use load::Load;
 pub use nginx::Nginx;
 pub use running::{Running, register};
-pub use wire::Wire;
+pub use wire::{Line, Wire};
 
 /// For what should happen soon, on a loaded machine.
 pub const SOON: Duration = Duration::from_secs(10);
