@@ -17,6 +17,8 @@ mod harness;
 
 /// Faults of etcd's members.
 mod members;
+/// Faults of the way to etcd.
+mod network;
 mod observer;
 mod row;
 mod site;
@@ -51,6 +53,13 @@ const SCENARIOS: &[Scenario] = &scenarios! {
     members::member_cut_off_from_the_others,
     members::members_that_stutter,
     members::no_space,
+    network::partition,
+    network::answers_lost,
+    network::requests_lost,
+    network::slow_member,
+    network::slow_everywhere,
+    network::reset,
+    network::dead_endpoints,
 };
 
 fn main() -> ExitCode {

@@ -16,7 +16,10 @@ pub const ETCD_REVOKES: Duration = Duration::from_secs(1);
 /// The proxy side pings a silent server after 10 s and gives it up 3 s later.
 pub const PROXY_NOTICES: Duration = Duration::from_secs(13);
 
-/// The proxy side's time for a connection, and the longest wait before it tries one.
+/// The proxy side's time for a connection, and again for its first answer.
+pub const PROXY_CONNECTS: Duration = Duration::from_secs(2);
+
+/// The same, and the longest wait before it tries.
 pub const PROXY_TRIES_AGAIN: Duration = Duration::from_millis(2_800);
 
 /// A sign that the agent or the proxy side has lost etcd, and that it has it again.

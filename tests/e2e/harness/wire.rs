@@ -57,8 +57,10 @@ impl Wire {
     }
 
     fn relaying(server: SocketAddrV4, who_calls: fn(&TcpStream) -> String) -> Self {
-        let address = own_address();
-        let listener = TcpListener::bind(address).unwrap();
+        // Any port: one that was just given up may still be held by a process about to be started.
+        let ip = *own_address().ip();
+        let listener = TcpListener::bind((ip, 0)).unwrap();
+        let address = SocketAddrV4::new(ip, listener.local_addr().unwrap().port());
         let shared = Arc::new(Shared::default());
         let relayed = Arc::clone(&shared);
         // Ends with the process of the tests: nobody else can reach it.
