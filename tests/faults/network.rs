@@ -4,7 +4,7 @@ use crate::harness::{Line, Nginx, Running, SOON, Wire, own_address};
 use crate::members::{left_for_another, unnoticed_afterwards};
 use crate::observer::Observer;
 use crate::row::{Row, after};
-use crate::site::{self, Both, ETCD_REVOKES, PROXY_NOTICES, PROXY_TRIES_AGAIN, Plan, SLACK, Site};
+use crate::site::{self, Both, ETCD_REVOKES, PROXY_CONNECTS, PROXY_TRIES_AGAIN, Plan, SLACK, Site};
 
 /// From all of etcd, for longer than the TTL.
 pub fn partition() -> Row {
