@@ -15,6 +15,10 @@
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 
+/// Logins and certificates.
+mod access;
+/// Faults of the host of the agent.
+mod host;
 /// Faults of etcd's members.
 mod members;
 /// Faults of the way to etcd.
@@ -60,6 +64,12 @@ const SCENARIOS: &[Scenario] = &scenarios! {
     network::slow_everywhere,
     network::reset,
     network::dead_endpoints,
+    network::name_moves,
+    access::token_expires,
+    access::certificates_replaced,
+    host::clock_stepped,
+    host::agent_frozen,
+    host::agent_frozen_and_replaced,
 };
 
 fn main() -> ExitCode {

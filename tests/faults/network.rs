@@ -1,10 +1,17 @@
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::harness::running::render;
 use crate::harness::{Line, Nginx, Running, SOON, Wire, own_address};
 use crate::members::{left_for_another, unnoticed_afterwards};
 use crate::observer::Observer;
 use crate::row::{Row, after};
-use crate::site::{self, Both, ETCD_REVOKES, PROXY_CONNECTS, PROXY_TRIES_AGAIN, Plan, SLACK, Site};
+use crate::site::{
+    self, Both, ETCD_REVOKES, PROXY_CONNECTS, PROXY_NOTICES, PROXY_TRIES_AGAIN, Plan, SLACK, Site,
+};
 
 /// From all of etcd, for longer than the TTL.
 pub fn partition() -> Row {
@@ -207,4 +214,73 @@ pub fn dead_endpoints() -> Row {
         agent: format!("registered {}", after(registered)),
         proxy: format!("file written {}", after(written)),
     }
+}
+
+/// The only endpoint is a name.
+pub fn name_moves() -> Row {
+    let mut row = Row {
+        fault: "the name of the only endpoint gets another address, the old one is silent",
+        promised: "the key stays under its lease, the file follows again; looked up at each attempt",
+        agent: "skipped: mount namespaces are not allowed".to_owned(),
+        proxy: "skipped".to_owned(),
+    };
+    if !may_have_own_hosts() {
+        assert!(std::env::var_os("CI").is_none(), "cannot mount /etc/hosts");
+        return row;
+    }
+    let site = Site::with(&Plan::default());
+    let old = Wire::to(site.members[0].address());
+    let new_address = SocketAddrV4::new(*own_address().ip(), old.address().port());
+    let _new = Wire::at(new_address, site.members[1].address());
+    let hosts = tempfile::NamedTempFile::new().unwrap();
+    let line = |ip: &Ipv4Addr| format!("{ip} etcd.test\n");
+    fs::write(hosts.path(), line(old.address().ip())).unwrap();
+    let endpoint = format!("http://etcd.test:{}", old.address().port());
+
+    let (backend, confdir) = (Nginx::start(), site::file());
+    let urls = vec![site.members[0].url()];
+    let observer = Observer::start(urls, None, backend.key());
+    let agent = site::agent(&backend, &endpoint, site.ttl);
+    let agent = Running::spawn(&mut with_own_hosts(&agent, hosts.path()));
+    let proxy = render(&endpoint, &confdir);
+    let proxy = Running::spawn(&mut with_own_hosts(&proxy, hosts.path()));
+    let (_, first) = observer.wait("the key is there", SOON, Option::is_some);
+    let both = [site.backend.address(), backend.address()];
+    let both = both.each_ref().map(String::as_str);
+    site::wait_for_file(&confdir, &both, SOON);
+
+    let since = Instant::now();
+    old.set(Line::Silent, Line::Silent);
+    fs::write(hosts.path(), line(new_address.ip())).unwrap();
+    agent.wait_for_log(site::BACK, site.silence_noticed().agent + SLACK);
+    row.agent = format!("recovered {}", after(since.elapsed()));
+    proxy.wait_for_log(site::BACK, PROXY_NOTICES + PROXY_TRIES_AGAIN + SLACK);
+    row.proxy = format!("recovered {}", after(since.elapsed()));
+    site.put_other(2, "10.0.0.1:80");
+    site::wait_for_file(&confdir, &[both[0], both[1], "10.0.0.1:80"], SLACK);
+    assert_eq!(observer.now(), first, "{}", agent.log());
+    row
+}
+
+/// Runs it with this file as `/etc/hosts`.
+fn with_own_hosts(command: &Command, hosts: &Path) -> Command {
+    const SCRIPT: &str = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+    let mut inside = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        inside.arg("--map-root-user");
+    }
+    inside.args(["--mount", "sh", "-c", SCRIPT]).arg(hosts);
+    inside.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => inside.env(name, value),
+            None => inside.env_remove(name),
+        };
+    }
+    inside
+}
+
+fn may_have_own_hosts() -> bool {
+    let mut probe = with_own_hosts(&Command::new("true"), Path::new("/etc/hosts"));
+    probe.status().is_ok_and(|status| status.success())
 }

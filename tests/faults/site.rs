@@ -203,6 +203,13 @@ impl Site {
         self.assert_never_lost();
     }
 
+    /// The same, since `since`.
+    pub fn assert_kept_since(&self, since: Instant) {
+        let history = self.observer.history();
+        let (last, _) = history.last().unwrap();
+        assert!(*last <= since, "{history:?}\n{}", self.agent.log());
+    }
+
     /// Nobody ever saw the key under another lease, or not at all, since it was put first.
     pub fn assert_never_lost(&self) {
         let history = self.observer.history();

@@ -48,19 +48,29 @@ struct State {
 impl Wire {
     /// Relays to `server`, which may come and go.
     pub fn to(server: SocketAddrV4) -> Self {
-        Self::relaying(server, |_| String::new())
+        Self::at(SocketAddrV4::new(*own_address().ip(), 0), server)
+    }
+
+    /// The same, at this address; port 0 is any.
+    pub fn at(address: SocketAddrV4, server: SocketAddrV4) -> Self {
+        Self::relaying(address, server, |_| String::new())
     }
 
     /// Relays to a member of etcd what others send to it, and knows which of them did.
     pub fn to_peer(server: SocketAddrV4) -> Self {
-        Self::relaying(server, member_that_calls)
+        let address = SocketAddrV4::new(*own_address().ip(), 0);
+        Self::relaying(address, server, member_that_calls)
     }
 
-    fn relaying(server: SocketAddrV4, who_calls: fn(&TcpStream) -> String) -> Self {
-        // Any port: one that was just given up may still be held by a process about to be started.
-        let ip = *own_address().ip();
-        let listener = TcpListener::bind((ip, 0)).unwrap();
-        let address = SocketAddrV4::new(ip, listener.local_addr().unwrap().port());
+    /// At any port: one that was just given up may still be held by a process about to be started.
+    fn relaying(
+        address: SocketAddrV4,
+        server: SocketAddrV4,
+        who_calls: fn(&TcpStream) -> String,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let address = SocketAddrV4::new(*address.ip(), port);
         let shared = Arc::new(Shared::default());
         let relayed = Arc::clone(&shared);
         // Ends with the process of the tests: nobody else can reach it.
