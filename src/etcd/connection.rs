@@ -81,7 +81,10 @@ impl Connector {
     ///
     /// # Errors
     /// [`EtcdError`], naming the endpoint.
-    pub async fn connect(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
+    pub async fn connect(&mut self, call_timeout: Duration) -> Result<Connection, EtcdError> {
+        if let Some(tls) = &mut self.config.tls {
+            tls.refresh();
+        }
         let url = &self.config.endpoints[self.current];
         let limit = call_timeout.min(CONNECT_TIMEOUT);
         within(limit, url, self.open(url, call_timeout)).await
@@ -139,8 +142,9 @@ impl Connector {
         let tls = self
             .config
             .tls
-            .clone()
-            .filter(|_| url.starts_with("https://"));
+            .as_ref()
+            .filter(|_| url.starts_with("https://"))
+            .map(|tls| tls.config());
         let round = self.round;
         // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
         let channel = Endpoint::from_shared(url.replacen("https://", "http://", 1))
