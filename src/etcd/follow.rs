@@ -157,6 +157,7 @@ impl Follower {
     }
 
     async fn serve(&mut self, connection: Connection) -> Result<std::convert::Infallible, Stop> {
+        connection.probe().await?;
         self.catch_up(&connection).await?;
         let mut link = self.watch(connection).await?;
         loop {

@@ -178,7 +178,7 @@ impl Session {
 
     /// Connects to the current endpoint, watches the key, then reads it: no gap between the two,
     /// and the proof that this endpoint serves us.
-    async fn open(&self) -> Result<Link, EtcdError> {
+    async fn open(&mut self) -> Result<Link, EtcdError> {
         let connection = self.connector.connect(call_timeout(self.ttl)).await?;
         let mut client = connection.client.clone();
         let key = self.target.key.as_str();
