@@ -4,7 +4,7 @@ PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test test-e2e simulate bench curves instructions deps build install
+.PHONY: demo test deny test-e2e simulate bench curves instructions deps build install
 
 demo: deps
 	cargo build
@@ -14,6 +14,10 @@ test: deps
 	cargo fmt --check
 	cargo clippy --all-targets --workspace -- -D warnings
 	cargo test --workspace
+
+# What the dependencies are, where they come from, and their licences.
+deny:
+	@tests/deny.sh
 
 # Three hosts under systemd, and containers: as root, and for longer.
 test-e2e: deps

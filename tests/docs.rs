@@ -75,12 +75,21 @@ fn the_readmes_unit_is_the_shipped_one() {
 
 #[test]
 fn every_difference_from_confd_names_a_test_that_exists() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = sources_below(&root.join("src")) + &sources_below(&root.join("tests"));
     let page = read("docs/confd.md");
     let (_, table) = page.split_once("## Where it differs on purpose").unwrap();
-    let table = table.split("\n## ").next().unwrap();
-    let rows = table.lines().filter(|line| line.starts_with('|'));
+    assert_names_tests(table.split("\n## ").next().unwrap());
+}
+
+#[test]
+fn every_danger_names_a_test_that_exists() {
+    assert_names_tests(&read("docs/security.md"));
+}
+
+/// In the last column of the page's tables.
+fn assert_names_tests(page: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = sources_below(&root.join("src")) + &sources_below(&root.join("tests"));
+    let rows = page.lines().filter(|line| line.starts_with('|'));
     let named: Vec<_> = rows
         .filter_map(|row| row.rsplit('|').nth(1))
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))

@@ -196,3 +196,29 @@ fn a_hangup_is_nothing_to_an_agent_under_nohup() {
     backend.restart();
     etcd.wait_for(&backend.key(), SOON);
 }
+
+#[test]
+fn an_agent_listens_nowhere() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    let links = fs::read_dir(format!("/proc/{}/fd", agent.id())).unwrap();
+    let own: Vec<_> = links
+        .filter_map(|link| fs::read_link(link.ok()?.path()).ok())
+        .filter_map(|target| {
+            let inode = target.to_str()?.strip_prefix("socket:[")?;
+            Some(inode.trim_end_matches(']').to_owned())
+        })
+        .collect();
+    assert!(!own.is_empty(), "it has a connection to etcd");
+    for table in ["net/tcp", "net/tcp6"] {
+        for line in agent.proc(table).lines().skip(1) {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            // State 0A is LISTEN; the tenth field is the inode.
+            assert!(
+                fields[3] != "0A" || !own.contains(&fields[9].to_owned()),
+                "{line}"
+            );
+        }
+    }
+}

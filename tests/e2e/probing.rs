@@ -107,6 +107,20 @@ fn an_endless_body_is_read_as_far_as_64_kib_and_passes() {
 }
 
 #[test]
+fn a_backend_that_drips_its_body_times_out() {
+    let url = backend(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+        while stream.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    assert_eq!(
+        check(&["--check", &url, "--timeout", "300ms"]),
+        (1, "unhealthy: no answer within 300ms".to_owned())
+    );
+}
+
+#[test]
 fn endless_headers_fail() {
     let url = backend(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");

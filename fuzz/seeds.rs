@@ -1,0 +1,71 @@
+//! Writes the first inputs of a target: `seeds TARGET DIRECTORY`. Run from the repository's root.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<_> = std::env::args().collect();
+    let [_, target, directory] = &words[..] else {
+        return Err("seeds TARGET DIRECTORY".into());
+    };
+    let seeds = match target.as_str() {
+        "template" => [files("units/confd/templates")?, cases(templates)?].concat(),
+        "value" => cases(values)?,
+        "resource" => files("units/confd/conf.d")?,
+        "settings" => vec![
+            "nodes = [\"http://127.0.0.1:2379\"]\ninterval = 10\nlog-level = \"debug\"\n"
+                .to_owned(),
+        ],
+        "words" => vec!["-onetime\n--node=http://127.0.0.1:2379\n-interval\n10".to_owned()],
+        "check" => vec![
+            "http://user@[::1]:80/a?b\n200-299,404\nHEAD\nwell.*\nname:80\nX-A: b".to_owned(),
+            "tcp://127.0.0.1:80".to_owned(),
+            "exec:true".to_owned(),
+            "10.0.0.1:80".to_owned(),
+        ],
+        _ => return Err(format!("no target {target:?}").into()),
+    };
+    for (number, seed) in seeds.iter().enumerate() {
+        fs::write(Path::new(directory).join(format!("seed-{number}")), seed)?;
+    }
+    Ok(())
+}
+
+fn files(directory: &str) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        texts.push(fs::read_to_string(entry?.path())?);
+    }
+    Ok(texts)
+}
+
+/// Of what was recorded from confd.
+fn cases(pick: fn(&Value) -> Vec<String>) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut texts = Vec::new();
+    for line in fs::read_to_string("tests/conformance/render-cases.jsonl")?.lines() {
+        texts.extend(pick(&serde_json::from_str(line)?));
+    }
+    texts.sort();
+    texts.dedup();
+    Ok(texts)
+}
+
+fn templates(case: &Value) -> Vec<String> {
+    case["template"]
+        .as_str()
+        .map(str::to_owned)
+        .into_iter()
+        .collect()
+}
+
+fn values(case: &Value) -> Vec<String> {
+    let store = case["store"].as_object();
+    let values = store.into_iter().flatten().map(|(_, value)| value);
+    values
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}

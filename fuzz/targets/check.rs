@@ -1,0 +1,42 @@
+//! Any text as a check's flags, and as an address.
+#![no_main]
+
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+use register::address::Address;
+use register::probe::{Probe, Spec};
+
+fuzz_target!(|text: &str| {
+    let mut lines = text.lines();
+    let mut next = || {
+        lines
+            .next()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+    };
+    let url = next().unwrap_or_default();
+    if let Ok(address) = url.parse::<Address>() {
+        let shown = address.to_string();
+        assert_eq!(
+            shown.parse::<Address>().map(|again| again.to_string()),
+            Ok(shown)
+        );
+    }
+    // `https://` reads the system's certificates each time: that takes too long.
+    if url.to_ascii_lowercase().contains("https") {
+        return;
+    }
+    let spec = Spec {
+        url,
+        timeout: Duration::from_secs(1),
+        expect: next(),
+        method: next(),
+        body_regex: next(),
+        host: next(),
+        headers: lines.map(str::to_owned).collect(),
+        tls_skip_verify: false,
+        ca_file: None,
+    };
+    let _result = Probe::new(spec);
+});

@@ -1,0 +1,44 @@
+//! Any bytes as the value of a key, through every function that reads a value.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use renderer::functions::FUNCTIONS;
+use renderer::snapshot::Snapshot;
+use renderer::store::Store;
+use renderer::template::value::Value;
+use renderer::template::{Delims, Options, Template};
+
+/// One each, as the first fault ends a template.
+const TEXTS: &[&str] = &[
+    r#"{{range $k, $v := json (getv "/v")}}{{$k}}={{$v}}{{end}}"#,
+    r#"{{range jsonArray (getv "/v")}}{{.}}{{printf "%v %q %x" . . .}}{{end}}"#,
+    r#"{{base64Decode (getv "/v")}}{{base64Encode (getv "/v")}}"#,
+    r#"{{getv "/v" | printf "%v %q %+q %x %s"}}{{html (getv "/v")}}{{js (getv "/v")}}{{urlquery (getv "/v")}}"#,
+    r#"{{atoi (getv "/v")}}{{parseBool (getv "/v")}}"#,
+    r#"{{printf (getv "/v") 1 "x" 1.5}}"#,
+    r#"{{toUpper (getv "/v")}}{{replace (getv "/v") "a" "b" -1}}{{range split (getv "/v") ","}}{{.}}{{end}}"#,
+    r#"{{base (getv "/v")}}{{dir (getv "/v")}}{{trimSuffix (getv "/v") "/"}}"#,
+    r#"{{range gets (getv "/v")}}{{.Key}}{{end}}{{range ls (getv "/v")}}{{.}}{{end}}"#,
+    r#"{{$v := getv "/v"}}{{range sortByLength (split $v "/")}}{{.}}{{end}}{{len $v}}{{slice $v 1}}"#,
+];
+
+static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
+    let parse = |text: &&str| {
+        Template::parse("t.tmpl", (*text).to_owned(), &Delims::default(), FUNCTIONS)
+            .expect("the templates of this file are right")
+    };
+    TEXTS.iter().map(parse).collect()
+});
+
+fuzz_target!(|value: &[u8]| {
+    let snapshot = Snapshot {
+        entries: [("/v".into(), value.to_vec().into())].into(),
+        revision: 1,
+    };
+    let store = Store::select(&snapshot, "", &["/".to_owned()]);
+    for template in TEMPLATES.iter() {
+        let _result = template.execute(&Value::Nil, &store, &Options::default());
+    }
+});
