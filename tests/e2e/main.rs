@@ -35,6 +35,8 @@ mod probing;
 mod render_once;
 /// The proxy side: files follow their keys.
 mod rendering;
+/// No descriptors, no processes, no room, no right to write, and backends that hang.
+mod resources;
 /// `register render -- COMMAND`.
 mod supervising;
 /// What the service manager is told.

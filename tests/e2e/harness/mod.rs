@@ -6,6 +6,7 @@ pub mod etcd;
 pub mod load;
 pub mod nginx;
 pub mod running;
+pub mod site;
 pub mod wire;
 
 use std::io::Write;
@@ -21,6 +22,7 @@ pub use etcd::Etcd;
 pub use load::Load;
 pub use nginx::Nginx;
 pub use running::{Running, register};
+pub use site::{Mood, Site};
 pub use wire::Wire;
 
 /// For what should happen soon, on a loaded machine.

@@ -1,0 +1,77 @@
+//! A backend over plain HTTP that can be switched while it listens.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::own_address;
+
+/// More are closed, the oldest first.
+const HELD: usize = 1000;
+/// For a request that does not come.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[derive(Clone, Copy)]
+#[repr(u8)]
+pub enum Mood {
+    Well,
+    /// It answers 503.
+    Ill,
+    /// It takes connections, and never answers.
+    Hung,
+}
+
+pub struct Site {
+    address: SocketAddrV4,
+    mood: Arc<AtomicU8>,
+}
+
+impl Site {
+    pub fn start(mood: Mood) -> Self {
+        let address = own_address();
+        let listener = TcpListener::bind(address).unwrap();
+        let mood = Arc::new(AtomicU8::new(mood as u8));
+        let now = Arc::clone(&mood);
+        // Ends with the process of the tests: nobody else can reach it.
+        thread::spawn(move || {
+            let mut held = VecDeque::new();
+            for stream in listener.incoming().flatten() {
+                let status = match now.load(Ordering::Relaxed) {
+                    hung if hung == Mood::Hung as u8 => {
+                        held.push_back(stream);
+                        held.drain(..held.len().saturating_sub(HELD));
+                        continue;
+                    }
+                    well if well == Mood::Well as u8 => "200 OK",
+                    _ => "503 Service Unavailable",
+                };
+                held.clear();
+                // Whoever has gone is no business of ours.
+                let _ = answer(stream, status);
+            }
+        });
+        Self { address, mood }
+    }
+
+    pub fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    pub fn turn(&self, mood: Mood) {
+        self.mood.store(mood as u8, Ordering::Relaxed);
+    }
+}
+
+fn answer(mut stream: TcpStream, status: &str) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    // A request without a body fits into one read.
+    let _request = stream.read(&mut [0; 4096])?;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nContent-Length: 5\r\nConnection: close\r\n\r\nwell\n"
+    )
+}
