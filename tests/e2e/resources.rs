@@ -93,8 +93,11 @@ fn an_agent_without_descriptors_says_so_once_and_recovers() {
 }
 
 fn wait_for_more_probes(agent: &Running, count: usize) {
-    let enough = times(agent, "probed") + count;
-    eventually("more probes", SOON, || match times(agent, "probed") {
+    wait_for_probes(agent, times(agent, "probed") + count);
+}
+
+fn wait_for_probes(agent: &Running, enough: usize) {
+    eventually("more probes", SOON * 3, || match times(agent, "probed") {
         found if found >= enough => Ok(()),
         found => Err(found.to_string()),
     });
@@ -303,7 +306,7 @@ fn agents_of_backends_that_hang_hold_one_connection_each_and_recover() {
     }
     let before: Vec<_> = agents.iter().map(descriptors).collect();
     for agent in &agents {
-        wait_for_more_probes(agent, 5);
+        wait_for_probes(agent, 6);
     }
     for (agent, before) in agents.iter().zip(before) {
         let now = descriptors(agent);
