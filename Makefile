@@ -1,10 +1,10 @@
-# make demo, make test, make test-e2e: each installs what is missing first. See README.md.
+# make demo, make test, make test-e2e, make soak: each installs what is missing first. See README.md.
 
 PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test test-e2e bench deps build install
+.PHONY: demo test test-e2e soak bench deps build install
 
 demo: deps
 	cargo build
@@ -20,6 +20,13 @@ test-e2e: deps
 	@tests/deps.sh e2e
 	cargo build
 	tests/systemd/run.sh
+
+# A hundred agents and three proxies, while everything restarts at random. SEED=… repeats a run's
+# choices.
+MINUTES ?= 30
+soak: deps
+	SOAK_SECONDS=$$(($(MINUTES) * 60)) $(if $(SEED),SOAK_SEED=$(SEED)) \
+		cargo test --test soak -- --nocapture
 
 bench: deps
 	cargo build --release

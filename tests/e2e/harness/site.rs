@@ -1,7 +1,6 @@
 //! A backend over plain HTTP that can be switched while it listens.
 
-use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddrV4, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -10,12 +9,10 @@ use std::time::Duration;
 
 use super::own_address;
 
-/// More are closed, the oldest first.
-const HELD: usize = 1000;
 /// For a request that does not come.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Mood {
     Well,
@@ -38,12 +35,12 @@ impl Site {
         let now = Arc::clone(&mood);
         // Ends with the process of the tests: nobody else can reach it.
         thread::spawn(move || {
-            let mut held = VecDeque::new();
+            let mut held = Vec::new();
             for stream in listener.incoming().flatten() {
                 let status = match now.load(Ordering::Relaxed) {
                     hung if hung == Mood::Hung as u8 => {
-                        held.push_back(stream);
-                        held.drain(..held.len().saturating_sub(HELD));
+                        held.retain(is_open);
+                        held.extend(take_request(stream));
                         continue;
                     }
                     well if well == Mood::Well as u8 => "200 OK",
@@ -66,12 +63,24 @@ impl Site {
     }
 }
 
-fn answer(mut stream: TcpStream, status: &str) -> std::io::Result<()> {
+fn take_request(mut stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE))?;
     // A request without a body fits into one read.
     let _request = stream.read(&mut [0; 4096])?;
+    Ok(stream)
+}
+
+fn answer(stream: TcpStream, status: &str) -> io::Result<()> {
     write!(
-        stream,
+        take_request(stream)?,
         "HTTP/1.1 {status}\r\nContent-Length: 5\r\nConnection: close\r\n\r\nwell\n"
     )
+}
+
+/// Whether the client is still waiting.
+fn is_open(stream: &TcpStream) -> bool {
+    let seen = stream
+        .set_nonblocking(true)
+        .and_then(|()| stream.peek(&mut [0]));
+    seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
