@@ -1,10 +1,10 @@
-# make demo, make test, make test-e2e, make simulate: each installs what is missing first. See README.md.
+# make demo, make test and the targets below: each installs what is missing first. See README.md.
 
 PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test deny test-e2e simulate bench curves instructions deps build install
+.PHONY: demo test deny test-e2e simulate soak bench curves instructions deps build install
 
 demo: deps
 	cargo build
@@ -26,6 +26,13 @@ test-e2e: deps
 	tests/systemd/run.sh
 	tests/containers/run.sh
 	tests/tutorial/run.sh
+
+# A hundred agents and three proxies, while everything restarts at random. SEED=… repeats a run's
+# choices.
+MINUTES ?= 30
+soak: deps
+	SOAK_SECONDS=$$(($(MINUTES) * 60)) $(if $(SEED),SOAK_SEED=$(SEED)) \
+		cargo test --test soak -- --nocapture
 
 # Random faults: SEEDS=1000000 runs so many schedules, SEEDS=7..8 tells what the seventh does.
 SEEDS ?= 1000000

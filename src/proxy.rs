@@ -16,9 +16,11 @@ pub mod supervise;
 mod tail;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use renderer::Str;
+use renderer::cancel::Cancel;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Outcome, SyncError, Synced, Syncer};
 use tokio::sync::mpsc;
@@ -71,6 +73,7 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         ready: false,
         supervisor: Supervisor::new(config.child),
         held_back: false,
+        cancel: Arc::new(Cancel::new()?),
     };
     if let Some(work) = &mut proxy.work {
         work.syncer.hold_reloads(proxy.supervisor.is_waiting());
@@ -106,13 +109,16 @@ struct Proxy {
     supervisor: Supervisor,
     /// It was said that the child has to wait.
     held_back: bool,
+    /// For the pass under way when we are to leave. Made at the start: later no file descriptor may
+    /// be left.
+    cancel: Arc<Cancel>,
 }
 
 impl Proxy {
     async fn drive(&mut self, signals: &mut ProxySignals) -> anyhow::Result<Exit> {
         let mut watchdog = notify::watchdog_period().map(ticks);
         loop {
-            if let Some(pass) = self.start_due()? {
+            if let Some(pass) = self.start_due() {
                 if let Some(exit) = self.sit_out(pass, signals, &mut watchdog).await? {
                     return Ok(exit);
                 }
@@ -144,15 +150,13 @@ impl Proxy {
         }
     }
 
-    fn start_due(&mut self) -> io::Result<Option<Pass>> {
+    fn start_due(&mut self) -> Option<Pass> {
         if !self.read {
-            return Ok(None);
+            return None;
         }
         let due = self.schedule.due(Instant::now());
-        match self.work.take_if(|_| !due.is_empty()) {
-            Some(work) => Pass::start(&self.catalog, due, work).map(Some),
-            None => Ok(None),
-        }
+        let work = self.work.take_if(|_| !due.is_empty())?;
+        Some(Pass::start(&self.catalog, due, work, &self.cancel))
     }
 
     /// Waits for the pass; only signals and the watchdog are served meanwhile.
@@ -175,7 +179,7 @@ impl Proxy {
                     }
                     (ProxySignal::Stop(_), None) => {
                         stop = Some(stopping());
-                        pass.cancel();
+                        self.cancel.cancel();
                         self.supervisor.stop();
                     }
                     (ProxySignal::Reload, _) => reload = true,
@@ -183,7 +187,7 @@ impl Proxy {
                 },
                 exit = self.supervisor.ended() => {
                     stop = Some(exit);
-                    pass.cancel();
+                    self.cancel.cancel();
                 }
                 () = tick(watchdog) => notify::watchdog(),
             }

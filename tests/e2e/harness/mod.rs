@@ -7,6 +7,7 @@ pub mod load;
 pub mod nginx;
 pub mod pki;
 pub mod running;
+pub mod site;
 pub mod wire;
 
 use std::io::Write;
@@ -23,6 +24,7 @@ pub use load::Load;
 pub use nginx::Nginx;
 pub use pki::Pki;
 pub use running::{Running, register};
+pub use site::{Mood, Site};
 pub use wire::{Line, Wire};
 
 /// For what should happen soon, on a loaded machine.
