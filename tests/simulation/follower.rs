@@ -75,9 +75,9 @@ pub struct Follower {
     pub line: Line,
     pub updates: VecDeque<Update>,
     progress: Option<Progress>,
-    /// The restore after which the copy was last read, and the latest revision that was seen since.
+    /// The restore after which the copy was last read, and what was last seen of that history.
     epoch: u32,
-    seen: Revision,
+    seen: History,
     backoff: Backoff,
     failures: usize,
     endpoint: usize,
@@ -98,7 +98,7 @@ impl Follower {
             updates: VecDeque::new(),
             progress: None,
             epoch: 0,
-            seen: 0,
+            seen: History::default(),
             backoff: Backoff::new(ms(RECONNECT_FIRST), ms(RECONNECT_CAP), seed),
             failures: 0,
             endpoint: 0,
@@ -202,13 +202,14 @@ impl Follower {
             return self.follow(shared);
         };
         let goes_on = progress.goes_on(now);
-        if goes_on && self.epoch != self.over.epoch && now.revision >= self.seen {
-            // The new history is as long as what was seen of the old one: nothing that etcd says
-            // tells them apart.
+        let seen = self.seen;
+        let longer = now.revision >= seen.revision && now.term >= seen.term;
+        if self.epoch != self.over.epoch && now.cluster == seen.cluster && longer {
+            // Nothing that etcd says tells the new history from the old one.
             shared.indistinguishable = true;
         }
         if goes_on {
-            self.seen = now.revision;
+            self.seen = now;
         }
         self.link = Some(Link::new(self.over));
         self.doing = if goes_on {
@@ -220,7 +221,7 @@ impl Follower {
 
     fn read(&mut self, history: History, keys: &[Option<Kv>; KEYS], shared: &Shared) {
         self.epoch = self.over.epoch;
-        self.seen = history.revision;
+        self.seen = history;
         self.progress = Some(Progress::since(history, RESOURCES));
         let mut snapshot = snapshot_of(keys);
         snapshot.revision = history.revision;
@@ -245,7 +246,7 @@ impl Follower {
                 revision: shared.etcd.history.revision,
             });
         }
-        self.seen = shared.etcd.history.revision;
+        self.seen.revision = shared.etcd.history.revision;
         self.backoff.reset();
         self.doing = Doing::Streaming;
     }
@@ -281,7 +282,7 @@ impl Follower {
                 continue;
             };
             self.positions[watch] = last + 1;
-            self.seen = shared.etcd.history.revision;
+            self.seen.revision = shared.etcd.history.revision;
             progress.take_in(Told {
                 watch,
                 created: false,
@@ -307,7 +308,7 @@ impl Follower {
         }
         for watch in 0..RESOURCES {
             if self.positions[watch] == revision + 1 {
-                self.seen = revision;
+                self.seen.revision = revision;
                 progress.take_in(Told {
                     watch,
                     created: false,
