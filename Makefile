@@ -1,10 +1,10 @@
-# make demo, make test, make test-e2e: each installs what is missing first. See README.md.
+# make demo, make test, make test-faults, make test-e2e: each installs what is missing first. See README.md.
 
 PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test test-e2e bench deps build install
+.PHONY: demo test test-faults test-e2e bench deps build install
 
 demo: deps
 	cargo build
@@ -14,6 +14,12 @@ test: deps
 	cargo fmt --check
 	cargo clippy --all-targets --workspace -- -D warnings
 	cargo test --workspace
+
+# Clusters of three members and what can happen to them: some two minutes.
+test-faults: deps
+	@tests/deps.sh faults
+	cargo clippy --test faults -- -D warnings
+	cargo test --test faults
 
 # Three hosts under systemd: as root, and for longer.
 test-e2e: deps
