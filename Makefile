@@ -4,7 +4,7 @@ PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test deny test-e2e simulate soak bench curves instructions deps build install
+.PHONY: demo test deny test-faults test-e2e simulate soak bench curves instructions deps build install
 
 demo: deps
 	cargo build
@@ -18,6 +18,12 @@ test: deps
 # What the dependencies are, where they come from, and their licences.
 deny:
 	@tests/deny.sh
+
+# Clusters of three members and what can happen to them: some two minutes.
+test-faults: deps
+	@tests/deps.sh faults
+	cargo clippy --test faults -- -D warnings
+	cargo test --test faults
 
 # Three hosts under systemd, and containers: as root, and for longer.
 test-e2e: deps

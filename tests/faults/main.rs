@@ -40,6 +40,9 @@ use row::Row;
 /// Each has its own cluster.
 const AT_A_TIME: usize = 4;
 
+/// What the users are promised.
+const PAGE: &str = include_str!("../../docs/reliability.md");
+
 struct Scenario {
     name: &'static str,
     run: fn() -> Row,
@@ -53,6 +56,7 @@ macro_rules! scenarios {
 
 const SCENARIOS: &[Scenario] = &scenarios! {
     members::leader_killed,
+    members::majority_killed,
     members::member_hung,
     members::member_cut_off_from_the_others,
     members::members_that_stutter,
@@ -101,6 +105,12 @@ fn main() -> ExitCode {
     }
     let failed = rows.iter().filter(|row| row.is_none()).count();
     println!("\n{} scenarios, {failed} failed", rows.len());
+    for row in rows.iter().flatten() {
+        if !PAGE.contains(&row.promise()) {
+            println!("docs/reliability.md has another promise for: {}", row.fault);
+            return ExitCode::FAILURE;
+        }
+    }
     ExitCode::from(u8::from(failed > 0))
 }
 

@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{Etcd, Line};
+use crate::observer::Holder;
 use crate::row::{Row, after};
-use crate::site::{Both, PROXY_NOTICES, PROXY_TRIES_AGAIN, Plan, SLACK, Site};
+use crate::site::{self, Both, ETCD_REVOKES, PROXY_NOTICES, PROXY_TRIES_AGAIN, Plan, SLACK, Site};
 
 /// What the failure of the member in use must look like, as long as the others serve.
 pub fn left_for_another(
@@ -151,4 +152,44 @@ fn make_room(members: &[Etcd]) {
         member.ctl(&["defrag"]);
     }
     members[0].disarm();
+}
+
+/// Two of three, for longer than the TTL.
+pub fn majority_killed() -> Row {
+    let mut site = Site::start();
+    let ours = site.backend.address();
+    let before = site.observer.now();
+    let since = Instant::now();
+    site.members[0].kill();
+    site.members[1].kill();
+    let noticed = site.lost(since, site.silence_noticed());
+    site.agent.wait_for_log("taken for gone", site.ttl + SLACK);
+    site::wait_for_file(&site.confdir, &[&ours], Duration::ZERO);
+    // Each waits for the other.
+    std::thread::scope(|scope| {
+        let (first, second) = site.members.split_at_mut(1);
+        scope.spawn(|| first[0].restart());
+        second[0].restart();
+    });
+    let back = Instant::now();
+    let served = Both {
+        agent: site.agent_tries_again(),
+        proxy: PROXY_TRIES_AGAIN,
+    };
+    let recovered = site.back(back, served);
+    // A new leader counts the old lease afresh: it may be there still.
+    let anew = |holder: &Holder| holder.is_some() && *holder != before;
+    let (at, _) = site.observer.wait("registered anew", SLACK, anew);
+    site.put_other(0, "10.0.0.1:80");
+    site.wait_for_file(&[&ours, "10.0.0.1:80"], SLACK);
+    std::thread::sleep(site.ttl + ETCD_REVOKES);
+    site.assert_kept_since(at);
+    site.assert_said_once();
+    Row::of(
+        "two of three members are killed for longer than the TTL, and started again",
+        "the file stays; registered again within a sixth of the TTL + 1 s, following again within \
+         2.8 s of etcd's answering",
+        noticed,
+        recovered,
+    )
 }

@@ -107,11 +107,13 @@ async fn look(
             let value = String::from_utf8_lossy(kv.value()).into_owned();
             (kv.lease(), value)
         });
-        let mut seen = seen.lock().unwrap();
-        if seen.last().is_none_or(|(_, last)| *last != holder) {
-            seen.push((Instant::now(), holder));
-        }
-        drop(seen);
+        note(holder, &mut seen.lock().unwrap());
         tokio::time::sleep(PACE).await;
+    }
+}
+
+fn note(holder: Holder, seen: &mut Vec<(Instant, Holder)>) {
+    if seen.last().is_none_or(|(_, last)| *last != holder) {
+        seen.push((Instant::now(), holder));
     }
 }

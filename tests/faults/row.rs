@@ -32,17 +32,16 @@ impl Row {
             proxy: text(noticed.proxy, recovered.proxy),
         }
     }
+
+    /// The columns that are the same in each run.
+    pub fn promise(&self) -> String {
+        format!("| {} | {} |", self.fault, self.promised)
+    }
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            fault,
-            promised,
-            agent,
-            proxy,
-        } = self;
-        write!(f, "| {fault} | {promised} | {agent} | {proxy} |")
+        write!(f, "{} {} | {} |", self.promise(), self.agent, self.proxy)
     }
 }
 

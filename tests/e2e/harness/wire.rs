@@ -2,9 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::own_address;
 
@@ -18,7 +18,7 @@ pub struct Wire {
 pub enum Line {
     #[default]
     Good,
-    /// Each piece arrives so much later than the one before it, or than it was sent.
+    /// What is sent arrives so much later.
     Slow(Duration),
     /// What is sent waits for better times, as TCP has it.
     Silent,
@@ -162,19 +162,47 @@ impl Shared {
         for (from, to, way) in [(&near, &far, Way::There), (&far, &near, Way::Back)] {
             let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
             let (shared, caller, breaks) = (Arc::clone(&self), caller.to_owned(), state.breaks);
-            thread::spawn(move || shared.carry(from, to, way, &caller, breaks));
+            thread::spawn(move || shared.carry(from, to, way, caller, breaks));
         }
         state.open.extend([near, far]);
     }
 
-    fn carry(&self, mut from: TcpStream, mut to: TcpStream, way: Way, caller: &str, breaks: u64) {
+    /// Two threads, so that what is on its way holds up nothing that is sent later.
+    fn carry(
+        self: Arc<Self>,
+        mut from: TcpStream,
+        to: TcpStream,
+        way: Way,
+        caller: String,
+        breaks: u64,
+    ) {
+        let (sent, on_its_way) = mpsc::channel();
+        thread::spawn(move || self.deliver(&on_its_way, to, way, &caller, breaks));
         let mut buffer = vec![0; 1 << 16];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            let Some(count) = self.let_through(count, way, caller, breaks) else {
+            if sent
+                .send((Instant::now(), buffer[..count].to_vec()))
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    fn deliver(
+        &self,
+        on_its_way: &mpsc::Receiver<(Instant, Vec<u8>)>,
+        mut to: TcpStream,
+        way: Way,
+        caller: &str,
+        breaks: u64,
+    ) {
+        for (sent_at, bytes) in on_its_way {
+            let Some(count) = self.let_through(sent_at, bytes.len(), way, caller, breaks) else {
                 return;
             };
-            if to.write_all(&buffer[..count]).is_err() {
-                break;
+            if to.write_all(&bytes[..count]).is_err() {
+                return;
             }
             self.reset_if_due(way, count);
         }
@@ -184,11 +212,18 @@ impl Shared {
     }
 
     /// Waits for as long as the line has it; how much may pass. None once the connection is broken.
-    fn let_through(&self, count: usize, way: Way, caller: &str, breaks: u64) -> Option<usize> {
+    fn let_through(
+        &self,
+        sent_at: Instant,
+        count: usize,
+        way: Way,
+        caller: &str,
+        breaks: u64,
+    ) -> Option<usize> {
         let mut state = self.state();
         if let Line::Slow(delay) = state.line(way, caller) {
             drop(state);
-            thread::sleep(delay);
+            thread::sleep((sent_at + delay).saturating_duration_since(Instant::now()));
             state = self.state();
         }
         let state = self
