@@ -34,7 +34,7 @@ for scenario in $(declare -F | awk '$3 ~ /^scenario_/ { print $3 }'); do
     [ $# -eq 0 ] || [[ " $* " = *" $name "* ]] || continue
     echo "-- ${name//_/ }"
     set +e
-    (set -e && "$scenario")
+    (set -e && in_step_with "${backends[@]}" && "$scenario")
     status=$?
     set -e
     if [ $status -eq 0 ]; then
