@@ -89,7 +89,6 @@ fn an_agent_without_descriptors_says_so_once_and_recovers() {
     unlimit(&agent, "nofile");
     etcd.wait_for(&backend.key(), SOON);
     assert_eq!(times(&agent, "backend is down: Too many open files"), 1);
-    assert_eq!(times(&agent, "backend is up"), 2);
 }
 
 fn wait_for_more_probes(agent: &Running, count: usize) {
@@ -106,16 +105,16 @@ fn wait_for_probes(agent: &Running, enough: usize) {
 #[test]
 fn an_agent_whose_etcd_comes_back_while_it_has_no_descriptors_recovers() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
-    let agent = Running::agent(&etcd, &backend, &["--check", "none", "--ttl", "2s"]);
+    let agent = Running::agent(&etcd, &backend, &["--check", "none", "--ttl", "5s"]);
     etcd.wait_for(&backend.key(), SOON);
     limit(&agent, "nofile", "1");
     etcd.kill();
     agent.wait_for_log("trying again until it answers", SOON);
     etcd.restart();
-    etcd.wait_until_gone(&backend.key(), SOON);
+    etcd.wait_until_gone(&backend.key(), SOON * 3);
+    assert_eq!(times(&agent, "trying again until it answers"), 1);
     unlimit(&agent, "nofile");
     etcd.wait_for(&backend.key(), SOON);
-    assert_eq!(times(&agent, "trying again until it answers"), 1);
 }
 
 #[test]
@@ -310,8 +309,9 @@ fn agents_of_backends_that_hang_hold_one_connection_each_and_recover() {
     }
     for (agent, before) in agents.iter().zip(before) {
         let now = descriptors(agent);
-        // A probe may have been under way the one time, and not the other.
-        assert!(now <= before + 1, "{now} descriptors, {before} before");
+        // A probe or a new connection to etcd may have been under way the one time, and not the
+        // other.
+        assert!(now <= before + 2, "{now} descriptors, {before} before");
         assert_eq!(times(agent, "backend is down"), 1, "{}", agent.log());
     }
     site.turn(Mood::Ill);

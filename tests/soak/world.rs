@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::running::{register, render};
-use crate::harness::{Confdir, Etcd, Mood, Running, SOON, Site, eventually};
+use crate::harness::{Confdir, Etcd, Mood, Running, Site, eventually};
 
 const AGENTS: usize = 100;
 const PROXIES: usize = 3;
@@ -16,8 +16,8 @@ const MEMBERS: usize = 3;
 pub const VETERAN_AGENTS: usize = 10;
 pub const VETERAN_PROXIES: usize = 1;
 
-/// A few times the TTL: a killed agent's lease has to go, on a loaded machine.
-const IN_STEP: Duration = Duration::from_secs(60);
+/// Many times the TTL: a killed agent's lease has to go, on a machine that is loaded by all this.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const LIST: &str = "{{range gets \"/services/web/*\"}}{{.Key}} {{.Value}}\n{{end}}";
 
@@ -77,7 +77,7 @@ impl World {
     /// All members of etcd are well again.
     pub fn repair(&mut self) {
         match self.away.take() {
-            Some((number, Away::Killed)) => self.members[number].restart(),
+            Some((number, Away::Killed)) => self.members[number].restart_within(PATIENCE),
             Some((number, Away::Hung)) => self.members[number].resume(),
             None => {}
         }
@@ -100,7 +100,7 @@ impl World {
         let start = Instant::now();
         let healthy = self.healthy();
         let lines: Vec<_> = healthy.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        eventually("all is in step", IN_STEP, || {
+        eventually("all is in step", PATIENCE, || {
             self.compare("keys", &keys(&self.members[0])?, &lines)?;
             for proxy in &self.proxies {
                 for file in ["app.conf", "loaded"] {
@@ -152,7 +152,7 @@ impl World {
             agent.process.signal(Signal::TERM);
         }
         for agent in &mut self.agents {
-            assert_eq!(agent.process.wait_for_exit(SOON), 0);
+            assert_eq!(agent.process.wait_for_exit(PATIENCE), 0);
             agent.mood = Mood::Ill;
         }
         self.wait_until_in_step();
@@ -215,14 +215,14 @@ fn spawn_proxy(confdir: &Confdir, urls: &str) -> Running {
 
 fn end(process: &mut Running, signal: Signal, codes: &[i32]) {
     // One that has only just been started would not end in order yet.
-    eventually("SIGTERM is caught", SOON, || {
+    eventually("SIGTERM is caught", PATIENCE, || {
         match catches_sigterm(process) {
             true => Ok(()),
             false => Err(process.log()),
         }
     });
     process.signal(signal);
-    let code = process.wait_for_exit(SOON);
+    let code = process.wait_for_exit(PATIENCE);
     let killed = signal == Signal::KILL && code == 128 + 9;
     assert!(
         killed || codes.contains(&code),

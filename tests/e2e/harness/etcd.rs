@@ -223,7 +223,11 @@ impl Etcd {
     }
 
     fn wait_until_healthy(&self) {
-        eventually("etcd answers", SOON, || self.try_ctl(&["get", "health"]));
+        self.wait_for_an_answer(SOON);
+    }
+
+    fn wait_for_an_answer(&self, limit: Duration) {
+        eventually("etcd answers", limit, || self.try_ctl(&["get", "health"]));
     }
 
     pub fn kill(&mut self) {
@@ -231,8 +235,13 @@ impl Etcd {
     }
 
     pub fn restart(&mut self) {
+        self.restart_within(SOON);
+    }
+
+    /// For a member whose cluster may have to choose a leader first.
+    pub fn restart_within(&mut self, limit: Duration) {
         self.run();
-        self.wait_until_healthy();
+        self.wait_for_an_answer(limit);
     }
 
     /// Kills it and starts it with nothing in it.
