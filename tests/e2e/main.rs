@@ -1,10 +1,12 @@
 //! The built binary against real servers. Each test starts its own and ends them.
 #![expect(
     unreachable_pub,
+    dead_code,
+    unused_imports,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests stop at the first surprise, and nobody else uses the harness"
+    reason = "tests stop at the first surprise, and share the harness with tests/faults"
 )]
 
 mod harness;
