@@ -39,7 +39,6 @@ struct State {
     unreachable_for: Vec<String>,
     /// After so many more bytes to a client all connections are reset.
     resets_after: Option<usize>,
-    refuses: bool,
     /// How often the connections were broken: those of before are not to be used any more.
     breaks: u64,
     open: Vec<TcpStream>,
@@ -113,7 +112,6 @@ impl Wire {
         let mut state = self.shared.state();
         (state.there, state.back) = (Line::Good, Line::Good);
         state.unreachable_for.clear();
-        state.refuses = false;
         self.shared.changed.notify_all();
     }
 
@@ -121,13 +119,6 @@ impl Wire {
     pub fn cut(&self) {
         self.shared
             .break_all(&mut self.shared.state(), Shutdown::Both);
-    }
-
-    /// Breaks all connections, and new ones too.
-    pub fn refuse(&self) {
-        let mut state = self.shared.state();
-        state.refuses = true;
-        self.shared.break_all(&mut state, Shutdown::Both);
     }
 
     /// Resets all connections in the middle of what is then sent to a client: after so many bytes
@@ -156,9 +147,6 @@ impl Shared {
 
     fn relay(self: Arc<Self>, near: TcpStream, far: TcpStream, caller: &str) {
         let mut state = self.state();
-        if state.refuses {
-            return;
-        }
         for (from, to, way) in [(&near, &far, Way::There), (&far, &near, Way::Back)] {
             let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
             let (shared, caller, breaks) = (Arc::clone(&self), caller.to_owned(), state.breaks);
