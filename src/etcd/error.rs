@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tonic::Code;
 
+use crate::wording::printable;
+
 #[derive(Debug, thiserror::Error)]
 pub enum EtcdError {
     /// Retrying will not help: wrong credentials, no permission, a certificate that does not fit.
@@ -26,13 +28,14 @@ impl EtcdError {
         let endpoint = endpoint.to_owned();
         match error {
             etcd_client::Error::GRpcStatus(status) => {
-                let reason = match innermost(status) {
-                    Some(cause) => cause,
-                    None => status
+                let reason = innermost(status).unwrap_or_else(|| {
+                    status
                         .message()
                         .trim_start_matches("etcdserver: ")
-                        .to_owned(),
-                };
+                        .to_owned()
+                });
+                // The server's own words end up in logs and on terminals.
+                let reason = printable(reason.as_bytes());
                 if is_refusal(status) || is_certificate_fault(status) {
                     Self::Refused { endpoint, reason }
                 } else if is_answer(status) {
@@ -159,6 +162,15 @@ mod tests {
                 "etcd at http://e rejected the request: corrupt cluster"
             );
         }
+    }
+
+    #[test]
+    fn what_a_server_says_stays_on_one_line_and_sends_no_control_characters() {
+        let status = Status::new(Code::PermissionDenied, "no\n\u{1b}[2Jregister: registered");
+        assert_eq!(
+            error(status).to_string(),
+            "etcd at http://e refused: no\\n\\u{1b}[2Jregister: registered"
+        );
     }
 
     #[test]

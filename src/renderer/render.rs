@@ -93,7 +93,7 @@ impl Renderer {
             warn!(
                 "{}: left {} out: its value does not fit what `validate` asks for",
                 resource.dest.display(),
-                String::from_utf8_lossy(key)
+                String::from_utf8_lossy(key).escape_debug()
             );
         }
         *told = unfit;

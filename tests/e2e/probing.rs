@@ -130,6 +130,37 @@ fn endless_headers_fail() {
 }
 
 #[test]
+fn a_backend_that_drips_its_headers_times_out() {
+    let url = backend(|mut stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX-More: ");
+        while stream.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    assert_eq!(
+        check(&["--check", &url, "--timeout", "300ms"]),
+        (1, "unhealthy: no answer within 300ms".to_owned())
+    );
+}
+
+#[test]
+fn a_backend_that_never_ends_its_tls_handshake_times_out() {
+    // The start of a record that is never completed.
+    let url = backend(|mut stream| {
+        let _ = stream.write_all(&[0x16, 0x03, 0x03, 0x40, 0x00]);
+        while stream.write_all(&[0x02]).is_ok() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let url = url.replace("http:", "https:");
+    let flags = ["--tls-skip-verify", "--timeout", "300ms"];
+    assert_eq!(
+        check(&[&["--check", &url][..], &flags].concat()),
+        (1, "unhealthy: no answer within 300ms".to_owned())
+    );
+}
+
+#[test]
 fn what_is_not_http_fails() {
     let url = backend(|mut stream| {
         let _ = stream.write_all(b"SSH-2.0-OpenSSH\r\n");

@@ -200,3 +200,15 @@ fn no_value_is_logged() {
     assert!(lines.contains("left /a/b out"), "{lines}");
     assert!(!lines.contains("s3cret"), "{lines}");
 }
+
+#[test]
+fn a_key_cannot_end_a_line_and_begin_another() {
+    let mut host = Host::new();
+    let resource = host.resource("a", "validate = { \"/a/*\" = \"integer\" }");
+    host.put("/a", "1");
+    host.put("/a/b\n\u{1b}[2JINFO all is well", "no integer");
+    let lines = logged(&mut host, &resource);
+    let warning = "WARN @DIR@/out/a: left /a/b\\n\\u{1b}[2JINFO all is well out: \
+                   its value does not fit what `validate` asks for";
+    assert!(lines.iter().any(|line| line == warning), "{lines:?}");
+}
