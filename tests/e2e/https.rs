@@ -1,5 +1,4 @@
-use std::net::{SocketAddrV4, TcpListener};
-use std::time::Duration;
+use std::net::SocketAddrV4;
 
 use crate::harness::running::outcome;
 use crate::harness::{Nginx, Pki, own_address, register};
@@ -66,21 +65,5 @@ fn a_user_in_the_url_logs_in_over_tls_too() {
     assert_eq!(
         check(&url, &["--check-ca", &ca]),
         (1, "unhealthy: HTTP status 401".to_owned())
-    );
-}
-
-#[test]
-fn a_handshake_that_stalls_times_out() {
-    let backend = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("https://{}/", backend.local_addr().unwrap());
-    assert_eq!(
-        check(&url, &["--timeout", "300ms"]),
-        (
-            1,
-            format!(
-                "unhealthy: no answer within {}",
-                humantime::format_duration(Duration::from_millis(300))
-            )
-        )
     );
 }

@@ -23,6 +23,8 @@ mod edges;
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;
+/// Servers that talk nonsense, and values that would be commands.
+mod hostile;
 /// Checks of a backend over TLS.
 mod https;
 /// The proxy side under random changes, cuts and compactions.
