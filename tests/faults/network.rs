@@ -192,13 +192,8 @@ pub fn dead_endpoints() -> Row {
     let written = since.elapsed();
     // The endpoint that works stays in use.
     std::thread::sleep(site.ttl);
-    for log in [agent.log(), proxy.log()] {
-        let said = (
-            log.matches(site::LOST).count(),
-            log.matches(site::BACK).count(),
-        );
-        assert_eq!(said, (1, 1), "{log}");
-    }
+    site::assert_said_once(&agent);
+    site::assert_said_once(&proxy);
     assert!(observer.now().is_some());
     Row {
         fault: "of six endpoints the first refuses and four are silent, from the start",
