@@ -4,7 +4,7 @@ PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test deny test-faults test-e2e simulate soak bench curves instructions deps build install
+.PHONY: demo test deny fuzz test-faults test-e2e simulate soak bench curves instructions deps build install
 
 demo: deps
 	cargo build
@@ -18,6 +18,11 @@ test: deps
 # What the dependencies are, where they come from, and their licences.
 deny:
 	@tests/deny.sh
+
+# Each parser of bytes from outside, for so many seconds.
+SECONDS ?= 15
+fuzz: deps
+	@fuzz/run.sh $(SECONDS)
 
 # Clusters of three members and what can happen to them: some two minutes.
 test-faults: deps

@@ -21,12 +21,13 @@ flags="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
 # With a target named, build scripts and macros are built without them.
 RUSTFLAGS=$(echo $flags) cargo build --quiet --release --locked --manifest-path fuzz/Cargo.toml \
     --target "$triple" --target-dir "$out"
+cargo build --quiet --locked --manifest-path fuzz/Cargo.toml --package seeds --target-dir "$out"
 
 programs=$out/$triple/release
 for target in "${targets[@]}"; do
     corpus=$out/corpus/$target
     mkdir -p "$corpus" "$out/$target"
-    "$programs/seeds" "$target" "$corpus"
+    "$out/debug/seeds" "$target" "$corpus"
     printf 'fuzz: %s\n' "$target"
     "$programs/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
         -artifact_prefix="$out/$target/" "$corpus" 2>"$out/$target/said" || { tail -n 40 "$out/$target/said" >&2; exit 1; }
