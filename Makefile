@@ -1,10 +1,10 @@
-# make demo, make test, make test-e2e: each installs what is missing first. See README.md.
+# make demo, make test and the targets below: each installs what is missing first. See README.md.
 
 PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test deny fuzz test-e2e bench deps build install
+.PHONY: demo test deny fuzz test-faults test-e2e simulate soak bench curves instructions deps build install
 
 demo: deps
 	cargo build
@@ -24,17 +24,48 @@ SECONDS ?= 15
 fuzz: deps
 	@fuzz/run.sh $(SECONDS)
 
-# Three hosts under systemd: as root, and for longer.
+# Clusters of three members and what can happen to them: some two minutes.
+test-faults: deps
+	@tests/deps.sh faults
+	cargo clippy --test faults -- -D warnings
+	cargo test --test faults
+
+# Three hosts under systemd, and containers: as root, and for longer.
 test-e2e: deps
 	@tests/deps.sh e2e
 	cargo build
 	tests/systemd/run.sh
+	tests/containers/run.sh
+	tests/tutorial/run.sh
 
+# A hundred agents and three proxies, while everything restarts at random. SEED=… repeats a run's
+# choices.
+MINUTES ?= 30
+soak: deps
+	SOAK_SECONDS=$$(($(MINUTES) * 60)) $(if $(SEED),SOAK_SEED=$(SEED)) \
+		cargo test --test soak -- --nocapture
+
+# Random faults: SEEDS=1000000 runs so many schedules, SEEDS=7..8 tells what the seventh does.
+SEEDS ?= 1000000
+simulate: deps
+	SEEDS=$(SEEDS) cargo test --profile simulation --test simulation -- --nocapture
+
+# Beside confd too with CONFD=path/to/confd. The table: target/figures/.
 bench: deps
 	cargo build --release
-	benches/agent.sh
-	cargo run --release --example proxy-figures
+	cargo run --release --example figures table
 	cargo bench --package renderer
+
+# Plots and tables in docs/performance/. ONLY=name: one of host, keys, leases, fanout, deaths.
+curves: deps
+	cargo build --release
+	cargo run --release --example figures curves $(ONLY)
+
+# Fails when a hot path takes 1.25 times the instructions on record. RECORD=1: records them afresh.
+instructions: deps
+	@tests/deps.sh instructions
+	cargo build --profile counted --example instructions
+	benches/instructions/run.sh $(if $(RECORD),record)
 
 deps:
 	@tests/deps.sh

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::alarm::Alarm;
 use crate::config::AgentConfig;
 use crate::deadline::{sleep_until_some, tick, ticks};
 use crate::etcd::connection::Connector;
@@ -46,18 +46,18 @@ pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Resul
     let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
     let key = target.key.clone();
-    let session = Session::new(Connector::new(etcd), target, ttl, news_end);
+    let session = Session::new(Connector::new(etcd), target, ttl, Alarm::new()?, news_end);
     let session = tokio::spawn(session.run(requests_end));
     let agent = Agent {
         health: Health::new(thresholds),
         cadence,
-        probe,
         registration: Registration::new(drain, stop_timeout, fastrand::u64(..)),
         requests,
         key,
         stopping: false,
     };
-    let result = agent.drive(news, &mut signals).await;
+    let between = Alarm::new()?;
+    let result = agent.drive(&probe, &between, news, &mut signals).await;
     // Whatever it is still waiting for, nobody wants the answer.
     session.abort();
     let _ended = session.await;
@@ -67,7 +67,6 @@ pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Resul
 struct Agent {
     health: Health,
     cadence: Cadence,
-    probe: Probe,
     registration: Registration,
     requests: mpsc::Sender<Request>,
     key: String,
@@ -77,11 +76,12 @@ struct Agent {
 impl Agent {
     async fn drive(
         mut self,
+        probe: &Probe,
+        between: &Alarm,
         mut news: mpsc::Receiver<News>,
         signals: &mut StopSignals,
     ) -> Result<Exit, EtcdError> {
-        let probe = self.probe.clone();
-        let mut attempt = next_attempt(&probe, Duration::ZERO);
+        let mut attempt = next_attempt(probe, between, Duration::ZERO);
         let mut watchdog = notify::watchdog_period().map(ticks);
         loop {
             let deadline = self.registration.deadline();
@@ -108,7 +108,7 @@ impl Agent {
                 result = &mut attempt => {
                     let turned = self.observe(&result);
                     let wait = health::jittered(self.health.wait(self.cadence), fastrand::f64());
-                    attempt = next_attempt(&probe, wait);
+                    attempt = next_attempt(probe, between, wait);
                     match turned {
                         Some(verdict) => Event::Verdict(verdict),
                         None => continue,
@@ -194,9 +194,9 @@ impl Agent {
 
 type NextAttempt<'a> = Pin<Box<dyn Future<Output = Attempt> + 'a>>;
 
-fn next_attempt(probe: &Probe, wait: Duration) -> NextAttempt<'_> {
+fn next_attempt<'a>(probe: &'a Probe, between: &'a Alarm, wait: Duration) -> NextAttempt<'a> {
     Box::pin(async move {
-        sleep(wait).await;
+        between.until(Some(Instant::now() + wait)).await;
         probe.attempt().await
     })
 }

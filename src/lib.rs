@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod agent;
+pub mod alarm;
 pub mod backoff;
 pub mod cli;
 pub mod confd;

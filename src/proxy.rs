@@ -5,6 +5,7 @@
 //! until it is over; etcd's news wait as long.
 
 mod catalog;
+pub mod changes;
 pub mod data;
 pub mod debounce;
 mod failure_log;
@@ -15,8 +16,11 @@ pub mod supervise;
 mod tail;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
+use renderer::Str;
+use renderer::cancel::Cancel;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Outcome, SyncError, Synced, Syncer};
 use tokio::sync::mpsc;
@@ -69,6 +73,7 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         ready: false,
         supervisor: Supervisor::new(config.child),
         held_back: false,
+        cancel: Arc::new(Cancel::new()?),
     };
     if let Some(work) = &mut proxy.work {
         work.syncer.hold_reloads(proxy.supervisor.is_waiting());
@@ -104,13 +109,16 @@ struct Proxy {
     supervisor: Supervisor,
     /// It was said that the child has to wait.
     held_back: bool,
+    /// For the pass under way when we are to leave. Made at the start: later no file descriptor may
+    /// be left.
+    cancel: Arc<Cancel>,
 }
 
 impl Proxy {
     async fn drive(&mut self, signals: &mut ProxySignals) -> anyhow::Result<Exit> {
         let mut watchdog = notify::watchdog_period().map(ticks);
         loop {
-            if let Some(pass) = self.start_due()? {
+            if let Some(pass) = self.start_due() {
                 if let Some(exit) = self.sit_out(pass, signals, &mut watchdog).await? {
                     return Ok(exit);
                 }
@@ -142,15 +150,13 @@ impl Proxy {
         }
     }
 
-    fn start_due(&mut self) -> io::Result<Option<Pass>> {
+    fn start_due(&mut self) -> Option<Pass> {
         if !self.read {
-            return Ok(None);
+            return None;
         }
         let due = self.schedule.due(Instant::now());
-        match self.work.take_if(|_| !due.is_empty()) {
-            Some(work) => Pass::start(&self.catalog, due, work).map(Some),
-            None => Ok(None),
-        }
+        let work = self.work.take_if(|_| !due.is_empty())?;
+        Some(Pass::start(&self.catalog, due, work, &self.cancel))
     }
 
     /// Waits for the pass; only signals and the watchdog are served meanwhile.
@@ -173,7 +179,7 @@ impl Proxy {
                     }
                     (ProxySignal::Stop(_), None) => {
                         stop = Some(stopping());
-                        pass.cancel();
+                        self.cancel.cancel();
                         self.supervisor.stop();
                     }
                     (ProxySignal::Reload, _) => reload = true,
@@ -181,7 +187,7 @@ impl Proxy {
                 },
                 exit = self.supervisor.ended() => {
                     stop = Some(exit);
-                    pass.cancel();
+                    self.cancel.cancel();
                 }
                 () = tick(watchdog) => notify::watchdog(),
             }
@@ -255,36 +261,26 @@ impl Proxy {
     fn replace(&mut self, new: Snapshot) {
         let now = Instant::now();
         let Some(work) = &mut self.work else { return };
-        let old = std::mem::replace(&mut work.snapshot, new);
         if !std::mem::replace(&mut self.read, true) {
+            work.snapshot = new;
             self.schedule.all_changed(now);
             return;
         }
-        for key in differences(&old, &work.snapshot) {
-            for number in self.catalog.concerned_by(key) {
-                self.schedule.changed(number, now);
-            }
-        }
+        let changed = changes::replace(&mut work.snapshot, new);
+        self.mark(&changed, now);
     }
 
     fn patch(&mut self, changes: Vec<Change>) {
-        let now = Instant::now();
         let Some(work) = &mut self.work else { return };
-        for change in changes {
-            let Change {
-                key,
-                value,
-                revision,
-            } = change;
-            work.snapshot.revision = work.snapshot.revision.max(revision);
-            let changed = match value {
-                Some(value) => work.snapshot.put(key.clone(), value),
-                None => work.snapshot.delete(&key),
-            };
-            if changed {
-                for number in self.catalog.concerned_by(&key) {
-                    self.schedule.changed(number, now);
-                }
+        let changed = changes::patch(&mut work.snapshot, changes);
+        self.mark(&changed, Instant::now());
+    }
+
+    /// The resources that read these keys are to be brought in step.
+    fn mark(&mut self, changed: &[Str], now: Instant) {
+        for key in changed {
+            for number in self.catalog.concerned_by(key) {
+                self.schedule.changed(number, now);
             }
         }
     }
@@ -342,14 +338,4 @@ fn stopping() -> Exit {
     info!("stopping");
     notify::stopping();
     Exit::Done
-}
-
-/// Keys that one has and the other has not, or with another value.
-fn differences<'a>(one: &'a Snapshot, other: &'a Snapshot) -> impl Iterator<Item = &'a [u8]> {
-    let lacking = |of: &'a Snapshot, from: &'a Snapshot| {
-        let entries = of.entries.iter();
-        entries
-            .filter_map(|(key, value)| (from.entries.get(key) != Some(value)).then_some(&key[..]))
-    };
-    lacking(one, other).chain(lacking(other, one))
 }

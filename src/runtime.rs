@@ -1,6 +1,12 @@
 //! The runtime that drives everything: one thread, and others for work that blocks.
 
-use anyhow::Result;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// As good as for ever.
+const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Runs `work` to its end.
 ///
@@ -9,7 +15,13 @@ use anyhow::Result;
 pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_keep_alive(KEPT)
         .build()?;
+    // tokio panics when it has no thread for work that blocks, and can get none. So it gets one
+    // while we may still fail, and keeps it.
+    let tried = thread::Builder::new().spawn(|| ());
+    let _ended = tried.context("no thread can be started")?.join();
+    runtime.spawn_blocking(|| ());
     let result = runtime.block_on(work);
     // A name look-up may still hang in its thread; the process does not wait for it.
     runtime.shutdown_background();

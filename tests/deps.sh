@@ -4,7 +4,8 @@
 # Build tools come from the distribution's packages. Servers (etcd, nginx, HAProxy) are only unpacked, below
 # target/tools: installing them would enable and start system services.
 #
-#   tests/deps.sh [e2e]    e2e: also what `make test-e2e` needs
+#   tests/deps.sh [e2e|faults|instructions]    also what `make test-e2e`, `make test-faults` or
+#                                              `make instructions` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +29,7 @@ have protoc || packages+=(protobuf-compiler)
 have systemd-analyze || packages+=(systemd)
 have curl || packages+=(curl)
 [ "${1:-}" != e2e ] || have debootstrap || packages+=(debootstrap)
+[ "${1:-}" != instructions ] || have valgrind || packages+=(valgrind)
 
 # A server's binary, and the packages that may hold it: that differs between releases.
 servers=()
@@ -35,16 +37,20 @@ have etcd || servers+=("etcd etcd-server etcd")
 have etcdctl || servers+=("etcdctl etcd-client etcd")
 have haproxy || servers+=("haproxy haproxy")
 have nginx || servers+=("nginx nginx nginx-core nginx-light")
+# A library: only unpacked like them.
+has_faketime() { compgen -G "$tools/usr/lib/*/faketime/libfaketimeMT.so.1" || compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1"; }
+faketime=()
+[ "${1:-}" != faults ] || has_faketime >/dev/null || faketime=(libfaketime)
 
-[ ${#packages[@]} -gt 0 ] || [ ${#servers[@]} -gt 0 ] || exit 0
+[ $((${#packages[@]} + ${#servers[@]} + ${#faketime[@]})) -gt 0 ] || exit 0
 
 if ! have apt-get; then
-    say "this system has no apt-get; please install: ${packages[*]} ${servers[*]%% *}"
+    say "this system has no apt-get; please install: ${packages[*]} ${servers[*]%% *} ${faketime[*]}"
     exit 2
 fi
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
-    have sudo || { say "neither root nor sudo; please install: ${packages[*]} ${servers[*]%% *}"; exit 2; }
+    have sudo || { say "neither root nor sudo; please install: ${packages[*]} ${servers[*]%% *} ${faketime[*]}"; exit 2; }
     as_root=(sudo)
 fi
 install() {
@@ -81,6 +87,12 @@ for server in "${servers[@]}"; do
         fi
     done
     have "$binary" || { say "no package has $binary; please install it"; exit 2; }
+done
+for package in "${faketime[@]}"; do
+    say "unpacking $package below target/tools"
+    mapfile -t needed < <(unpack "$package")
+    libraries+=("${needed[@]}")
+    has_faketime >/dev/null || { say "$package could not be unpacked; please install it"; exit 2; }
 done
 missing=()
 for library in "${libraries[@]}"; do

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::fs;
-use std::sync::Arc;
 
 use crate::address::{Address, AddressError};
 use crate::cli::EtcdArgs;
@@ -19,7 +18,7 @@ pub struct EtcdConfig {
     pub endpoints: Vec<String>,
     pub credentials: Option<Credentials>,
     /// For `https://` endpoints; there if one of them is.
-    pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub tls: Option<Box<tls::Tls>>,
 }
 
 #[derive(Clone)]
@@ -109,8 +108,8 @@ impl Given {
         });
         let endpoints = endpoints(&source, &list, files.any(), faults);
         let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
-            match tls::client_config(files) {
-                Ok(config) => Some(Arc::new(config)),
+            match tls::Tls::read(self.tls) {
+                Ok(tls) => Some(Box::new(tls)),
                 Err(error) => {
                     faults.add(error.to_string());
                     None

@@ -81,7 +81,10 @@ impl Connector {
     ///
     /// # Errors
     /// [`EtcdError`], naming the endpoint.
-    pub async fn connect(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
+    pub async fn connect(&mut self, call_timeout: Duration) -> Result<Connection, EtcdError> {
+        if let Some(tls) = &mut self.config.tls {
+            tls.refresh();
+        }
         let url = &self.config.endpoints[self.current];
         let limit = call_timeout.min(CONNECT_TIMEOUT);
         within(limit, url, self.open(url, call_timeout)).await
@@ -127,12 +130,8 @@ impl Connector {
         let limit = call_timeout.min(CONNECT_TIMEOUT);
         within(limit, url, async {
             let connection = self.open(url, call_timeout).await?;
-            // Needs no permission, and fails on a member that has no leader.
-            let status = connection.client.clone().status().await;
-            match status.map_err(|error| connection.error(&error)) {
-                Err(error) if !error.is_answer() => Err(error),
-                Ok(_) | Err(_) => Ok(connection),
-            }
+            connection.ask().await?;
+            Ok(connection)
         })
         .await
     }
@@ -143,8 +142,9 @@ impl Connector {
         let tls = self
             .config
             .tls
-            .clone()
-            .filter(|_| url.starts_with("https://"));
+            .as_ref()
+            .filter(|_| url.starts_with("https://"))
+            .map(|tls| tls.config());
         let round = self.round;
         // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
         let channel = Endpoint::from_shared(url.replacen("https://", "http://", 1))
@@ -180,6 +180,24 @@ impl Connection {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Waits for a first answer, at most two seconds: a call that may take longer is not to wait
+    /// for a server that hangs.
+    ///
+    /// # Errors
+    /// [`EtcdError`], naming the endpoint.
+    pub(super) async fn probe(&self) -> Result<(), EtcdError> {
+        within(CONNECT_TIMEOUT, &self.endpoint, self.ask()).await
+    }
+
+    async fn ask(&self) -> Result<(), EtcdError> {
+        // Needs no permission, and fails on a member that has no leader.
+        let status = self.client.clone().status().await;
+        match status.map_err(|error| self.error(&error)) {
+            Err(error) if !error.is_answer() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Waits for one call's answer, at most the call timeout.

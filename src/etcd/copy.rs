@@ -7,7 +7,7 @@ use tonic::Code;
 
 use super::connection::Connection;
 use super::error::EtcdError;
-use crate::registration::Revision;
+use super::progress::History;
 
 /// Keys in one answer: an answer is held in memory twice for a moment.
 const PAGE: usize = 5_000;
@@ -32,39 +32,24 @@ pub(super) struct Copy {
     pub allowed: Vec<KeyRange>,
 }
 
-/// Which history a revision belongs to: etcd wiped, or restored from a backup, starts another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct History {
-    cluster: u64,
-    term: u64,
-    revision: Revision,
+/// Where the server behind `connection` is now.
+///
+/// # Errors
+/// [`EtcdError`].
+pub(super) async fn now(connection: &Connection, range: &KeyRange) -> Result<History, EtcdError> {
+    let mut client = connection.client.clone();
+    let options = GetOptions::new().with_limit(1).with_keys_only();
+    let answer = connection
+        .call(client.get(start_of(range).clone(), Some(options)))
+        .await?;
+    Ok(answer.header().map(history).unwrap_or_default())
 }
 
-impl History {
-    /// Where the server behind `connection` is now.
-    ///
-    /// # Errors
-    /// [`EtcdError`].
-    pub(super) async fn now(connection: &Connection, range: &KeyRange) -> Result<Self, EtcdError> {
-        let mut client = connection.client.clone();
-        let options = GetOptions::new().with_limit(1).with_keys_only();
-        let answer = connection
-            .call(client.get(start_of(range).clone(), Some(options)))
-            .await?;
-        Ok(answer.header().map(Self::of).unwrap_or_default())
-    }
-
-    fn of(header: &ResponseHeader) -> Self {
-        Self {
-            cluster: header.cluster_id(),
-            term: header.raft_term(),
-            revision: header.revision(),
-        }
-    }
-
-    /// Whether `later` can be the same history: revisions and terms only grow.
-    pub(super) fn goes_on_in(&self, later: &Self) -> bool {
-        self.cluster == later.cluster && self.term <= later.term && self.revision <= later.revision
+fn history(header: &ResponseHeader) -> History {
+    History {
+        cluster: header.cluster_id(),
+        term: header.raft_term(),
+        revision: header.revision(),
     }
 }
 
@@ -125,7 +110,7 @@ async fn read_range(
             return Ok(None);
         };
         if copy.snapshot.revision == 0 {
-            copy.history = page.header().map(History::of).unwrap_or_default();
+            copy.history = page.header().map(history).unwrap_or_default();
             copy.snapshot.revision = copy.history.revision;
         }
         let more = page.more();
@@ -192,24 +177,5 @@ mod tests {
         assert_eq!(end_of(b"a\xff\xff"), b"b");
         assert_eq!(end_of(b"\xff"), b"\0");
         assert_eq!(end_of(b""), b"\0");
-    }
-
-    #[test]
-    fn a_wiped_or_restored_etcd_is_another_history() {
-        let seen = History {
-            cluster: 7,
-            term: 3,
-            revision: 100,
-        };
-        let later = |cluster, term, revision| History {
-            cluster,
-            term,
-            revision,
-        };
-        assert!(seen.goes_on_in(&later(7, 3, 100)));
-        assert!(seen.goes_on_in(&later(7, 9, 5_000)));
-        assert!(!seen.goes_on_in(&later(7, 3, 99)));
-        assert!(!seen.goes_on_in(&later(7, 2, 5_000)));
-        assert!(!seen.goes_on_in(&later(8, 3, 100)));
     }
 }

@@ -12,9 +12,10 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::connection::{Connection, Connector};
-use super::copy::{self, Copy, History, KeyRange, MESSAGE_LIMIT};
+use super::copy::{self, Copy, KeyRange, MESSAGE_LIMIT};
 use super::error::EtcdError;
 use super::outage::Outage;
+use super::progress::{Progress, Told};
 use crate::backoff::Backoff;
 use crate::registration::Revision;
 
@@ -60,19 +61,15 @@ pub async fn read_once(
 pub struct Follower {
     connector: Connector,
     trees: Vec<Subtree>,
-    /// How far the copy has come; none if it must be read afresh.
+    /// The ranges that may be read, and so are watched.
+    ranges: Vec<KeyRange>,
+    /// How far the copy of them has come; none if it must be read afresh.
     progress: Option<Progress>,
     backoff: Backoff,
     outage: Outage,
     /// Whether a refusal is news, and not a mistake in how we were set up.
     let_in: bool,
     updates: mpsc::Sender<Update>,
-}
-
-struct Progress {
-    history: History,
-    /// What is watched, each from which revision on.
-    watches: Vec<(KeyRange, Revision)>,
 }
 
 struct Link {
@@ -108,6 +105,7 @@ impl Follower {
         Self {
             connector,
             trees,
+            ranges: Vec::new(),
             progress: None,
             backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
             outage: Outage::default(),
@@ -159,6 +157,7 @@ impl Follower {
     }
 
     async fn serve(&mut self, connection: Connection) -> Result<std::convert::Infallible, Stop> {
+        connection.probe().await?;
         self.catch_up(&connection).await?;
         let mut link = self.watch(connection).await?;
         loop {
@@ -177,40 +176,31 @@ impl Follower {
 
     /// Reads everything, unless the copy can go on from where it is.
     async fn catch_up(&mut self, connection: &Connection) -> Result<(), Stop> {
-        if let Some(progress) = &mut self.progress
-            && let Some((range, _)) = progress.watches.first()
+        if let (Some(progress), Some(range)) = (&mut self.progress, self.ranges.first())
+            && progress.goes_on(copy::now(connection, range).await?)
         {
-            let now = History::now(connection, range).await?;
-            if progress.history.goes_on_in(&now) {
-                progress.history = now;
-                return Ok(());
-            }
+            return Ok(());
         }
         let Copy {
             snapshot,
             history,
             allowed,
         } = copy::read(connection, &self.trees).await?;
-        let next = snapshot.revision + 1;
         debug!(
             keys = snapshot.entries.len(),
             revision = snapshot.revision,
             "read"
         );
-        self.progress = Some(Progress {
-            history,
-            watches: allowed.into_iter().map(|range| (range, next)).collect(),
-        });
+        self.progress = Some(Progress::since(history, allowed.len()));
+        self.ranges = allowed;
         self.let_in = true;
         self.tell(Update::Read(snapshot)).await
     }
 
     /// One stream with a watch for each range; the watches are numbered from 1.
     async fn watch(&self, connection: Connection) -> Result<Link, Stop> {
-        let watches = self
-            .progress
-            .as_ref()
-            .map_or(&[][..], |progress| &progress.watches);
+        let next = self.progress.as_ref().map_or(&[][..], Progress::next);
+        let watches = self.ranges.iter().zip(next);
         let mut requests = (1..).zip(watches).map(|(id, (range, next))| {
             let options = WatchOptions::new()
                 .with_watch_id(id)
@@ -248,17 +238,15 @@ impl Follower {
         self.backoff.reset();
         self.outage.ends(connection.endpoint());
         let changes: Vec<_> = answer.events().iter().filter_map(change).collect();
-        let last = match changes.last() {
-            Some(change) => change.revision,
-            // An answer to a new watch may be ahead of what that watch will tell.
-            None if answer.created() => return Ok(()),
-            None => answer.header().map_or(0, |header| header.revision()),
-        };
         if let Some(progress) = &mut self.progress
-            && let Ok(number) = usize::try_from(answer.watch_id() - 1)
-            && let Some((_, next)) = progress.watches.get_mut(number)
+            && let Ok(watch) = usize::try_from(answer.watch_id() - 1)
         {
-            *next = (*next).max(last + 1);
+            progress.take_in(Told {
+                watch,
+                created: answer.created(),
+                last_change: changes.last().map(|change| change.revision),
+                revision: answer.header().map_or(0, |header| header.revision()),
+            });
         }
         if changes.is_empty() {
             return Ok(());

@@ -14,9 +14,12 @@ use tracing::{debug, info, warn};
 
 use super::connection::{Connection, Connector};
 use super::error::EtcdError;
-use super::key::{self, Announcement, Granted, TakenOver};
+use super::granted::Granted;
+use super::key::{self, Announcement};
 use super::lease::{Lease, call_timeout};
 use super::outage::Outage;
+use super::procedure::TakenOver;
+use crate::alarm::Alarm;
 use crate::backoff::Backoff;
 use crate::config::Target;
 use crate::deadline::sleep_until_some;
@@ -53,6 +56,8 @@ pub struct Session {
     ttl: Duration,
     granted: Granted,
     lease: Option<Lease>,
+    /// For the lease's renewal.
+    renewal: Alarm,
     backoff: Backoff,
     outage: Outage,
     /// Whether etcd's last answer to a request was an error, and that was logged.
@@ -75,6 +80,7 @@ impl Session {
         connector: Connector,
         target: Target,
         ttl: Duration,
+        renewal: Alarm,
         news: mpsc::Sender<News>,
     ) -> Self {
         Self {
@@ -83,6 +89,7 @@ impl Session {
             ttl,
             granted: Granted::default(),
             lease: None,
+            renewal,
             backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
             outage: Outage::default(),
             turned_down: false,
@@ -145,6 +152,8 @@ impl Session {
                 return Err(Closed);
             }
             if waiting.take().is_some() {
+                // As after a request that was begun: nobody counts on the lease any more.
+                self.lease = None;
                 self.tell(Event::Failed).await?;
             }
             waiting = self.pause(requests).await?;
@@ -169,7 +178,7 @@ impl Session {
 
     /// Connects to the current endpoint, watches the key, then reads it: no gap between the two,
     /// and the proof that this endpoint serves us.
-    async fn open(&self) -> Result<Link, EtcdError> {
+    async fn open(&mut self) -> Result<Link, EtcdError> {
         let connection = self.connector.connect(call_timeout(self.ttl)).await?;
         let mut client = connection.client.clone();
         let key = self.target.key.as_str();
@@ -203,7 +212,7 @@ impl Session {
                 Ok(result) => result?,
                 Err(Closed) => return Ok(Closed),
             }
-            let renewal = self.lease.map(|lease| lease.renew_at());
+            let renew_at = self.lease.map(|lease| lease.renew_at());
             // Losing the other branches loses nothing: `recv` and `message` are cancel-safe.
             served = tokio::select! {
                 request = requests.recv() => match request {
@@ -218,7 +227,7 @@ impl Session {
                     Ok(_) => return Err(link.connection.broken("the watch was ended")),
                     Err(error) => return Err(link.connection.error(&error)),
                 },
-                () = sleep_until_some(renewal) => self.keep_alive(link).await,
+                () = self.renewal.until(renew_at) => self.keep_alive(link).await,
                 () = sleep_until_some(link.settles_at) => {
                     link.settles_at = None;
                     self.backoff.reset();

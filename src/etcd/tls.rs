@@ -1,13 +1,65 @@
 //! TLS to etcd: rustls, verified against the system's certificates or `--cacert`.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tracing::{info, warn};
+
+/// TLS as its files have it. They are replaced while we run: certificates do not last for ever.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    files: Files,
+    stamps: [Stamp; 3],
+    config: Arc<ClientConfig>,
+}
+
+/// Tells a file from what takes its place. None if there is none.
+type Stamp = Option<(u64, u64, Option<SystemTime>)>;
+
+impl Tls {
+    /// # Errors
+    /// When a file cannot be read, is no PEM, or certificate and key do not match.
+    pub fn read(files: Files) -> Result<Self, TlsError> {
+        // Taken first: a file that changes meanwhile is read again.
+        let stamps = files.stamps();
+        let config = Arc::new(client_config(&files)?);
+        Ok(Self {
+            files,
+            stamps,
+            config,
+        })
+    }
+
+    /// For the next connection: the files are read anew if they have changed. What was read before
+    /// stays if they are not as they should be, as between the replacement of a certificate and
+    /// that of its key.
+    pub(super) fn refresh(&mut self) {
+        let stamps = self.files.stamps();
+        if stamps == self.stamps {
+            return;
+        }
+        self.stamps = stamps;
+        match client_config(&self.files) {
+            Ok(config) => {
+                self.config = Arc::new(config);
+                info!("the files for TLS have changed; read anew");
+            }
+            Err(error) => warn!("{error}; going on with what was read before"),
+        }
+    }
+
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+}
 
 /// What the TLS flags name.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +75,13 @@ impl Files {
     #[must_use]
     pub fn any(&self) -> bool {
         self.ca.is_some() || self.cert.is_some() || self.key.is_some() || self.skip_verify
+    }
+
+    fn stamps(&self) -> [Stamp; 3] {
+        [&self.ca, &self.cert, &self.key].map(|path| {
+            let file = fs::metadata(path.as_ref()?).ok()?;
+            Some((file.ino(), file.len(), file.modified().ok()))
+        })
     }
 }
 
@@ -49,9 +108,7 @@ pub enum TlsError {
     Setup(rustls::Error),
 }
 
-/// # Errors
-/// When a file cannot be read, is no PEM, or certificate and key do not match.
-pub fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
+fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -166,5 +223,50 @@ impl ServerCertVerifier for TakeAnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+    use super::*;
+
+    #[test]
+    fn replaced_files_are_taken_once_they_fit_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let (cert, key) = (path("cert.pem"), path("cert.key"));
+        let issue = || generate_simple_self_signed(["client".to_owned()]).unwrap();
+        let CertifiedKey {
+            cert: old,
+            signing_key: old_key,
+        } = issue();
+        fs::write(&cert, old.pem()).unwrap();
+        fs::write(&key, old_key.serialize_pem()).unwrap();
+        let mut tls = Tls::read(Files {
+            ca: Some(cert.clone()),
+            cert: Some(cert.clone()),
+            key: Some(key.clone()),
+            skip_verify: false,
+        })
+        .unwrap();
+        let before = tls.config();
+        let mut changed = || {
+            tls.refresh();
+            !Arc::ptr_eq(&before, &tls.config())
+        };
+        assert!(!changed(), "nothing was replaced");
+
+        let new = issue();
+        // As deployments do it: another file takes the name.
+        let replace = |name: &str, text: String| {
+            fs::write(path("new"), text).unwrap();
+            fs::rename(path("new"), name).unwrap();
+        };
+        replace(&cert, new.cert.pem());
+        assert!(!changed(), "the key is still the old one");
+        replace(&key, new.signing_key.serialize_pem());
+        assert!(changed());
     }
 }

@@ -1,7 +1,9 @@
 //! Everything brought in step once.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use renderer::cancel::Cancel;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Synced, Syncer};
 use tracing::error;
@@ -43,7 +45,9 @@ pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
         snapshot,
     };
     let all = (0..catalog.resources.len()).collect();
-    let Finished { due, outcomes, .. } = Pass::start(&catalog, all, work)?.finished().await?;
+    let cancel = Arc::new(Cancel::new()?);
+    let mut pass = Pass::start(&catalog, all, work, &cancel);
+    let Finished { due, outcomes, .. } = pass.finished().await?;
     for (number, outcome) in due.into_iter().zip(outcomes) {
         match outcome.result {
             Ok(Synced::InStep | Synced::Updated) => {}

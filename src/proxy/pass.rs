@@ -1,7 +1,6 @@
 //! One pass over some resources, in a thread of its own: it reads and writes files and waits for
 //! commands.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,10 +14,7 @@ use tokio::task::JoinHandle;
 use super::catalog::Catalog;
 
 /// A pass under way.
-pub(super) struct Pass {
-    cancel: Arc<Cancel>,
-    task: JoinHandle<Finished>,
-}
+pub(super) struct Pass(JoinHandle<Finished>);
 
 /// What it lent, and what came of it.
 pub(super) struct Finished {
@@ -35,11 +31,14 @@ pub(super) struct Work {
 }
 
 impl Pass {
-    /// # Errors
-    /// When no file descriptor is left.
-    pub(super) fn start(catalog: &Catalog, due: Vec<usize>, mut work: Work) -> io::Result<Self> {
-        let cancel = Arc::new(Cancel::new()?);
-        let told = Arc::clone(&cancel);
+    /// `cancel` ends it, and every later one.
+    pub(super) fn start(
+        catalog: &Catalog,
+        due: Vec<usize>,
+        mut work: Work,
+        cancel: &Arc<Cancel>,
+    ) -> Self {
+        let told = Arc::clone(cancel);
         let resources = Arc::clone(&catalog.resources);
         let task = tokio::task::spawn_blocking(move || {
             let batch: Vec<_> = due.iter().map(|number| &resources[*number]).collect();
@@ -50,7 +49,7 @@ impl Pass {
                 outcomes,
             }
         });
-        Ok(Self { cancel, task })
+        Self(task)
     }
 
     /// Waits for its end. Cancel-safe.
@@ -58,12 +57,7 @@ impl Pass {
     /// # Errors
     /// When it broke down.
     pub(super) async fn finished(&mut self) -> anyhow::Result<Finished> {
-        (&mut self.task).await.context("a pass broke down")
-    }
-
-    /// A check is killed, a reload may end, nothing more is started.
-    pub(super) fn cancel(&self) {
-        self.cancel.cancel();
+        (&mut self.0).await.context("a pass broke down")
     }
 }
 

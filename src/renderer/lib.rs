@@ -98,7 +98,7 @@ mod swap;
 pub mod sync;
 mod target;
 pub mod template;
-mod transaction;
+pub mod transaction;
 mod wording;
 
 pub use command::CommandError;

@@ -7,11 +7,12 @@ mod tests;
 use std::collections::BTreeSet;
 
 /// A check of swapped files. Members with the same command have the same.
-pub(crate) type CheckId = usize;
+pub type CheckId = usize;
 
 /// When a member's check command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Check {
+pub enum Check {
+    /// There is none.
     Never,
     /// On the staged file, before it is swapped in.
     Staged,
@@ -21,35 +22,46 @@ pub(crate) enum Check {
 
 /// A file of the group, as it was found.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
-    pub(crate) changed: bool,
-    pub(crate) check: Check,
+pub struct Found {
+    /// It is not what it should be.
+    pub changed: bool,
+    /// When its check runs.
+    pub check: Check,
     /// A reload is owed from an earlier time.
-    pub(crate) owed: bool,
+    pub owed: bool,
 }
 
 /// What to do next, to which member. Each is answered once before the next is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Action {
+pub enum Action {
+    /// Write the new file beside the old one.
     Stage(usize),
+    /// Run the check on the new file there.
     CheckStaged(usize),
     /// Record that a reload is owed.
     MarkOwed(usize),
     /// Keep the file that is about to be replaced.
     Backup(usize),
+    /// Put the new file in place.
     Swap(usize),
+    /// Run the check on all files as they are in place.
     CheckSwapped(CheckId),
     /// Put back what was kept.
     Restore(usize),
     /// From here on the new file is the good one.
     DropBackup(usize),
+    /// Have the daemon read the files.
     Reload,
+    /// Remove the record that a reload is owed.
     ClearOwed(usize),
 }
 
+/// What came of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub enum Answer {
+    /// As asked.
     Done,
+    /// Not done, or only in part.
     Failed,
     /// Not done, because we are to stop.
     Cancelled,
@@ -57,8 +69,10 @@ pub(crate) enum Answer {
 
 /// What became of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
+    /// It was and is what it should be.
     InStep,
+    /// It was replaced, and a reload has seen it.
     Updated,
     /// Because of that answer, counting those that were not [`Answer::Done`] from 0.
     Failed(usize),
@@ -134,7 +148,7 @@ struct Member {
 /// All are swapped in before the first check of swapped files, so that files which need each other
 /// can change together. When such a check fails all go back, and are tried one by one.
 #[derive(Debug)]
-pub(crate) struct Transaction {
+pub struct Transaction {
     members: Vec<Member>,
     reload: bool,
     /// Some check judges swapped files, so that what they replace is kept.
@@ -151,7 +165,7 @@ pub(crate) struct Transaction {
 
 impl Transaction {
     /// `reload`: the group has a reload command.
-    pub(crate) fn new(found: impl IntoIterator<Item = Found>, reload: bool) -> Self {
+    pub fn new(found: impl IntoIterator<Item = Found>, reload: bool) -> Self {
         let members: Vec<Member> = found.into_iter().map(Member::from).collect();
         let keeps = members
             .iter()
@@ -170,13 +184,13 @@ impl Transaction {
     }
 
     /// The first action.
-    pub(crate) fn begin(&mut self) -> Option<Action> {
+    pub fn begin(&mut self) -> Option<Action> {
         self.pending = self.next();
         self.pending
     }
 
     /// Takes in the answer to the last action and gives the next.
-    pub(crate) fn on(&mut self, answer: Answer) -> Option<Action> {
+    pub fn on(&mut self, answer: Answer) -> Option<Action> {
         if let Some(action) = self.pending.take() {
             match answer {
                 Answer::Done => self.done(action),
@@ -195,7 +209,7 @@ impl Transaction {
     }
 
     /// What became of each member, and whether a reload is still owed for it.
-    pub(crate) fn verdicts(&self) -> impl Iterator<Item = (Verdict, bool)> {
+    pub fn verdicts(&self) -> impl Iterator<Item = (Verdict, bool)> {
         self.members.iter().map(|member| {
             let verdict = match member.failure {
                 Some(failure) => Verdict::Failed(failure),

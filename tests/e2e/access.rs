@@ -2,12 +2,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use crate::harness::running::outcome;
-use crate::harness::{Etcd, Nginx, Running, SOON, Wire, own_address, register};
+use crate::harness::{Etcd, Nginx, Pki, Running, SOON, Wire, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 fn etcd_with_users() -> Etcd {
@@ -167,44 +165,6 @@ fn a_refused_password_is_said_though_another_endpoint_is_down() {
                 "{complaint}"
             );
         }
-    }
-}
-
-/// A certificate authority, and what it signed.
-struct Pki {
-    directory: TempDir,
-    ca: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Pki {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("ca.pem"), ca.pem()).unwrap();
-        Self { directory, ca }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Writes `NAME.pem` and `NAME.key` for these host names.
-    fn issue(&self, name: &str, hosts: &[&str]) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().unwrap();
-        let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        let cert = CertificateParams::new(hosts)
-            .unwrap()
-            .signed_by(&key, &self.ca)
-            .unwrap();
-        let (cert_path, key_path) = (
-            self.path(&format!("{name}.pem")),
-            self.path(&format!("{name}.key")),
-        );
-        fs::write(&cert_path, cert.pem()).unwrap();
-        fs::write(&key_path, key.serialize_pem()).unwrap();
-        (cert_path, key_path)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The built binary against real servers. Each test starts its own and ends them.
 #![expect(
     unreachable_pub,
+    dead_code,
+    unused_imports,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests stop at the first surprise, and nobody else uses the harness"
+    reason = "tests stop at the first surprise, and use a part of the harness"
 )]
 
 mod harness;
@@ -21,6 +23,10 @@ mod edges;
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;
+/// Servers that talk nonsense, and values that would be commands.
+mod hostile;
+/// Checks of a backend over TLS.
+mod https;
 /// The proxy side under random changes, cuts and compactions.
 mod interleavings;
 /// `--once`, `deregister`, `list`, `check`.
@@ -35,6 +41,8 @@ mod probing;
 mod render_once;
 /// The proxy side: files follow their keys.
 mod rendering;
+/// No descriptors, no processes, no room, no right to write, and backends that hang.
+mod resources;
 /// `register render -- COMMAND`.
 mod supervising;
 /// What the service manager is told.

@@ -1,8 +1,16 @@
 use std::time::{Duration, Instant};
 
+use ::register::alarm::Alarm;
+use ::register::config::{EtcdConfig, Target};
+use ::register::etcd::connection::Connector;
+use ::register::etcd::session::{News, Request, Session};
+use ::register::registration::{Claim, Event};
 use rustix::process::Signal;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use crate::harness::{Etcd, Nginx, Running, SOON, register};
+use crate::harness::{Etcd, Nginx, Running, SOON, eventually, register};
 
 #[test]
 fn an_outage_shorter_than_the_ttl_changes_nothing() {
@@ -200,4 +208,61 @@ fn an_etcd_that_reads_but_does_not_write_is_asked_again_calmly_until_it_does() {
     etcd.disarm();
     etcd.wait_for(&backend.key(), SOON);
     agent.wait_for_log("etcd takes our requests again", SOON);
+}
+
+/// Waits for this event of the session's.
+async fn told(news: &mut mpsc::Receiver<News>, is: impl Fn(&Event) -> bool) -> Event {
+    let found = timeout(SOON, async {
+        loop {
+            match news.recv().await {
+                Some(News::Event(event)) if is(&event) => return event,
+                Some(News::Event(_)) => {}
+                other => panic!("the session ended: {other:?}"),
+            }
+        }
+    });
+    found.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed() {
+    let mut etcd = Etcd::start();
+    let connector = Connector::new(EtcdConfig {
+        endpoints: vec![etcd.url()],
+        credentials: None,
+        tls: None,
+    });
+    let target = Target {
+        key: "/services/web/a".to_owned(),
+        value: "10.0.0.5:80".to_owned(),
+    };
+    let (news_end, mut news) = mpsc::channel(16);
+    let (requests, requests_end) = mpsc::channel(1);
+    let (ttl, renewal) = (Duration::from_secs(2), Alarm::new().unwrap());
+    let session = Session::new(connector, target, ttl, renewal, news_end);
+    let session = tokio::spawn(session.run(requests_end));
+    let announce = Request::Announce { take_over: true };
+    requests.send(announce).await.unwrap();
+    let announced = told(&mut news, |event| matches!(event, Event::Announced { .. })).await;
+    let Event::Announced { lease, .. } = announced else {
+        unreachable!("it was waited for");
+    };
+    etcd.kill();
+    // Once it connects again it has noticed.
+    let in_its_place = TcpListener::bind(etcd.address()).await.unwrap();
+    drop(timeout(SOON, in_its_place.accept()).await.unwrap().unwrap());
+    drop(in_its_place);
+    let withdraw = Request::Withdraw(Claim::Lease(lease));
+    requests.send(withdraw).await.unwrap();
+    told(&mut news, |event| *event == Event::Failed).await;
+    etcd.restart();
+    told(&mut news, |event| *event == Event::Connected).await;
+    let gone = tokio::task::spawn_blocking(move || {
+        eventually("the lease is gone", SOON, || match etcd.lease_count() {
+            0 => Ok(()),
+            count => Err(format!("{count} leases")),
+        });
+    });
+    gone.await.unwrap();
+    session.abort();
 }

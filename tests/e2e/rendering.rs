@@ -326,3 +326,21 @@ fn an_etcd_that_was_wiped_is_read_afresh() {
     etcd.ctl(&["put", "/services/web/b", "4"]);
     confdir.wait_for("app.conf", "server 4;\n", SOON);
 }
+
+#[test]
+fn a_wiped_etcd_that_has_fewer_revisions_than_were_told_is_read_afresh() {
+    let mut etcd = Etcd::start();
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    confdir.wait_for("app.conf", "", SOON);
+    for value in ["1", "2", "3", "4"] {
+        etcd.ctl(&["put", "/services/web/a", value]);
+    }
+    confdir.wait_for("app.conf", "server 4;\n", SOON);
+    // By the time that it sees the new etcd, that one has more revisions than were read at the start.
+    proxy.signal(Signal::STOP);
+    etcd.wipe();
+    etcd.ctl(&["put", "/services/web/b", "5"]);
+    proxy.signal(Signal::CONT);
+    confdir.wait_for("app.conf", "server 5;\n", SOON);
+}

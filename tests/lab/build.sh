@@ -11,9 +11,10 @@ cd "$(dirname "$0")/../.."
 lab=$PWD/target/lab
 packages=(
     systemd systemd-sysv systemd-container dbus iproute2 iptables procps curl
-    apache2 nginx-light etcd-server etcd-client docker.io
+    apache2 nginx-light etcd-server etcd-client docker.io docker-registry
 )
-quiet_services=(apache2 apache-htcacheclean nginx etcd docker docker.socket containerd)
+quiet_services=(apache2 apache-htcacheclean nginx etcd docker docker.socket containerd
+    docker-registry)
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 

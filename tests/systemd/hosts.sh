@@ -86,7 +86,7 @@ lay_proxy() {
 enable() { chroot "$(root_of "$1")" systemctl --quiet enable "${@:2}" 2>/dev/null; }
 
 # Every host gets a control group of its own: systemd manages all of the one that it is started in.
-boot() {
+boot() { # NAME [FLAG of systemd-nspawn]…
     local name=$1
     (
         local hierarchy
@@ -97,7 +97,7 @@ boot() {
         done
         exec systemd-nspawn --quiet --boot --register=no --keep-unit --link-journal=no --console=pipe --kill-signal=SIGRTMIN+4 \
             --machine="$name" --directory="$(root_of "$name")" --network-bridge=lab \
-            --bind="$work/$name/log:/var/log/nginx"
+            --bind="$work/$name/log:/var/log/nginx" "${@:2}"
     ) </dev/null >>"$work/$name/console" 2>&1 &
     echo $! >"$work/$name/nspawn"
     await 20 "$name boots" leader "$name"

@@ -12,6 +12,7 @@ work=/tmp/hosts
 lab_group=register-lab-$(date +%s%N)
 mkdir "$work"
 
+. tests/lab/waiting.sh
 . tests/systemd/watching.sh
 . tests/systemd/hosts.sh
 . tests/systemd/scenarios.sh

@@ -214,6 +214,35 @@ lay_fleet() { # HOST PORT
     on "$1" systemctl daemon-reload
 }
 
+# How long the key may be gone is up to WatchdogSec= and the TTL: only that it comes back is promised.
+scenario_12_a_hung_sidekick_is_killed_and_takes_its_key_over() {
+    local begun pid
+    on coreos-1 mkdir -p /run/systemd/system/apache-discovery.service.d
+    printf '[Service]\nWatchdogSec=2s\n' |
+        on coreos-1 tee /run/systemd/system/apache-discovery.service.d/watchdog.conf >/dev/null
+    on coreos-1 systemctl daemon-reload
+    on coreos-1 systemctl restart apache-discovery
+    in_step_with "${backends[@]}"
+    pid=$(on coreos-1 systemctl show --property=MainPID --value apache-discovery)
+    start_load
+    begun=$(now)
+    on coreos-1 kill -STOP "$pid"
+    await 30 "systemd starts another" other_agent "$pid"
+    await 15 "the other registers" event_since "$begun" PUT coreos-1
+    say "hung to registered again: $(($(event_since "$begun" PUT coreos-1) - begun)) ms"
+    in_step_with "${backends[@]}"
+    failed_at_most 0
+    on coreos-1 rm /run/systemd/system/apache-discovery.service.d/watchdog.conf
+    on coreos-1 systemctl daemon-reload
+    on coreos-1 systemctl restart apache-discovery
+}
+other_agent() { # PID
+    local now_running
+    now_running=$(on coreos-1 systemctl show --property=MainPID --value apache-discovery)
+    [ "$now_running" != 0 ] && [ "$now_running" != "$1" ] &&
+        [ "$(on coreos-1 systemctl show --property=Result --value apache-discovery)" = success ]
+}
+
 explain() {
     local name
     for name in "${hosts[@]}"; do

@@ -1,37 +1,19 @@
 # What a client sees through nginx, what etcd's keys do, and when. Sourced by run.sh.
 
-now() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
-
-say() { printf '     %s\n' "$*"; }
-fail() {
-    printf '     %s\n' "$*"
-    exit 1
-}
-
-# Waits for a command to succeed: SECONDS WHAT COMMAND…
-await() {
-    local end=$(($(now) + $1 * 1000)) what=$2 limit=$1
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ "$(now)" -lt "$end" ] || fail "$what: not within $limit s"
-        sleep 0.02
-    done
-}
-at_most() { # WHAT SEEN BUDGET UNIT
-    local bound=$3
-    say "$1: $2 $4 (budget $3)"
-    # A busy machine is no defect: times are for people to read, and fail far beyond the budget only.
-    [ "$4" != ms ] || bound=$(($3 + 2000))
-    [ "$2" -le "$bound" ] || fail "far over budget"
-}
-
-# etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE
+# etcd's events, a line each: MILLISECONDS PUT|DELETE KEY VALUE. A member without a leader ends its watches; the next one
+# has the same events again first.
 record_events() {
-    local what key value
-    on "$proxy" etcdctl watch --prefix /services/apache/ 2>/dev/null |
-        while read -r what && read -r key && read -r value; do
-            echo "$(now) $what $key $value"
-        done >>"$work/events"
+    local first seen what key value
+    first=$(on "$proxy" etcdctl get / --write-out fields | awk '$1 == "\"Revision\"" { print $3 + 1 }')
+    : >"$work/events"
+    while true; do
+        seen=$(wc -l <"$work/events")
+        on "$proxy" etcdctl watch --prefix --rev "$first" /services/apache/ 2>/dev/null |
+            while read -r what && read -r key && read -r value; do
+                if [ "$seen" -gt 0 ]; then seen=$((seen - 1)); else echo "$(now) $what $key $value"; fi
+            done >>"$work/events" || true
+        sleep 0.1
+    done
 }
 record_log() { # of nginx, a line each: MILLISECONDS LINE
     tail --lines=0 --follow=name --retry "$work/$proxy/log/$1.log" 2>/dev/null |

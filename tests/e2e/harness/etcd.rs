@@ -10,11 +10,13 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{Owned, SOON, eventually, own_address, signal, tool};
+use super::{Owned, SOON, Wire, eventually, own_address, signal, tool};
 
 pub struct Etcd {
     client: SocketAddrV4,
     peer: SocketAddrV4,
+    /// Where the other members find it.
+    peer_url: String,
     name: String,
     cluster: String,
     scheme: &'static str,
@@ -44,6 +46,11 @@ impl Etcd {
     /// Takes no more writes once its data are larger than so many bytes.
     pub fn start_with_quota(bytes: u32) -> Self {
         Self::start_with(format!("--quota-backend-bytes={bytes}"))
+    }
+
+    /// Speaks the v2 API too.
+    pub fn start_with_v2() -> Self {
+        Self::start_with("--enable-v2".to_owned())
     }
 
     /// Grants no lease for less than three seconds.
@@ -86,7 +93,29 @@ impl Etcd {
     }
 
     pub fn start_cluster(size: usize) -> Vec<Self> {
-        let mut members: Vec<_> = (0..size).map(|n| Self::prepare(&format!("m{n}"))).collect();
+        Self::start_members(Self::prepare_members(size, &[]))
+    }
+
+    /// A cluster whose members talk to each other over wires: the wire to each of them.
+    pub fn start_cluster_on_wires(size: usize, server_flags: &[&str]) -> (Vec<Self>, Vec<Wire>) {
+        let mut members = Self::prepare_members(size, server_flags);
+        let wires: Vec<_> = members.iter().map(|m| Wire::to_peer(m.peer)).collect();
+        for (member, wire) in members.iter_mut().zip(&wires) {
+            member.peer_url = wire.url();
+        }
+        (Self::start_members(members), wires)
+    }
+
+    fn prepare_members(size: usize, server_flags: &[&str]) -> Vec<Self> {
+        let prepare = |n| {
+            let mut member = Self::prepare(&format!("m{n}"));
+            member.server_flags = server_flags.iter().map(|&flag| flag.to_owned()).collect();
+            member
+        };
+        (0..size).map(prepare).collect()
+    }
+
+    fn start_members(mut members: Vec<Self>) -> Vec<Self> {
         let cluster = members
             .iter()
             .map(Self::member)
@@ -132,9 +161,11 @@ impl Etcd {
     }
 
     fn prepare(name: &str) -> Self {
+        let peer = own_address();
         Self {
             client: own_address(),
-            peer: own_address(),
+            peer,
+            peer_url: format!("http://{peer}"),
             name: name.to_owned(),
             cluster: String::new(),
             scheme: "http",
@@ -146,7 +177,7 @@ impl Etcd {
     }
 
     fn member(&self) -> String {
-        format!("{}=http://{}", self.name, self.peer)
+        format!("{}={}", self.name, self.peer_url)
     }
 
     pub fn url(&self) -> String {
@@ -155,6 +186,11 @@ impl Etcd {
 
     pub fn address(&self) -> SocketAddrV4 {
         self.client
+    }
+
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().0.id()
     }
 
     fn run(&mut self) {
@@ -174,10 +210,7 @@ impl Etcd {
                 &self.url(),
             ])
             .args(["--listen-peer-urls", &format!("http://{}", self.peer)])
-            .args([
-                "--initial-advertise-peer-urls",
-                &format!("http://{}", self.peer),
-            ])
+            .args(["--initial-advertise-peer-urls", &self.peer_url])
             .args(["--initial-cluster", &self.cluster])
             // Quick elections, and leases as short as one second.
             .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
@@ -190,7 +223,11 @@ impl Etcd {
     }
 
     fn wait_until_healthy(&self) {
-        eventually("etcd answers", SOON, || self.try_ctl(&["get", "health"]));
+        self.wait_for_an_answer(SOON);
+    }
+
+    fn wait_for_an_answer(&self, limit: Duration) {
+        eventually("etcd answers", limit, || self.try_ctl(&["get", "health"]));
     }
 
     pub fn kill(&mut self) {
@@ -198,8 +235,13 @@ impl Etcd {
     }
 
     pub fn restart(&mut self) {
+        self.restart_within(SOON);
+    }
+
+    /// For a member whose cluster may have to choose a leader first.
+    pub fn restart_within(&mut self, limit: Duration) {
         self.run();
-        self.wait_until_healthy();
+        self.wait_for_an_answer(limit);
     }
 
     /// Kills it and starts it with nothing in it.
@@ -295,6 +337,14 @@ impl Etcd {
     fn json(&self, arguments: &[&str]) -> Value {
         let text = self.ctl(&[arguments, &["--write-out=json"]].concat());
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// Its id, as members name each other, and whether it leads.
+    pub fn standing(&self) -> (String, bool) {
+        let answer = self.json(&["endpoint", "status"]);
+        let status = &answer[0]["Status"];
+        let id = status["header"]["member_id"].as_u64().unwrap();
+        (format!("{id:x}"), status["leader"].as_u64() == Some(id))
     }
 
     pub fn lease_count(&self) -> usize {

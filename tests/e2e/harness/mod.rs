@@ -5,7 +5,9 @@ pub mod confdir;
 pub mod etcd;
 pub mod load;
 pub mod nginx;
+pub mod pki;
 pub mod running;
+pub mod site;
 pub mod wire;
 
 use std::io::Write;
@@ -20,8 +22,10 @@ pub use confdir::Confdir;
 pub use etcd::Etcd;
 pub use load::Load;
 pub use nginx::Nginx;
+pub use pki::Pki;
 pub use running::{Running, register};
-pub use wire::Wire;
+pub use site::{Mood, Site};
+pub use wire::{Line, Wire};
 
 /// For what should happen soon, on a loaded machine.
 pub const SOON: Duration = Duration::from_secs(10);

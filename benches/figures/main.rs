@@ -1,0 +1,52 @@
+//! Whole-process figures, with a real etcd and nginx on loopback, beside what peers are found.
+//!
+//! `make bench` writes the table, `make curves` the plots; both want the released binary.
+#![expect(
+    unreachable_pub,
+    dead_code,
+    unused_imports,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a measurement stops at the first surprise, and uses a part of the tests' harness"
+)]
+
+mod agent;
+mod curves;
+#[path = "../../tests/e2e/harness/mod.rs"]
+mod harness;
+mod peers;
+mod process;
+mod proxy;
+mod report;
+
+use std::fs;
+use std::path::Path;
+
+use report::Report;
+
+const TABLE: &str = "target/figures";
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<_> = arguments.collect();
+    match command.as_deref() {
+        Some("table") => table(),
+        Some("curves") => curves::draw(&rest),
+        Some("hold") => curves::leases::hold(&rest),
+        _ => panic!("say `table`, or `curves` and which of {}", curves::NAMES),
+    }
+}
+
+fn table() {
+    let mut report = Report::default();
+    agent::measure(&mut report);
+    proxy::measure(&mut report);
+    fs::create_dir_all(TABLE).unwrap();
+    let directory = Path::new(TABLE);
+    fs::write(directory.join("table.md"), report.markdown()).unwrap();
+    fs::write(directory.join("table.json"), report.json()).unwrap();
+    print!("{}", report.markdown());
+    println!("\nAlso in {TABLE}/table.md and table.json.");
+}

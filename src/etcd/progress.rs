@@ -1,0 +1,146 @@
+//! How far a copy of etcd has come, and whether it can go on from there. Pure.
+
+use crate::registration::Revision;
+
+/// Which history a revision belongs to: etcd wiped, or restored from a backup, starts another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    pub cluster: u64,
+    pub term: u64,
+    pub revision: Revision,
+}
+
+impl History {
+    /// Whether `later` can be the same history: revisions and terms only grow.
+    fn goes_on_in(&self, later: &Self) -> bool {
+        self.cluster == later.cluster && self.term <= later.term && self.revision <= later.revision
+    }
+}
+
+/// What one answer of the watches told.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Which watch, from 0.
+    pub watch: usize,
+    /// It only says that the watch was created.
+    pub created: bool,
+    /// Of the last change in it.
+    pub last_change: Option<Revision>,
+    /// That the answer as a whole shows.
+    pub revision: Revision,
+}
+
+/// A read, and the watches that follow on it.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// As far as it was seen.
+    history: History,
+    /// The revision that each watch has yet to tell of.
+    next: Vec<Revision>,
+}
+
+impl Progress {
+    /// After a read at the revision of `history`, with so many watches to follow on it.
+    #[must_use]
+    pub fn since(history: History, watches: usize) -> Self {
+        Self {
+            history,
+            next: vec![history.revision + 1; watches],
+        }
+    }
+
+    /// Whether the watches can go on at a server that is at `now`.
+    pub fn goes_on(&mut self, now: History) -> bool {
+        let goes_on = self.history.goes_on_in(&now);
+        if goes_on {
+            self.history = now;
+        }
+        goes_on
+    }
+
+    /// A watch told something.
+    pub fn take_in(&mut self, told: Told) {
+        self.history.revision = self.history.revision.max(told.revision);
+        let last = match told.last_change {
+            Some(revision) => revision,
+            // An answer to a new watch may be ahead of what that watch will tell.
+            None if told.created => return,
+            None => told.revision,
+        };
+        if let Some(next) = self.next.get_mut(told.watch) {
+            *next = (*next).max(last + 1);
+        }
+    }
+
+    /// Where each watch goes on.
+    #[must_use]
+    pub fn next(&self) -> &[Revision] {
+        &self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wiped_or_restored_etcd_is_another_history() {
+        let seen = History {
+            cluster: 7,
+            term: 3,
+            revision: 100,
+        };
+        let later = |cluster, term, revision| History {
+            cluster,
+            term,
+            revision,
+        };
+        assert!(seen.goes_on_in(&later(7, 3, 100)));
+        assert!(seen.goes_on_in(&later(7, 9, 5_000)));
+        assert!(!seen.goes_on_in(&later(7, 3, 99)));
+        assert!(!seen.goes_on_in(&later(7, 2, 5_000)));
+        assert!(!seen.goes_on_in(&later(8, 3, 100)));
+    }
+
+    #[test]
+    fn what_was_told_since_the_read_is_part_of_the_history() {
+        let at = |revision| History {
+            cluster: 7,
+            term: 3,
+            revision,
+        };
+        let mut progress = Progress::since(at(100), 1);
+        progress.take_in(Told {
+            watch: 0,
+            created: false,
+            last_change: Some(200),
+            revision: 200,
+        });
+        assert!(!progress.goes_on(at(150)), "restored from a backup");
+        assert!(progress.goes_on(at(200)));
+    }
+
+    #[test]
+    fn a_watch_goes_on_behind_what_it_told_and_not_behind_its_creation() {
+        let read = History {
+            cluster: 7,
+            term: 3,
+            revision: 100,
+        };
+        let told = |watch, created, last_change, revision| Told {
+            watch,
+            created,
+            last_change,
+            revision,
+        };
+        let mut progress = Progress::since(read, 2);
+        progress.take_in(told(0, true, None, 105));
+        assert_eq!(progress.next(), [101, 101]);
+        progress.take_in(told(1, false, Some(103), 105));
+        assert_eq!(progress.next(), [101, 104]);
+        progress.take_in(told(0, false, None, 105));
+        assert_eq!(progress.next(), [106, 104]);
+        progress.take_in(told(0, false, Some(104), 105));
+        assert_eq!(progress.next(), [106, 104]);
+    }
+}

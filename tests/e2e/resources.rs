@@ -1,0 +1,335 @@
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use crate::harness::running::{register, render};
+use crate::harness::{Confdir, Etcd, Mood, Nginx, Running, SOON, Site, eventually};
+
+const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
+const KEYS: &str = "keys = [\"/services/web\"]";
+
+/// Nobody else's processes count for root, nor root's for anybody.
+const NOBODY: [&str; 5] = [
+    "setpriv",
+    "--reuid=65534",
+    "--inh-caps=+dac_override",
+    "--ambient-caps=+dac_override",
+    "--",
+];
+
+fn is_root() -> bool {
+    rustix::process::getuid().is_root()
+}
+
+/// The same command, as somebody who may have no more processes than his limit says.
+fn limitable(command: &Command) -> Command {
+    wrapped(if is_root() { &NOBODY } else { &["env"] }, command)
+}
+
+fn wrapped(wrapper: &[&str], command: &Command) -> Command {
+    let mut outer = Command::new(wrapper[0]);
+    outer
+        .args(&wrapper[1..])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, _) in command.get_envs() {
+        outer.env_remove(name);
+    }
+    outer
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {complaint}");
+}
+
+/// Sets the soft limit of a running process: `nofile` or `nproc`.
+fn limit(process: &Running, resource: &str, most: &str) {
+    let mut prlimit = Command::new("prlimit");
+    prlimit.arg(format!("--pid={}", process.id()));
+    prlimit.arg(format!("--{resource}={most}:"));
+    let as_nobody = is_root() && resource == "nproc";
+    let mut command = if as_nobody {
+        limitable(&prlimit)
+    } else {
+        prlimit
+    };
+    run(&mut command);
+}
+
+/// Takes the limit away again.
+fn unlimit(process: &Running, resource: &str) {
+    limit(process, resource, "1000");
+}
+
+fn times(process: &Running, text: &str) -> usize {
+    process.log().matches(text).count()
+}
+
+fn wait_for_reloads(confdir: &Confdir, count: usize) {
+    eventually("reloads", SOON, || match confdir.count("reloads") {
+        found if found == count => Ok(()),
+        found => Err(found.to_string()),
+    });
+}
+
+#[test]
+fn an_agent_without_descriptors_says_so_once_and_recovers() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &["--log-level", "debug"]);
+    etcd.wait_for(&backend.key(), SOON);
+    limit(&agent, "nofile", "1");
+    agent.wait_for_log("backend is down", SOON);
+    // Whether the backend is well cannot be known: what cannot be vouched for is not advertised.
+    etcd.wait_until_gone(&backend.key(), SOON);
+    wait_for_more_probes(&agent, 5);
+    unlimit(&agent, "nofile");
+    etcd.wait_for(&backend.key(), SOON);
+    assert_eq!(times(&agent, "backend is down: Too many open files"), 1);
+}
+
+fn wait_for_more_probes(agent: &Running, count: usize) {
+    wait_for_probes(agent, times(agent, "probed") + count);
+}
+
+fn wait_for_probes(agent: &Running, enough: usize) {
+    eventually("more probes", SOON * 3, || match times(agent, "probed") {
+        found if found >= enough => Ok(()),
+        found => Err(found.to_string()),
+    });
+}
+
+#[test]
+fn an_agent_whose_etcd_comes_back_while_it_has_no_descriptors_recovers() {
+    let (mut etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &["--check", "none", "--ttl", "5s"]);
+    etcd.wait_for(&backend.key(), SOON);
+    limit(&agent, "nofile", "1");
+    etcd.kill();
+    agent.wait_for_log("trying again until it answers", SOON);
+    etcd.restart();
+    etcd.wait_until_gone(&backend.key(), SOON * 3);
+    assert_eq!(times(&agent, "trying again until it answers"), 1);
+    unlimit(&agent, "nofile");
+    etcd.wait_for(&backend.key(), SOON);
+}
+
+#[test]
+fn a_check_that_cannot_be_forked_fails_is_said_once_and_recovers() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let mut command = register();
+    command
+        .args(["--service", "web", "--address", &backend.address()])
+        .args(["--endpoints", &etcd.url(), "--check", "exec:true"])
+        .args(["--interval", "100ms", "--fast-interval", "100ms"])
+        .args(["--log-level", "debug"]);
+    let agent = Running::spawn(&mut limitable(&command));
+    etcd.wait_for(&backend.key(), SOON);
+    limit(&agent, "nproc", "1");
+    etcd.wait_until_gone(&backend.key(), SOON);
+    wait_for_more_probes(&agent, 5);
+    unlimit(&agent, "nproc");
+    etcd.wait_for(&backend.key(), SOON);
+    let said = "backend is down: the command could not be run: Resource temporarily unavailable";
+    assert_eq!(times(&agent, said), 1, "{}", agent.log());
+}
+
+#[test]
+fn a_proxy_without_descriptors_keeps_its_file_and_catches_up() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new();
+    let fields = format!("{KEYS}\nreload_cmd = \"{}\"", confdir.note("reloads"));
+    confdir.add("app.conf", &fields, SERVERS);
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let mut proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    wait_for_reloads(&confdir, 1);
+    limit(&proxy, "nofile", "1");
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    proxy.wait_for_log("Too many open files", SOON);
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
+    etcd.ctl(&["put", "/services/web/a", "3"]);
+    unlimit(&proxy, "nofile");
+    confdir.wait_for("app.conf", "server 3;\n", SOON);
+    wait_for_reloads(&confdir, 2);
+    proxy.wait_for_log("in step again", SOON);
+    assert_eq!(times(&proxy, "Too many open files"), 1, "{}", proxy.log());
+    // It can still end a pass, too.
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_for_exit(SOON), 0);
+}
+
+#[test]
+fn a_proxy_that_may_start_nothing_keeps_its_file_and_catches_up() {
+    let mut etcd = Etcd::start();
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let confdir = Confdir::new();
+    let check = format!("test -s {}", confdir.path("out/app.conf").display());
+    confdir.add(
+        "app.conf",
+        &format!("{KEYS}\ncheck_cmd = \"{check}\""),
+        SERVERS,
+    );
+    confdir.write("out/app.conf", "server 0;\n");
+    // Limited before it had a pass, and with it a thread.
+    etcd.kill();
+    let proxy = Running::spawn(&mut limitable(&render(&etcd.url(), &confdir)));
+    proxy.wait_for_log("trying again until it answers", SOON);
+    limit(&proxy, "nproc", "1");
+    etcd.restart();
+    let said = "cannot run /bin/sh: Resource temporarily unavailable";
+    proxy.wait_for_log(said, SOON);
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 0;\n");
+    unlimit(&proxy, "nproc");
+    confdir.wait_for("app.conf", "server 1;\n", SOON);
+    proxy.wait_for_log("in step again", SOON);
+    assert_eq!(times(&proxy, said), 1, "{}", proxy.log());
+}
+
+/// A proxy in a name space of its own, with `mount` done in its confdir. None where the system does
+/// not let us mount.
+fn mounted(etcd: &Etcd, confdir: &Confdir, mount: &str) -> Option<Running> {
+    let script = format!("cd {} && {mount} && exec \"$@\"", confdir.flag());
+    let ways: [&[&str]; 2] = [
+        &["unshare", "--mount"],
+        &["unshare", "--user", "--map-root-user", "--mount"],
+    ];
+    let way = ways.into_iter().find(|way| {
+        let tried = Command::new(way[0]).args(&way[1..]).arg("true").output();
+        tried.is_ok_and(|output| output.status.success())
+    });
+    let Some(way) = way else {
+        eprintln!("not permitted to mount: nothing tried");
+        return None;
+    };
+    let wrapper = [way, &["sh", "-c", &script, "sh"]].concat();
+    Some(Running::spawn(&mut wrapped(
+        &wrapper,
+        &render(&etcd.url(), confdir),
+    )))
+}
+
+/// A file as that process sees it.
+fn seen_by(process: &Running, confdir: &Confdir, name: &str) -> PathBuf {
+    let inside = confdir.dest(name);
+    let inside = inside.strip_prefix("/").unwrap().to_owned();
+    PathBuf::from(format!("/proc/{}/root", process.id())).join(inside)
+}
+
+fn wait_to_see(process: &Running, confdir: &Confdir, name: &str, text: &str) {
+    let path = seen_by(process, confdir, name);
+    eventually(
+        &format!("{name} is {text:?}"),
+        SOON,
+        || match fs::read_to_string(&path) {
+            Ok(found) if found == text => Ok(()),
+            other => Err(format!("{other:?}; {}", process.log())),
+        },
+    );
+}
+
+#[test]
+fn a_full_disk_keeps_the_file_is_said_once_and_recovers() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let mount = "mount -t tmpfs -o size=64k tmpfs out";
+    let Some(proxy) = mounted(&etcd, &confdir, mount) else {
+        return;
+    };
+    wait_to_see(&proxy, &confdir, "app.conf", "server 1;\n");
+    let filler = seen_by(&proxy, &confdir, "filler");
+    let _no_room = fs::write(&filler, vec![0; 1 << 20]);
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    proxy.wait_for_log("No space left on device", SOON);
+    wait_to_see(&proxy, &confdir, "app.conf", "server 1;\n");
+    fs::remove_file(&filler).unwrap();
+    wait_to_see(&proxy, &confdir, "app.conf", "server 2;\n");
+    proxy.wait_for_log("in step again", SOON);
+    assert_eq!(times(&proxy, "No space left"), 1, "{}", proxy.log());
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_keeps_the_file_is_said_once_and_recovers() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let Some(proxy) = mounted(&etcd, &confdir, "mount -t tmpfs tmpfs out") else {
+        return;
+    };
+    wait_to_see(&proxy, &confdir, "app.conf", "server 1;\n");
+    remount(&proxy, &confdir, "ro");
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    proxy.wait_for_log("Read-only file system", SOON);
+    wait_to_see(&proxy, &confdir, "app.conf", "server 1;\n");
+    remount(&proxy, &confdir, "rw");
+    wait_to_see(&proxy, &confdir, "app.conf", "server 2;\n");
+    proxy.wait_for_log("in step again", SOON);
+    assert_eq!(times(&proxy, "Read-only"), 1, "{}", proxy.log());
+}
+
+fn remount(process: &Running, confdir: &Confdir, how: &str) {
+    let mut command = Command::new("nsenter");
+    command.args(["--target", &process.id().to_string(), "--mount"]);
+    if !is_root() {
+        command.args(["--user", "--preserve-credentials"]);
+    }
+    let out = confdir.path("out");
+    run(command
+        .args(["mount", "-o", &format!("remount,{how}")])
+        .arg(out));
+}
+
+/// One agent has one backend, so that ten thousand hanging ones are ten thousand agents, of which
+/// none knows of another. What they share is seen with a hundred.
+#[test]
+fn agents_of_backends_that_hang_hold_one_connection_each_and_recover() {
+    const AGENTS: usize = 100;
+    let (etcd, site) = (Etcd::start(), Site::start(Mood::Hung));
+    let agents: Vec<_> = (0..AGENTS)
+        .map(|n| {
+            Running::spawn(
+                register()
+                    .args(["--service", "web", "--endpoints", &etcd.url()])
+                    .args(["--address", &format!("10.0.0.{n}:80")])
+                    .args(["--check", &format!("http://{}/", site.address())])
+                    .args(["--timeout", "500ms", "--interval", "1s"])
+                    .args(["--fast-interval", "500ms", "--log-level", "debug"]),
+            )
+        })
+        .collect();
+    for agent in &agents {
+        agent.wait_for_log("backend is down: no answer within 500ms", SOON);
+    }
+    let before: Vec<_> = agents.iter().map(descriptors).collect();
+    for agent in &agents {
+        wait_for_probes(agent, 6);
+    }
+    for (agent, before) in agents.iter().zip(before) {
+        let now = descriptors(agent);
+        // A probe or a new connection to etcd may have been under way the one time, and not the
+        // other.
+        assert!(now <= before + 2, "{now} descriptors, {before} before");
+        assert_eq!(times(agent, "backend is down"), 1, "{}", agent.log());
+    }
+    site.turn(Mood::Ill);
+    for agent in &agents {
+        agent.wait_for_log("HTTP status 503", SOON);
+    }
+    site.turn(Mood::Well);
+    eventually("all are registered", SOON * 3, || {
+        let keys = etcd.ctl(&["get", "--prefix", "--keys-only", "/services/web/"]);
+        match keys.split_whitespace().count() {
+            AGENTS => Ok(()),
+            count => Err(count.to_string()),
+        }
+    });
+}
+
+fn descriptors(process: &Running) -> usize {
+    fs::read_dir(format!("/proc/{}/fd", process.id()))
+        .unwrap()
+        .count()
+}
