@@ -13,7 +13,7 @@
 
 mod agent;
 mod curves;
-#[path = "../../tests/e2e/harness/mod.rs"]
+#[path = "../../tests/harness/mod.rs"]
 mod harness;
 mod peers;
 mod process;

@@ -9,6 +9,7 @@
     reason = "tests stop at the first surprise, and use a part of the harness"
 )]
 
+#[path = "../harness/mod.rs"]
 mod harness;
 
 /// Users and TLS.

@@ -12,7 +12,7 @@
     reason = "tests stop at the first surprise, and use a part of the harness"
 )]
 
-#[path = "../e2e/harness/mod.rs"]
+#[path = "../harness/mod.rs"]
 mod harness;
 
 /// Logins and certificates.

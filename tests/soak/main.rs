@@ -12,7 +12,7 @@
 
 mod churn;
 mod figures;
-#[path = "../e2e/harness/mod.rs"]
+#[path = "../harness/mod.rs"]
 mod harness;
 mod world;
 
