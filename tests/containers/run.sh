@@ -13,6 +13,7 @@ work=/tmp/containers
 mkdir "$work"
 
 . tests/lab/waiting.sh
+. tests/lab/scenarios.sh
 . tests/containers/docker.sh
 . tests/containers/hosts.sh
 . tests/containers/scenarios.sh
@@ -28,22 +29,4 @@ publish_images
 for name in "${backends[@]}"; do start_backend "$name"; done
 start_unit units/static/nginx_lb.service "$proxy"
 
-passed=0 failed=0
-for scenario in $(declare -F | awk '$3 ~ /^scenario_/ { print $3 }'); do
-    name=${scenario#scenario_}
-    [ $# -eq 0 ] || [[ " $* " = *" $name "* ]] || continue
-    echo "-- ${name//_/ }"
-    set +e
-    (set -e && in_step_with "${backends[@]}" && "$scenario")
-    status=$?
-    set -e
-    if [ $status -eq 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED ${name//_/ }"
-        explain
-    fi
-done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+run_scenarios "$@"

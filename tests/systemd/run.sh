@@ -13,6 +13,7 @@ lab_group=register-lab-$(date +%s%N)
 mkdir "$work"
 
 . tests/lab/waiting.sh
+. tests/lab/scenarios.sh
 . tests/systemd/watching.sh
 . tests/systemd/hosts.sh
 . tests/systemd/scenarios.sh
@@ -33,23 +34,4 @@ record_log access &
 record_log error &
 echo "$(ls "$work" | grep -c coreos) hosts booted after $(($(now) - begun)) ms"
 
-passed=0 failed=0
-for scenario in $(declare -F | awk '$3 ~ /^scenario_/ { print $3 }'); do
-    [ $# -eq 0 ] || [[ " $* " = *" ${scenario#scenario_} "* ]] || continue
-    name=${scenario#scenario_}
-    echo "-- ${name//_/ }"
-    set +e
-    (set -e && in_step_with "${backends[@]}" && "$scenario")
-    status=$?
-    set -e
-    if [ $status -eq 0 ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED ${name//_/ }"
-        explain
-        restore
-    fi
-done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+run_scenarios "$@"
