@@ -118,14 +118,18 @@ impl World {
         }
     }
 
-    /// Whose backend has been up all the time since etcd answers has its key, or another lease has it.
+    /// Whose backend has been up all the time since etcd answers has its key, or another lease has it,
+    /// or had it until just now.
     fn check_registered(&mut self) {
         for agent in &self.agents {
-            let Some(by) = wants(agent) else { continue };
-            let kv = self.shared.etcd.keys[agent.key()];
-            let long = self.shared.processes[by].wanted_since + REGISTERED <= self.shared.now;
-            if long && kv.is_none_or(|kv| kv.lease == 0) {
-                let key = agent.key();
+            let (Some(by), key) = (wants(agent), agent.key()) else {
+                continue;
+            };
+            let Some(free_since) = self.free_since[key] else {
+                continue;
+            };
+            let since = self.shared.processes[by].wanted_since.max(free_since);
+            if since + REGISTERED <= self.shared.now {
                 return self
                     .shared
                     .fail(|| format!("key {key} is missing long after etcd answers"));

@@ -5,7 +5,7 @@ use register::registration::LeaseId;
 
 use crate::agent::Agent;
 use crate::clock::{Clock, NEVER, Time};
-use crate::etcd::{Asked, Etcd, Member};
+use crate::etcd::{Asked, Etcd, KEYS, Member};
 use crate::network::{Flight, late_arrivals, next_late};
 use crate::proxy::Proxy;
 use crate::schedule::{Setting, What};
@@ -111,6 +111,8 @@ pub struct World {
     pub shared: Shared,
     pub agents: Vec<Agent>,
     pub proxy: Option<Proxy>,
+    /// Since when no lease holds a key.
+    pub free_since: [Option<Time>; KEYS],
     others: LeaseId,
     ticks: u32,
 }
@@ -141,6 +143,7 @@ impl World {
             shared,
             agents,
             proxy,
+            free_since: [None; KEYS],
             others: 0,
             ticks: 0,
         }
@@ -197,6 +200,12 @@ impl World {
             }
             if self.shared.etcd.history.revision == before {
                 break;
+            }
+        }
+        for (kv, since) in self.shared.etcd.keys.iter().zip(&mut self.free_since) {
+            match kv {
+                Some(kv) if kv.lease != 0 => *since = None,
+                Some(_) | None => _ = since.get_or_insert(self.shared.now),
             }
         }
         self.check_always();
