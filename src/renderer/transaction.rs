@@ -1,119 +1,15 @@
 //! In which order the files of a group are staged, checked, swapped in and reloaded, and what is
 //! undone when a step fails. Pure: answers come in, one action at a time goes out.
 
+mod event;
+mod member;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-/// A check of swapped files. Members with the same command have the same.
-pub type CheckId = usize;
-
-/// When a member's check command runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// There is none.
-    Never,
-    /// On the staged file, before it is swapped in.
-    Staged,
-    /// With the file swapped in.
-    Swapped(CheckId),
-}
-
-/// A file of the group, as it was found.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    /// It is not what it should be.
-    pub changed: bool,
-    /// When its check runs.
-    pub check: Check,
-    /// A reload is owed from an earlier time.
-    pub owed: bool,
-}
-
-/// What to do next, to which member. Each is answered once before the next is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
-    /// Write the new file beside the old one.
-    Stage(usize),
-    /// Run the check on the new file there.
-    CheckStaged(usize),
-    /// Record that a reload is owed.
-    MarkOwed(usize),
-    /// Keep the file that is about to be replaced.
-    Backup(usize),
-    /// Put the new file in place.
-    Swap(usize),
-    /// Run the check on all files as they are in place.
-    CheckSwapped(CheckId),
-    /// Put back what was kept.
-    Restore(usize),
-    /// From here on the new file is the good one.
-    DropBackup(usize),
-    /// Have the daemon read the files.
-    Reload,
-    /// Remove the record that a reload is owed.
-    ClearOwed(usize),
-}
-
-/// What came of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// As asked.
-    Done,
-    /// Not done, or only in part.
-    Failed,
-    /// Not done, because we are to stop.
-    Cancelled,
-}
-
-/// What became of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It was and is what it should be.
-    InStep,
-    /// It was replaced, and a reload has seen it.
-    Updated,
-    /// Because of that answer, counting those that were not [`Answer::Done`] from 0.
-    Failed(usize),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum File {
-    InStep,
-    /// Changed, to be staged.
-    Wanted,
-    Staged,
-    /// Fit to be swapped in.
-    Ready,
-    BackedUp,
-    /// The new file is in, and not judged yet.
-    Swapped,
-    /// Judged to be good; the old one is still kept.
-    Passed,
-    Settled,
-    /// Judged to be bad, or half swapped. `again`: others were swapped in beside it.
-    Rejected {
-        again: bool,
-    },
-    /// The old file is in.
-    Refused,
-    /// The old file could not be put back.
-    Stuck,
-    /// The new file is in, but what was kept could not be removed and will be put back.
-    Unsettled,
-}
-
-/// Whether a record on disk says that a reload is owed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owed {
-    No,
-    Earlier,
-    /// Since this transaction.
-    Now,
-    /// It could not be cleared.
-    Stays,
-}
+pub use event::{Action, Answer, Check, CheckId, Found, Verdict};
+use member::{File, Member, Owed};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -125,14 +21,6 @@ enum Phase {
     Reloading,
     Clearing,
     Done,
-}
-
-#[derive(Debug)]
-struct Member {
-    file: File,
-    check: Check,
-    owed: Owed,
-    failure: Option<usize>,
 }
 
 /// The files that one reload serves.
@@ -246,7 +134,7 @@ impl Transaction {
     fn prepare(&self) -> Option<Action> {
         self.first(|member| member.file == File::Staged)
             .map(Action::CheckStaged)
-            .or_else(|| self.first(is_wanted).map(Action::Stage))
+            .or_else(|| self.first(Member::is_wanted).map(Action::Stage))
     }
 
     fn mark(&self) -> Option<Action> {
@@ -270,8 +158,8 @@ impl Transaction {
 
     /// Those that have no check of their own are judged by the others', so they come last.
     fn retry(&self) -> Option<usize> {
-        self.first(|member| is_wanted(member) && member.swapped_check().is_some())
-            .or_else(|| self.first(is_wanted))
+        self.first(|member| member.is_wanted() && member.swapped_check().is_some())
+            .or_else(|| self.first(Member::is_wanted))
     }
 
     fn settle(&self) -> Option<Action> {
@@ -472,50 +360,5 @@ impl Transaction {
             member.failure = Some(failure);
             member.file = file;
         });
-    }
-}
-
-impl Member {
-    fn swapped_check(&self) -> Option<CheckId> {
-        match self.check {
-            Check::Swapped(check) => Some(check),
-            Check::Never | Check::Staged => None,
-        }
-    }
-
-    /// What it has on disk was judged to be good, and waits for a reload.
-    fn is_due(&self) -> bool {
-        match self.file {
-            File::InStep | File::Settled => self.owed != Owed::No,
-            File::Refused => self.owed == Owed::Earlier,
-            File::Wanted
-            | File::Staged
-            | File::Ready
-            | File::BackedUp
-            | File::Swapped
-            | File::Passed
-            | File::Rejected { .. }
-            | File::Stuck
-            | File::Unsettled => false,
-        }
-    }
-}
-
-fn is_wanted(member: &Member) -> bool {
-    member.file == File::Wanted
-}
-
-impl From<Found> for Member {
-    fn from(found: Found) -> Self {
-        Self {
-            file: if found.changed {
-                File::Wanted
-            } else {
-                File::InStep
-            },
-            check: found.check,
-            owed: if found.owed { Owed::Earlier } else { Owed::No },
-            failure: None,
-        }
     }
 }
