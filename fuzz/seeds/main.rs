@@ -19,6 +19,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             "nodes = [\"http://127.0.0.1:2379\"]\ninterval = 10\nlog-level = \"debug\"\n"
                 .to_owned(),
         ],
+        "data" => vec![
+            r#"{"services": {"web": {"1": "10.0.0.1:80", "2": "10.0.0.2:80"}}}"#.to_owned(),
+            r#"{"/services/web/1": "10.0.0.1:80"}"#.to_owned(),
+        ],
+        "flags" => vec![
+            "--service\nweb\n--address\n10.0.0.1:80\n--ttl=30s\n--rise\n2\n--check\ntcp://10.0.0.1:80"
+                .to_owned(),
+            "--key=/a/b\n--address=[::1]:80\n--interval=1m 30s\n--endpoints=127.0.0.1:2379".to_owned(),
+        ],
         "words" => vec!["-onetime\n--node=http://127.0.0.1:2379\n-interval\n10".to_owned()],
         "check" => vec![
             "http://user@[::1]:80/a?b\n200-299,404\nHEAD\nwell.*\nname:80\nX-A: b".to_owned(),

@@ -1,6 +1,9 @@
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
 use simple_dns::ResourceRecord;
 use simple_dns::rdata::{A, SRV};
 
@@ -245,4 +248,36 @@ fn what_is_no_name_is_not_asked_for() {
     }
     let nothing = server.recv(&mut [0; 512]).unwrap_err();
     assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_server_replies_targets_are_host_names(
+        faults in vec((any::<Index>(), any::<u8>()), 0..6),
+        cut in any::<Index>(),
+    ) {
+        let mut query = Packet::new_query(7);
+        query.questions.push(Question::new(
+            Name::new_unchecked("_x._tcp.a"),
+            TYPE::SRV.into(),
+            CLASS::IN.into(),
+            false,
+        ));
+        let mut reply = with_records(&query, &["one.example", "two.example"]);
+        for (at, byte) in faults {
+            let at = at.index(reply.len());
+            reply[at] = byte;
+        }
+        let whole = reply.len();
+        // Every other reply is cut somewhere.
+        if cut.index(2) == 0 {
+            reply.truncate(cut.index(whole) + 1);
+        }
+        if let Some(Answer::Found(found)) = answer(&query, &reply) {
+            for target in targets(&found) {
+                let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+                prop_assert!(target.iter().all(fits), "{target:?}");
+            }
+        }
+    }
 }
