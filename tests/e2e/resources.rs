@@ -1,11 +1,21 @@
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use rustix::process::Signal;
+use ::register::probe::{Failure, Probe, Spec};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use tokio::net::TcpSocket;
+use tokio::task::JoinSet;
 
 use crate::harness::running::{register, render};
-use crate::harness::{Confdir, Etcd, Mood, Nginx, Running, SOON, Site, eventually};
+use crate::harness::{
+    Confdir, Etcd, Mood, Nginx, Running, SOON, Site, eventually, figure, own_address,
+};
 
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
 const KEYS: &str = "keys = [\"/services/web\"]";
@@ -283,7 +293,107 @@ fn remount(process: &Running, confdir: &Confdir, how: &str) {
 }
 
 /// One agent has one backend, so that ten thousand hanging ones are ten thousand agents, of which
-/// none knows of another. What they share is seen with a hundred.
+/// none knows of another. What they share is seen with a hundred; here are the probes of them all.
+#[tokio::test]
+async fn ten_thousand_probes_of_backends_that_hang_time_out_and_recover() {
+    const BACKENDS: usize = 10_000;
+    if !may_open(BACKENDS + 2_000) {
+        figure("skipped: the limit of open files is below 12,000");
+        return;
+    }
+    // They take connections, and nobody reads from them: four, for the length of their queues.
+    let listeners: Vec<_> = (0..4).map(|_| hanging()).collect();
+    let probes = |timeout| {
+        let addresses = listeners.iter().map(|listener| listener.local_addr());
+        let probes = addresses.cycle().take(BACKENDS).map(move |address| {
+            Probe::new(Spec {
+                url: format!("http://{}/", address.unwrap()),
+                timeout,
+                expect: None,
+                method: None,
+                headers: Vec::new(),
+                body_regex: None,
+                host: None,
+                tls_skip_verify: false,
+                ca_file: None,
+            })
+            .unwrap()
+        });
+        let mut attempts = JoinSet::new();
+        for probe in probes {
+            attempts.spawn(async move { probe.attempt().await.result });
+        }
+        attempts.join_all()
+    };
+    let before = own_descriptors();
+    let results = probes(Duration::from_secs(2)).await;
+    let late = |result: &Result<String, Failure>| matches!(result, Err(Failure::Timeout(_)));
+    assert_eq!(
+        results.iter().filter(|result| late(result)).count(),
+        BACKENDS
+    );
+    assert!(own_descriptors() < before + 500, "descriptors are left");
+
+    let well = probes(6 * SOON);
+    let over = Arc::new(AtomicBool::new(false));
+    let servers: Vec<_> = listeners
+        .iter()
+        .map(|listener| (listener.try_clone().unwrap(), Arc::clone(&over)))
+        .map(|(listener, over)| std::thread::spawn(move || answer_all(&listener, &over)))
+        .collect();
+    let results = well.await;
+    assert_eq!(
+        results.iter().filter(|result| result.is_ok()).count(),
+        BACKENDS
+    );
+    over.store(true, Ordering::Relaxed);
+    for (listener, server) in listeners.iter().zip(servers) {
+        // The last one, to wake it up.
+        drop(TcpStream::connect(listener.local_addr().unwrap()));
+        server.join().unwrap();
+    }
+}
+
+/// So many files, and as many again for others in this process; raises the limit if that may be.
+fn may_open(count: usize) -> bool {
+    let limits = getrlimit(Resource::Nofile);
+    let wanted = Some(u64::try_from(count).unwrap());
+    let enough = |limit: Option<u64>| limit.is_none() || limit >= wanted;
+    enough(limits.current)
+        || enough(limits.maximum)
+            && setrlimit(
+                Resource::Nofile,
+                Rlimit {
+                    current: limits.maximum,
+                    maximum: limits.maximum,
+                },
+            )
+            .is_ok()
+}
+
+fn own_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn hanging() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(own_address().into()).unwrap();
+    let listener = socket.listen(4_096).unwrap().into_std().unwrap();
+    listener.set_nonblocking(false).unwrap();
+    listener
+}
+
+/// Those that have gone meanwhile, too.
+fn answer_all(listener: &TcpListener, over: &AtomicBool) {
+    for mut stream in listener.incoming().map_while(Result::ok) {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        let _ = stream.read(&mut [0; 1_024]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+}
+
 #[test]
 fn agents_of_backends_that_hang_hold_one_connection_each_and_recover() {
     const AGENTS: usize = 100;
