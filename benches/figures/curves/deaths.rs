@@ -11,7 +11,8 @@ use rustix::process::Signal;
 use super::{Line, plot, table};
 use crate::harness::load::ask;
 use crate::harness::{
-    Confdir, Etcd, Load, Nginx, Owned, Running, SOON, eventually, own_address, register, tool,
+    Confdir, Etcd, Load, Nginx, Owned, Running, SOON, eventually, own_address, register, signal,
+    tool,
 };
 use crate::peers;
 use crate::process::Group;
@@ -199,8 +200,16 @@ fn shares(times: &[f64]) -> Vec<(f64, f64)> {
 struct Balancer {
     address: SocketAddrV4,
     confdir: Confdir,
-    _nginx: Owned,
+    nginx: Owned,
     _proxy: Running,
+}
+
+impl Drop for Balancer {
+    /// Killed, its master process would leave the worker behind.
+    fn drop(&mut self) {
+        signal(&self.nginx.0, Signal::TERM);
+        let _ended = self.nginx.0.wait();
+    }
 }
 
 const MAIN: &str = "daemon off; worker_processes 1; pid nginx.pid;
@@ -256,7 +265,7 @@ impl Balancer {
         let balancer = Self {
             address,
             confdir,
-            _nginx: nginx,
+            nginx,
             _proxy: proxy,
         };
         eventually("nginx answers", SOON, || ask(address));
