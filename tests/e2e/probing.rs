@@ -27,6 +27,13 @@ fn backend(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
     url
 }
 
+/// Sends a byte now and then until the other side has had enough.
+fn drip(mut stream: TcpStream, byte: u8) {
+    while stream.write_all(&[byte]).is_ok() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 fn write_until_refused(mut stream: TcpStream, bytes: &[u8]) {
     while stream.write_all(bytes).is_ok() {}
 }
@@ -110,9 +117,7 @@ fn an_endless_body_is_read_as_far_as_64_kib_and_passes() {
 fn a_backend_that_drips_its_body_times_out() {
     let url = backend(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-        while stream.write_all(b"x").is_ok() {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        drip(stream, b'x');
     });
     assert_eq!(
         check(&["--check", &url, "--timeout", "300ms"]),
@@ -133,9 +138,7 @@ fn endless_headers_fail() {
 fn a_backend_that_drips_its_headers_times_out() {
     let url = backend(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nX-More: ");
-        while stream.write_all(b"x").is_ok() {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        drip(stream, b'x');
     });
     assert_eq!(
         check(&["--check", &url, "--timeout", "300ms"]),
@@ -148,9 +151,7 @@ fn a_backend_that_never_ends_its_tls_handshake_times_out() {
     // The start of a record that is never completed.
     let url = backend(|mut stream| {
         let _ = stream.write_all(&[0x16, 0x03, 0x03, 0x40, 0x00]);
-        while stream.write_all(&[0x02]).is_ok() {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        drip(stream, 0x02);
     });
     let url = url.replace("http:", "https:");
     let flags = ["--tls-skip-verify", "--timeout", "300ms"];

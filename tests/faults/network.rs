@@ -53,7 +53,7 @@ pub fn partition() -> Row {
 }
 
 pub fn answers_lost() -> Row {
-    one_way(
+    changed_way(
         Line::Good,
         Line::Silent,
         "answers of the member in use are lost, requests arrive",
@@ -61,14 +61,14 @@ pub fn answers_lost() -> Row {
 }
 
 pub fn requests_lost() -> Row {
-    one_way(
+    changed_way(
         Line::Silent,
         Line::Good,
         "requests to the member in use are lost, answers arrive",
     )
 }
 
-fn one_way(there: Line, back: Line, fault: &'static str) -> Row {
+fn changed_way(there: Line, back: Line, fault: &'static str) -> Row {
     let site = Site::start();
     let since = Instant::now();
     site.wires[0].set(there, back);
@@ -86,19 +86,11 @@ fn one_way(there: Line, back: Line, fault: &'static str) -> Row {
 
 /// Longer than a ping may take.
 pub fn slow_member() -> Row {
-    let site = Site::start();
     let slow = Line::Slow(Duration::from_millis(2_500));
-    let since = Instant::now();
-    site.wires[0].set(slow, slow);
-    let [noticed, recovered] = left_for_another(&site, since, site.silence_noticed());
-    site.wires[0].mend();
-    unnoticed_afterwards(&site);
-    Row::of(
+    changed_way(
+        slow,
+        slow,
         "the way to the member in use takes 2.5 s each way",
-        "the key stays under its lease, the file follows again; noticed by a half of the TTL, by \
-         the proxy side within 13 s",
-        noticed,
-        recovered,
     )
 }
 
