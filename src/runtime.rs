@@ -1,5 +1,7 @@
 //! The runtime that drives everything: one thread, and others for work that blocks.
 
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
 /// # Errors
 /// Those of `work`, or when no runtime can be had.
 pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    look_for_descriptors().context("no file descriptors are left")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(KEPT)
@@ -26,4 +29,15 @@ pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // A name look-up may still hang in its thread; the process does not wait for it.
     runtime.shutdown_background();
     result
+}
+
+/// tokio panics when there are none for its signals. So there must be as many as it takes, five,
+/// while we may still fail.
+fn look_for_descriptors() -> io::Result<()> {
+    let _five_and_one = [
+        UnixStream::pair()?,
+        UnixStream::pair()?,
+        UnixStream::pair()?,
+    ];
+    Ok(())
 }

@@ -112,6 +112,48 @@ fn wait_for_probes(agent: &Running, enough: usize) {
     });
 }
 
+/// `command` with so many descriptors at most.
+fn with_descriptors(count: u32, command: &Command) -> Command {
+    let script = format!("ulimit -n {count} && exec \"$@\"");
+    wrapped(&["sh", "-c", &script, "sh"], command)
+}
+
+#[test]
+fn too_few_descriptors_to_start_with_are_an_error_and_no_crash() {
+    let confdir = Confdir::new();
+    let once = || {
+        let mut command = register();
+        command.args(["--once", "--service", "web", "--address", "127.0.0.1:1"]);
+        command
+    };
+    let check = || {
+        let mut command = register();
+        command.args(["check", "--address", "127.0.0.1:1"]);
+        command
+    };
+    let render = || render("http://127.0.0.1:1", &confdir);
+    // With three the loader finds no libraries.
+    for count in 4..14 {
+        for command in [once(), check(), render()] {
+            let mut command = with_descriptors(count, &command);
+            let mut ended = Running::spawn(&mut command);
+            let code = match eventually("it ends or goes on", SOON, || {
+                let log = ended.log();
+                match ended.try_wait() {
+                    Some(code) => Ok(Some(code)),
+                    None if log.contains("Found no templates") => Ok(None),
+                    None => Err(log),
+                }
+            }) {
+                Some(code) => code,
+                None => continue,
+            };
+            assert!([1, 3].contains(&code), "{count}: {code}: {}", ended.log());
+            assert!(!ended.log().contains("panicked"), "{}", ended.log());
+        }
+    }
+}
+
 #[test]
 fn an_agent_whose_etcd_comes_back_while_it_has_no_descriptors_recovers() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());

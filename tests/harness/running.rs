@@ -148,15 +148,18 @@ impl Running {
         signal(&self.process.0, which);
     }
 
-    /// Waits for the end; a signal's number n counts as 128+n.
+    /// How it ended, if it has; a signal's number n counts as 128+n.
+    pub fn try_wait(&mut self) -> Option<i32> {
+        let status = self.process.0.try_wait().unwrap()?;
+        let code = status.code();
+        Some(code.unwrap_or_else(|| 128 + status.signal().unwrap()))
+    }
+
+    /// Waits for the end, as [`Self::try_wait`] tells it.
     pub fn wait_for_exit(&mut self, limit: Duration) -> i32 {
         eventually("the agent ends", limit, || {
-            match self.process.0.try_wait().unwrap() {
-                Some(status) => Ok(status
-                    .code()
-                    .unwrap_or_else(|| 128 + status.signal().unwrap())),
-                None => Err(fs::read_to_string(self.log.path()).unwrap()),
-            }
+            self.try_wait()
+                .ok_or_else(|| fs::read_to_string(self.log.path()).unwrap())
         })
     }
 }
