@@ -18,7 +18,7 @@ use crate::etcd::error::EtcdError;
 use crate::etcd::session::{News, Request, Session};
 use crate::exit::Exit;
 use crate::health::{self, Cadence, Health, Verdict};
-use crate::notify;
+use crate::notify::{self, Notifier};
 use crate::probe::{Attempt, Probe};
 use crate::registration::{Action, Event, Outcome, Registration, Status};
 use crate::signal::StopSignals;
@@ -54,6 +54,7 @@ pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Resul
         registration: Registration::new(drain, stop_timeout, fastrand::u64(..)),
         requests,
         key,
+        notifier: Notifier::from_env(),
         stopping: false,
     };
     let between = Alarm::new()?;
@@ -70,6 +71,7 @@ struct Agent {
     registration: Registration,
     requests: mpsc::Sender<Request>,
     key: String,
+    notifier: Notifier,
     stopping: bool,
 }
 
@@ -96,7 +98,7 @@ impl Agent {
                     self.stopping = true;
                     attempt = Box::pin(std::future::pending());
                     info!("stopping");
-                    notify::stopping();
+                    self.notifier.stopping();
                     Event::Shutdown
                 }
                 told = news.recv() => match told {
@@ -116,7 +118,11 @@ impl Agent {
                 }
                 () = sleep_until_some(deadline) => Event::DeadlineReached,
                 () = tick(&mut watchdog) => {
-                    notify::watchdog();
+                    self.notifier.watchdog();
+                    continue;
+                }
+                () = sleep_until_some(self.notifier.deadline()) => {
+                    self.notifier.send_unsent();
                     continue;
                 }
             };
@@ -145,7 +151,7 @@ impl Agent {
                     self.request(Request::Announce { take_over }).await
                 }
                 Action::Withdraw(claim) => self.request(Request::Withdraw(claim)).await,
-                Action::Ready => notify::ready(),
+                Action::Ready => self.notifier.ready(),
                 Action::Exit(Outcome::Clean) => return Some(Exit::Done),
                 Action::Exit(Outcome::LeftToTtl) => {
                     warn!(
@@ -169,7 +175,7 @@ impl Agent {
         let _sent = self.requests.send(request).await;
     }
 
-    fn report(&self, status: Status) {
+    fn report(&mut self, status: Status) {
         let key = &self.key;
         match status {
             Status::Displaced => warn!(key, "displaced by another registration; standing by"),
@@ -180,7 +186,7 @@ impl Agent {
             | Status::Pending
             | Status::Stopping => {}
         }
-        notify::status(match status {
+        self.notifier.status(match status {
             Status::Starting => "probing for the first time",
             Status::Registered => "registered",
             Status::Unhealthy => "backend is down; not registered",

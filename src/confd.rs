@@ -6,7 +6,7 @@ use crate::cli::confd;
 use crate::cli::go_flags::FlagError;
 use crate::config::{ConfdConfig, ConfdSettings, Run, SrvLookup};
 use crate::exit::Exit;
-use crate::log::confd::{ConfdLines, level};
+use crate::log::confd::{ConfdLog, level};
 use crate::output;
 use crate::proxy;
 use crate::runtime::block_on;
@@ -35,23 +35,23 @@ pub fn main(program: &str, words: &[String]) -> Exit {
             return Exit::Usage;
         }
     };
-    let lines = ConfdLines::new(base(program).to_owned());
+    let log = ConfdLog::start(base(program).to_owned());
     let ended = if args.version {
         output::print(VERSION).map_err(anyhow::Error::from)
     } else {
-        run(ConfdSettings::gather(args), &lines)
+        run(ConfdSettings::gather(args), &log)
     };
     match ended {
         Ok(()) => Exit::Done,
         Err(error) => {
-            lines.fatal(&format!("{error:#}"));
+            log.fatal(&format!("{error:#}"));
             Exit::Failed
         }
     }
 }
 
-fn run(mut settings: ConfdSettings, lines: &ConfdLines) -> anyhow::Result<()> {
-    lines.install(level(settings.log_level().as_deref().unwrap_or("info"))?);
+fn run(mut settings: ConfdSettings, log: &ConfdLog) -> anyhow::Result<()> {
+    log.install(level(settings.log_level().as_deref().unwrap_or("info"))?);
     let backend = settings.backend();
     info!("Backend set to {backend}");
     if !matches!(backend.as_str(), "etcd" | "etcdv3") {

@@ -1,6 +1,7 @@
 //! Logs, on standard error.
 
 pub mod confd;
+mod lines;
 
 use std::fs::File;
 use std::io;
@@ -12,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{LogArgs, LogFormat};
-use crate::output;
+use lines::LogThread;
 
 /// What we say at `level`, and of the libraries below us no more than warnings.
 fn ours(level: LevelFilter) -> EnvFilter {
@@ -20,54 +21,79 @@ fn ours(level: LevelFilter) -> EnvFilter {
     EnvFilter::new(format!("{below},register={level},renderer={level}"))
 }
 
-/// Installs the subscriber. `RUST_LOG` wins over `--log-level`, as it can say more.
-///
-/// # Errors
-/// When the level or `RUST_LOG` cannot be parsed: a sentence for the user.
-pub fn install(args: &LogArgs) -> Result<(), String> {
-    let filter = match std::env::var("RUST_LOG") {
-        Ok(directives) if !directives.is_empty() => EnvFilter::builder()
-            .parse(&directives)
-            .map_err(|error| format!("RUST_LOG {directives:?}: {error}"))?,
-        Ok(_) | Err(_) => {
-            let level: LevelFilter = args.log_level.parse().map_err(|_| {
-                format!(
-                    "--log-level {:?}: use error, warn, info, debug or trace",
-                    args.log_level
-                )
-            })?;
-            ours(level)
-        }
-    };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .with_ansi(false)
-        // It would say on standard error that standard error cannot be written, and panic.
-        .log_internal_errors(false);
-    match args.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        // The journal stamps each line itself.
-        LogFormat::Text if is_journal() => builder.without_time().init(),
-        LogFormat::Text => builder.init(),
-    }
-    Ok(())
+/// The log. What is left of it is written when this goes, unless its reader is stuck.
+#[derive(Debug)]
+pub struct Log {
+    thread: LogThread,
+    format: LogFormat,
 }
 
-/// The last words before a failure's exit code, whatever the log's level.
-pub fn fatal(format: LogFormat, message: &str) {
-    let lines = message.lines().map(|line| match format {
-        LogFormat::Text => format!("register: {line}\n"),
-        LogFormat::Json => {
-            let timestamp = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-            let entry = serde_json::json!({
-                "timestamp": timestamp, "level": "ERROR", "message": line,
-            });
-            format!("{entry}\n")
+impl Log {
+    #[must_use]
+    pub fn new(format: LogFormat) -> Self {
+        Self {
+            thread: LogThread::default(),
+            format,
         }
-    });
-    output::complain(&lines.collect::<String>());
+    }
+
+    /// Installs the subscriber. `RUST_LOG` wins over `--log-level`, as it can say more.
+    ///
+    /// # Errors
+    /// When the level or `RUST_LOG` cannot be parsed: a sentence for the user.
+    pub fn install(&mut self, args: &LogArgs) -> Result<(), String> {
+        let filter = filter(args)?;
+        self.thread = LogThread::start();
+        let Some(lines) = self.thread.lines() else {
+            return Ok(());
+        };
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(move || lines.clone())
+            .with_target(false)
+            .with_ansi(false)
+            // It would say on standard error that standard error cannot be written, and panic.
+            .log_internal_errors(false);
+        match self.format {
+            LogFormat::Json => builder.json().flatten_event(true).init(),
+            // The journal stamps each line itself.
+            LogFormat::Text if is_journal() => builder.without_time().init(),
+            LogFormat::Text => builder.init(),
+        }
+        Ok(())
+    }
+
+    /// The last words before a failure's exit code, whatever the log's level.
+    pub fn fatal(&self, message: &str) {
+        let lines = message.lines().map(|line| match self.format {
+            LogFormat::Text => format!("register: {line}\n"),
+            LogFormat::Json => {
+                let timestamp = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+                let entry = serde_json::json!({
+                    "timestamp": timestamp, "level": "ERROR", "message": line,
+                });
+                format!("{entry}\n")
+            }
+        });
+        self.thread.say(&lines.collect::<String>());
+    }
+}
+
+fn filter(args: &LogArgs) -> Result<EnvFilter, String> {
+    if let Ok(directives) = std::env::var("RUST_LOG")
+        && !directives.is_empty()
+    {
+        return EnvFilter::builder()
+            .parse(&directives)
+            .map_err(|error| format!("RUST_LOG {directives:?}: {error}"));
+    }
+    let level: LevelFilter = args.log_level.parse().map_err(|_| {
+        format!(
+            "--log-level {:?}: use error, warn, info, debug or trace",
+            args.log_level
+        )
+    })?;
+    Ok(ours(level))
 }
 
 /// Whether standard error is the stream that the service manager connected to the journal. The

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
 use register::config::{self, Faults, Run};
 use register::exit::Exit;
+use register::log::Log;
 use register::output::{self, OutputError};
 use register::proxy::data::DataError;
 use register::proxy::{self, once};
 use register::runtime::block_on;
 use register::signal::{ProxySignals, StopSignals};
-use register::{agent, confd, init, list, log, oneshot};
+use register::{agent, confd, init, list, oneshot};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os()
@@ -22,18 +23,18 @@ fn main() -> ExitCode {
         return confd::main(program, words).into();
     }
     let args = Cli::of_process();
-    let log_format = args.log.log_format;
+    let mut log = Log::new(args.log.log_format);
     // confd has log lines of its own.
     if !matches!(args.command, Some(Command::Confd { .. }))
-        && let Err(fault) = log::install(&args.log)
+        && let Err(fault) = log.install(&args.log)
     {
-        log::fatal(log_format, &fault);
+        log.fatal(&fault);
         return Exit::Usage.into();
     }
     match run(args) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            log::fatal(log_format, &format!("{error:#}"));
+            log.fatal(&format!("{error:#}"));
             exit_code_of(&error).into()
         }
     }

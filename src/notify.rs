@@ -1,47 +1,152 @@
-//! What systemd is told. Nothing happens where it does not listen (`NOTIFY_SOCKET` unset).
+//! What the service manager is told. Nothing happens where it does not listen (`NOTIFY_SOCKET`
+//! unset), and nobody waits for it where it does not read.
 
-use std::time::Duration;
+use std::env;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::{Duration, Instant};
 
-use sd_notify::NotifyState;
-
-/// Our line to systemd: not for commands that we run.
+/// Our line to the service manager: not for commands that we run.
 pub const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
-/// `READY=1`
-pub fn ready() {
-    send(&[NotifyState::Ready]);
+/// Until what it did not take is sent again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Tells the service manager how we are. What it does not take at once and must know in the end is
+/// sent again; signs of life are not.
+#[derive(Debug)]
+pub struct Notifier {
+    /// None where nobody listens.
+    line: Option<Line>,
+    unsent: Unsent,
+    again_at: Option<Instant>,
 }
 
-/// `STOPPING=1`
-pub fn stopping() {
-    send(&[NotifyState::Stopping]);
+#[derive(Debug)]
+struct Line {
+    socket: UnixDatagram,
+    address: SocketAddr,
 }
 
-/// `STATUS=`, one line.
-pub fn status(text: &str) {
-    send(&[NotifyState::Status(text)]);
+/// What the service manager has yet to be told.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Unsent {
+    ready: bool,
+    stopping: bool,
+    status: Option<String>,
 }
 
-/// `WATCHDOG=1`
-pub fn watchdog() {
-    send(&[NotifyState::Watchdog]);
+impl Notifier {
+    #[must_use]
+    pub fn from_env() -> Self {
+        let line = Line::from_env().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the service manager cannot be notified");
+            None
+        });
+        Self {
+            line,
+            unsent: Unsent::default(),
+            again_at: None,
+        }
+    }
+
+    /// `READY=1`
+    pub fn ready(&mut self) {
+        self.unsent.ready = true;
+        self.send_unsent();
+    }
+
+    /// `STOPPING=1`
+    pub fn stopping(&mut self) {
+        self.unsent.stopping = true;
+        self.send_unsent();
+    }
+
+    /// `STATUS=`, one line.
+    pub fn status(&mut self, text: &str) {
+        self.unsent.status = Some(text.to_owned());
+        self.send_unsent();
+    }
+
+    /// `WATCHDOG=1`
+    pub fn watchdog(&self) {
+        if let Some(line) = &self.line {
+            line.send("WATCHDOG=1\n");
+        }
+    }
+
+    /// When to call [`Self::send_unsent`].
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.again_at
+    }
+
+    /// Tells what has not been told yet.
+    pub fn send_unsent(&mut self) {
+        let sent = match &self.line {
+            Some(line) => line.send(&self.unsent.text()),
+            None => true,
+        };
+        if sent {
+            self.unsent = Unsent::default();
+        }
+        self.again_at = (!sent).then(|| Instant::now() + PAUSE);
+    }
 }
 
-/// How often to call [`watchdog`]: half of what systemd allows, if it asked for it.
+impl Line {
+    fn from_env() -> io::Result<Option<Self>> {
+        let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
+            return Ok(None);
+        };
+        let address = match name.as_bytes() {
+            [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+            _ => SocketAddr::from_pathname(&name)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Some(Self { socket, address }))
+    }
+
+    /// Whether there is no need to try again: it is sent, or nobody is there.
+    fn send(&self, text: &str) -> bool {
+        let sent = self.socket.send_to_addr(text.as_bytes(), &self.address);
+        if let Err(error) = &sent {
+            tracing::debug!(%error, "the service manager was not notified");
+        }
+        !sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Unsent {
+    fn text(&self) -> String {
+        let ready = self.ready.then_some("READY=1\n");
+        let stopping = self.stopping.then_some("STOPPING=1\n");
+        let status = self.status.as_ref();
+        let status = status.map(|text| format!("STATUS={text}\n"));
+        [ready, stopping, status.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// How often to call [`Notifier::watchdog`]: half of what the service manager allows, if it asked
+/// for it.
 #[must_use]
 pub fn watchdog_period() -> Option<Duration> {
-    half(sd_notify::watchdog_enabled()?)
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    let is_for_us = number("WATCHDOG_PID").is_none_or(|id| id == u64::from(std::process::id()));
+    half(Duration::from_micros(
+        number("WATCHDOG_USEC").filter(|_| is_for_us)?,
+    ))
 }
 
 /// None of zero: it means that there is no watchdog, and no timer ticks so fast.
 fn half(limit: Duration) -> Option<Duration> {
     Some(limit / 2).filter(|period| !period.is_zero())
-}
-
-fn send(states: &[NotifyState]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "systemd could not be notified");
-    }
 }
 
 #[cfg(test)]
@@ -52,5 +157,35 @@ mod tests {
     fn the_watchdog_is_called_at_half_of_what_it_allows_and_never_if_that_is_nothing() {
         assert_eq!(half(Duration::from_secs(30)), Some(Duration::from_secs(15)));
         assert_eq!(half(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn what_a_full_queue_did_not_take_is_sent_once_there_is_room() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notify");
+        let manager = UnixDatagram::bind(&path).expect("bound");
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.set_nonblocking(true).expect("set");
+        while socket.send_to(b"of others", &path).is_ok() {}
+        let address = SocketAddr::from_pathname(&path).expect("an address");
+        let mut notifier = Notifier {
+            line: Some(Line { socket, address }),
+            unsent: Unsent::default(),
+            again_at: None,
+        };
+        notifier.ready();
+        notifier.status("waiting for etcd");
+        notifier.watchdog();
+        notifier.status("registered");
+        assert!(notifier.deadline().is_some());
+
+        manager.set_nonblocking(true).expect("set");
+        let mut text = [0; 100];
+        while manager.recv(&mut text).is_ok() {}
+        notifier.send_unsent();
+        assert_eq!(notifier.deadline(), None);
+        let length = manager.recv(&mut text).expect("told");
+        assert_eq!(&text[..length], b"READY=1\nSTATUS=registered\n");
+        assert!(manager.recv(&mut text).is_err(), "and nothing else");
     }
 }

@@ -33,13 +33,14 @@ use crate::deadline::{sleep_until_some, tick, ticks, ticks_later};
 use crate::etcd::connection::Connector;
 use crate::etcd::follow::{Change, Follower, Update};
 use crate::exit::Exit;
-use crate::notify;
+use crate::notify::{self, Notifier};
 use crate::signal::{ProxySignal, ProxySignals};
 use catalog::Catalog;
 use failure_log::FailureLog;
 use pass::{Finished, Pass, Work, failure};
 use schedule::Schedule;
 use supervise::Supervisor;
+use tail::Tail;
 
 /// Room for a few messages of the watch. When it is full etcd keeps what follows.
 const UPDATES_DEPTH: usize = 16;
@@ -71,6 +72,7 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         poll: config.interval.map(ticks_later),
         log: FailureLog::default(),
         ready: false,
+        notifier: Notifier::from_env(),
         supervisor: Supervisor::new(config.child),
         held_back: false,
         cancel: Arc::new(Cancel::new()?),
@@ -81,13 +83,15 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         work.syncer.recover(&proxy.catalog.resources);
     }
     proxy.log.tell_faults(faults);
-    let mut logs = tokio::spawn(tail::follow(config.follow));
+    let tail = Tail::start(config.follow)?;
     let result = proxy.drive(&mut signals).await;
     // Whatever made us end, the child does not outlive us.
     proxy.supervisor.stop();
     let child = proxy.supervisor.stopped(&mut signals).await;
     stop(&mut proxy.following).await;
-    stop(&mut logs).await;
+    if let Some(tail) = tail {
+        tail.stop();
+    }
     Ok(child.unwrap_or(result?))
 }
 
@@ -106,6 +110,7 @@ struct Proxy {
     poll: Option<Interval>,
     log: FailureLog,
     ready: bool,
+    notifier: Notifier,
     supervisor: Supervisor,
     /// It was said that the child has to wait.
     held_back: bool,
@@ -135,7 +140,8 @@ impl Proxy {
                     None => return Ok(Exit::Store),
                 },
                 signal = signals.recv() => match signal {
-                    ProxySignal::Stop(_) => return Ok(stopping()),
+                    ProxySignal::Stop => return Ok(self.stopping()),
+                    ProxySignal::StopAtOnce(number) => return Ok(leaving_at_once(number)),
                     ProxySignal::Reload => {
                         info!("reading conf.d afresh");
                         self.reload().await;
@@ -145,7 +151,8 @@ impl Proxy {
                 exit = self.supervisor.ended() => return Ok(exit),
                 () = tick(&mut self.poll) => self.reload().await,
                 () = sleep_until_some(deadline) => {}
-                () = tick(&mut watchdog) => notify::watchdog(),
+                () = tick(&mut watchdog) => self.notifier.watchdog(),
+                () = sleep_until_some(self.notifier.deadline()) => self.notifier.send_unsent(),
             }
         }
     }
@@ -166,40 +173,42 @@ impl Proxy {
         signals: &mut ProxySignals,
         watchdog: &mut Option<Interval>,
     ) -> anyhow::Result<Option<Exit>> {
-        let mut stop = None;
+        let mut leave = None;
         let mut reload = false;
         let finished = loop {
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
                 finished = pass.finished() => break finished?,
-                signal = signals.recv() => match (signal, stop) {
-                    (ProxySignal::Stop(number), Some(_)) => {
-                        warn!("second signal: leaving at once");
-                        return Ok(Some(Exit::Signal(number)));
-                    }
-                    (ProxySignal::Stop(_), None) => {
-                        stop = Some(stopping());
+                signal = signals.recv() => match signal {
+                    ProxySignal::StopAtOnce(number) => return Ok(Some(leaving_at_once(number))),
+                    ProxySignal::Stop => {
+                        let exit = self.stopping();
+                        leave.get_or_insert(exit);
                         self.cancel.cancel();
                         self.supervisor.stop();
                     }
-                    (ProxySignal::Reload, _) => reload = true,
-                    (ProxySignal::Other(number), _) => self.supervisor.pass_on(number),
+                    ProxySignal::Reload => {
+                        info!("conf.d will be read again after this pass");
+                        reload = true;
+                    }
+                    ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 exit = self.supervisor.ended() => {
-                    stop = Some(exit);
+                    leave = Some(exit);
                     self.cancel.cancel();
                 }
-                () = tick(watchdog) => notify::watchdog(),
+                () = tick(watchdog) => self.notifier.watchdog(),
+                () = sleep_until_some(self.notifier.deadline()) => self.notifier.send_unsent(),
             }
         };
         let any_updated = self.take_back(finished);
-        if stop.is_none() {
+        if leave.is_none() {
             self.tell_child(any_updated)?;
             if reload {
                 self.reload().await;
             }
         }
-        Ok(stop)
+        Ok(leave)
     }
 
     /// Whether any file was replaced.
@@ -235,7 +244,7 @@ impl Proxy {
             self.supervisor.reload();
         }
         if !std::mem::replace(&mut self.ready, true) {
-            notify::ready();
+            self.notifier.ready();
         }
         Ok(())
     }
@@ -253,7 +262,7 @@ impl Proxy {
             work.syncer.hold_reloads(false);
         }
         self.ready = true;
-        notify::ready();
+        self.notifier.ready();
         Ok(())
     }
 
@@ -283,6 +292,12 @@ impl Proxy {
                 self.schedule.changed(number, now);
             }
         }
+    }
+
+    fn stopping(&mut self) -> Exit {
+        info!("stopping");
+        self.notifier.stopping();
+        Exit::Done
     }
 
     /// Reads `conf.d` afresh, and brings everything in step.
@@ -334,8 +349,7 @@ async fn stop(task: &mut JoinHandle<()>) {
     let _ended = task.await;
 }
 
-fn stopping() -> Exit {
-    info!("stopping");
-    notify::stopping();
-    Exit::Done
+fn leaving_at_once(number: u8) -> Exit {
+    warn!("second signal: leaving at once");
+    Exit::Signal(number)
 }

@@ -68,6 +68,8 @@ fn is_hangup_ignored() -> bool {
 /// What the proxy side listens to, caught from the moment this exists.
 pub struct ProxySignals {
     stop: StopSignals,
+    /// We were asked to stop, and how often.
+    stops: Stops,
     hangup: Signal,
     /// Of no meaning to us, but maybe to a child.
     others: Option<Others>,
@@ -81,9 +83,17 @@ struct Others {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stops {
+    None,
+    Once,
+    Again,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxySignal {
-    /// Its number.
-    Stop(u8),
+    Stop,
+    /// Asked for again: leave at once. The signal's number.
+    StopAtOnce(u8),
     /// Read `conf.d` afresh.
     Reload,
     /// To be passed on to a child: its number.
@@ -106,6 +116,7 @@ impl ProxySignals {
         };
         Ok(Self {
             stop: StopSignals::catch()?,
+            stops: Stops::None,
             hangup: signal(SignalKind::hangup())?,
             others: for_a_child.then(others).transpose()?,
         })
@@ -115,9 +126,30 @@ impl ProxySignals {
     pub async fn recv(&mut self) -> ProxySignal {
         let others = self.others.as_mut();
         tokio::select! {
-            number = self.stop.recv() => ProxySignal::Stop(number),
+            number = self.stop.recv() => self.stops.next(number),
             _ = self.hangup.recv() => ProxySignal::Reload,
             number = Others::recv(others) => ProxySignal::Other(number),
+        }
+    }
+
+    /// Whether nothing is to be waited for any more.
+    #[must_use]
+    pub fn are_impatient(&self) -> bool {
+        self.stops == Stops::Again
+    }
+}
+
+impl Stops {
+    fn next(&mut self, number: u8) -> ProxySignal {
+        match self {
+            Self::None => {
+                *self = Self::Once;
+                ProxySignal::Stop
+            }
+            Self::Once | Self::Again => {
+                *self = Self::Again;
+                ProxySignal::StopAtOnce(number)
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! confd's log lines: `TIME HOST PROGRAM[PID]: LEVEL message`, on standard error.
 
 use std::fmt;
-use std::io;
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
@@ -11,11 +10,19 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::output;
+use super::lines::LogThread;
 
-/// Writes lines as confd does.
+/// The log in confd's words. What is left of it is written when this goes, unless its reader is
+/// stuck.
+#[derive(Debug)]
+pub struct ConfdLog {
+    thread: LogThread,
+    wording: Wording,
+}
+
+/// What stands before each line.
 #[derive(Clone, Debug)]
-pub struct ConfdLines {
+struct Wording {
     host: String,
     program: String,
 }
@@ -38,20 +45,26 @@ pub fn level(name: &str) -> Result<LevelFilter, UnknownLevel> {
     }
 }
 
-impl ConfdLines {
+impl ConfdLog {
     /// `program`: the name we were called by.
     #[must_use]
-    pub fn new(program: String) -> Self {
+    pub fn start(program: String) -> Self {
         let host = gethostname::gethostname().to_string_lossy().into_owned();
-        Self { host, program }
+        Self {
+            thread: LogThread::start(),
+            wording: Wording { host, program },
+        }
     }
 
     pub fn install(&self, level: LevelFilter) {
+        let Some(lines) = self.thread.lines() else {
+            return;
+        };
         tracing_subscriber::fmt()
             .with_env_filter(super::ours(level))
-            .with_writer(io::stderr)
+            .with_writer(move || lines.clone())
             .log_internal_errors(false)
-            .event_format(self.clone())
+            .event_format(self.wording.clone())
             .init();
     }
 
@@ -60,11 +73,13 @@ impl ConfdLines {
         for line in message.lines() {
             let mut text = String::new();
             // Writing to a String cannot fail.
-            let _ = self.start(&mut text, "FATAL");
-            output::complain(&format!("{text}{line}\n"));
+            let _ = self.wording.start(&mut text, "FATAL");
+            self.thread.say(&format!("{text}{line}\n"));
         }
     }
+}
 
+impl Wording {
     fn start(&self, out: &mut impl fmt::Write, level: &str) -> fmt::Result {
         let time = humantime::format_rfc3339_seconds(SystemTime::now());
         let Self { host, program } = self;
@@ -73,7 +88,7 @@ impl ConfdLines {
     }
 }
 
-impl<S, N> FormatEvent<S, N> for ConfdLines
+impl<S, N> FormatEvent<S, N> for Wording
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,

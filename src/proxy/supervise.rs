@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::exit::Exit;
 use crate::notify;
 use crate::signal::{ProxySignal, ProxySignals};
+
+/// From SIGKILL to giving up on a child that even that does not end.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What to run, and how to speak to it.
 #[derive(Clone, Debug)]
@@ -120,27 +123,31 @@ impl Supervisor {
         let patience = self.config.as_ref()?.kill_timeout;
         self.child.as_ref()?;
         let mut late = Box::pin(sleep(patience));
-        loop {
+        while !signals.are_impatient() {
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
                 exit = self.ended() => return Some(exit),
-                signal = signals.recv() => match signal {
-                    ProxySignal::Stop(_) => {
-                        warn!("second signal: killing the command");
-                        self.kill();
-                        return Some(self.ended().await);
-                    }
-                    ProxySignal::Other(number) => self.pass_on(number),
-                    ProxySignal::Reload => {}
+                signal = signals.recv() => if let ProxySignal::Other(number) = signal {
+                    self.pass_on(number);
                 },
                 () = &mut late => {
                     let patience = humantime::format_duration(patience);
                     warn!("the command did not end within {patience}: killing it");
-                    self.kill();
-                    return Some(self.ended().await);
+                    return Some(self.killed().await);
                 }
             }
         }
+        warn!("second signal: killing the command");
+        Some(self.killed().await)
+    }
+
+    /// Kills the child. Not even that ends one that waits for a broken disk.
+    async fn killed(&mut self) -> Exit {
+        self.kill();
+        timeout(GRACE, self.ended()).await.unwrap_or_else(|_late| {
+            warn!("the command cannot be killed: leaving it behind");
+            Exit::Signal(9)
+        })
     }
 
     fn send(&self, signal: Signal) {
@@ -153,8 +160,10 @@ impl Supervisor {
 
     fn kill(&self) {
         if let Some(pid) = self.pid() {
-            // Fails when nothing is left of the group, which is how it should be.
+            // Either fails when nothing is left, which is how it should be. The child itself may
+            // have left its group.
             let _ = kill_process_group(pid, Signal::KILL);
+            let _ = kill_process(pid, Signal::KILL);
         }
     }
 

@@ -1,28 +1,68 @@
 //! Follows log files, for a service that cannot log to standard output.
+//!
+//! In a thread of its own: a reader of standard output that stalls keeps nothing else waiting, and
+//! what it has not taken is still in the files.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::Duration;
 
-use crate::deadline::ticks;
+use rustix::fs::OFlags;
 
 const PERIOD: Duration = Duration::from_millis(200);
-/// Read at a time.
-const CHUNK: usize = 64 * 1024;
+/// How long the last lines may take when the process ends.
+const LAST_LINES: Duration = Duration::from_millis(250);
 
-/// Copies what is added to the files to standard output, until it is dropped. A file may come later,
-/// be cut off, or be replaced. What is in them at the start is not shown.
-pub(super) async fn follow(paths: Vec<PathBuf>) {
-    // An idle process shall not wake for nothing.
-    if paths.is_empty() {
-        return;
+/// Copies what is added to the files to standard output. A file may come later, be cut off, or be
+/// replaced. What is in them at the start is not shown.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// Dropped to end the thread.
+    going_on: Sender<()>,
+    /// Dropped by the thread when it ends.
+    ended: Receiver<()>,
+}
+
+impl Tail {
+    /// None where there is nothing to follow: an idle process shall not wake for nothing.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub(super) fn start(paths: Vec<PathBuf>) -> io::Result<Option<Self>> {
+        if paths.is_empty() {
+            return Ok(None);
+        }
+        let (going_on, told) = channel();
+        let (ends, ended) = channel();
+        // At once, so that what the command logs first is not taken for old.
+        let files: Vec<_> = paths.into_iter().map(Followed::from).collect();
+        let follow = move || {
+            // Held until the end.
+            let _ends: Sender<()> = ends;
+            follow(files, &told);
+        };
+        thread::Builder::new()
+            .name("follow".to_owned())
+            .spawn(follow)?;
+        Ok(Some(Self { going_on, ended }))
     }
-    let mut files: Vec<_> = paths.into_iter().map(Followed::from).collect();
-    let mut ticks = ticks(PERIOD);
-    loop {
-        ticks.tick().await;
+
+    /// Ends it once what is in the files now is copied, or its time is over: the reader may be
+    /// stuck.
+    pub(super) fn stop(self) {
+        drop(self.going_on);
+        let _ended_or_stuck = self.ended.recv_timeout(LAST_LINES);
+    }
+}
+
+fn follow(mut files: Vec<Followed>, told: &Receiver<()>) {
+    let mut goes_on = true;
+    while goes_on {
+        goes_on = told.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout);
         for file in &mut files {
             // A file that cannot be read now may be later; a closed output shows elsewhere.
             let _ = file.copy(&mut io::stdout().lock());
@@ -55,7 +95,12 @@ impl From<PathBuf> for Followed {
 
 impl Followed {
     fn open(&mut self) -> io::Result<()> {
-        let file = File::open(&self.path)?;
+        // A pipe would keep us waiting for its writer.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options()
+            .read(true)
+            .custom_flags(flags)
+            .open(&self.path)?;
         self.inode = file.metadata()?.ino();
         self.file = Some(file);
         Ok(())
@@ -66,17 +111,13 @@ impl Followed {
             self.open()?;
         }
         if let Some(file) = &mut self.file {
-            if file.stream_position()? > file.metadata()?.len() {
+            let length = file.metadata()?.len();
+            if file.stream_position()? > length {
                 file.rewind()?;
             }
-            let mut chunk = vec![0; CHUNK];
-            loop {
-                let length = file.read(&mut chunk)?;
-                if length == 0 {
-                    break;
-                }
-                out.write_all(&chunk[..length])?;
-            }
+            // What comes meanwhile has its turn later, so that others have theirs.
+            let added = length - file.stream_position()?;
+            io::copy(&mut file.take(added), out)?;
             out.flush()?;
         }
         // Read to its end first, then look whether another has taken its place.

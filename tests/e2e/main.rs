@@ -44,6 +44,8 @@ mod render_once;
 mod rendering;
 /// No descriptors, no processes, no room, no right to write, and backends that hang.
 mod resources;
+/// Readers of ours that do not read: of the log, of notifications, of followed files.
+mod stalled;
 /// `register render -- COMMAND`.
 mod supervising;
 /// What the service manager is told.

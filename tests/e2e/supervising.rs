@@ -113,6 +113,26 @@ fn a_command_that_ignores_the_stop_signal_is_killed_in_time() {
 }
 
 #[test]
+fn a_command_that_left_its_process_group_is_killed_all_the_same() {
+    let (etcd, confdir) = with_a_server();
+    // It moves to the group of a child of its own.
+    let script = r#"
+        $SIG{TERM} = 'IGNORE';
+        my $child = fork;
+        if (!$child) { sleep 60; exit }
+        setpgrp($child, $child) && setpgrp(0, $child) or die;
+        open(my $log, '>', 'log'); print $log "started\n"; close $log;
+        sleep 60;
+    "#;
+    let mut command = render(&etcd.url(), &confdir);
+    command.args(["--kill-timeout", "100ms", "--", "perl", "-e", script]);
+    let mut proxy = Running::spawn(command.current_dir(confdir.path("out")));
+    wait_for_line(&confdir, "started");
+    proxy.signal(Signal::TERM);
+    assert_eq!(proxy.wait_for_exit(SOON), 137);
+}
+
+#[test]
 fn a_second_signal_kills_the_command_at_once() {
     let (etcd, confdir) = with_a_server();
     let script = "trap 'echo term >> log' TERM; echo started >> log; while :; do sleep 0.05; done";
@@ -218,4 +238,56 @@ fn a_resource_that_is_taken_away_holds_the_command_back_no_more() {
     fs::remove_file(confdir.path("conf.d/bad.conf.toml")).unwrap();
     proxy.signal(Signal::HUP);
     wait_for_line(&confdir, "started");
+}
+
+/// A resource whose check runs until it is told to end.
+fn with_a_check_under_way(confdir: &Confdir) {
+    let waits = confdir.path("goes-on").display().to_string();
+    let check = format!(
+        "check_cmd = \"echo checking >> {}; while test -e {waits}; do sleep 0.02; done\"",
+        confdir.dest("log").display()
+    );
+    confdir.add("app.conf", &format!("{KEYS}\n{check}"), SERVERS);
+}
+
+#[test]
+fn a_first_signal_after_the_command_ended_during_a_pass_is_no_second_one() {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let confdir = Confdir::new();
+    let fields = format!(
+        "{KEYS}\nreload_cmd = \"echo reloading >> {0}; while test -e {1}; do sleep 0.02; done\"",
+        confdir.dest("log").display(),
+        confdir.path("goes-on").display()
+    );
+    confdir.add("app.conf", &fields, SERVERS);
+    let script = "echo started >> log; while ! test -e end; do sleep 0.02; done; exit 5";
+    let mut proxy = supervise(&etcd.url(), &confdir, &[], script);
+    wait_for_line(&confdir, "started");
+    confdir.write("goes-on", "");
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    wait_for_line(&confdir, "reloading");
+    confdir.write("out/end", "");
+    proxy.wait_for_log("the command ended", SOON);
+    proxy.signal(Signal::TERM);
+    proxy.wait_for_log("stopping", SOON);
+    fs::remove_file(confdir.path("goes-on")).unwrap();
+    assert_eq!(proxy.wait_for_exit(SOON), 5);
+    assert!(!proxy.log().contains("second signal"), "{}", proxy.log());
+}
+
+#[test]
+fn a_hangup_during_a_pass_is_said_at_once_and_carried_out_after_it() {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let confdir = Confdir::new();
+    confdir.write("goes-on", "");
+    with_a_check_under_way(&confdir);
+    let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    wait_for_line(&confdir, "checking");
+    confdir.add("other.conf", KEYS, SERVERS);
+    proxy.signal(Signal::HUP);
+    proxy.wait_for_log("conf.d will be read again after this pass", SOON);
+    fs::remove_file(confdir.path("goes-on")).unwrap();
+    confdir.wait_for("other.conf", "server 1;\n", SOON);
 }
