@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions};
+use etcd_client::{Client, ConnectOptions, GetOptions};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,9 +16,10 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Endpoint, Uri};
+use tracing::warn;
 
-use super::error::EtcdError;
-use crate::config::EtcdConfig;
+use super::error::{EtcdError, is_without_users, wants_user};
+use crate::config::{Credentials, EtcdConfig};
 use crate::wording::whole_millis;
 
 /// Connecting, TLS and login included.
@@ -41,6 +42,8 @@ pub struct Connector {
     config: EtcdConfig,
     current: usize,
     round: usize,
+    /// It was said that etcd does not know users.
+    is_without_users: bool,
 }
 
 /// A connected client that gives each call a deadline.
@@ -49,6 +52,16 @@ pub struct Connection {
     pub(super) client: Client,
     endpoint: String,
     call_timeout: Duration,
+    login: Login,
+}
+
+/// Whether our user's name and password are in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Login {
+    /// They are, or there are none.
+    AsAsked,
+    /// They are not: authentication is not enabled in etcd.
+    NotEnabled,
 }
 
 impl Connector {
@@ -59,6 +72,7 @@ impl Connector {
             config,
             current: 0,
             round: 0,
+            is_without_users: false,
         }
     }
 
@@ -85,9 +99,9 @@ impl Connector {
         if let Some(tls) = &mut self.config.tls {
             tls.refresh();
         }
-        let url = &self.config.endpoints[self.current];
+        let url = self.config.endpoints[self.current].clone();
         let limit = call_timeout.min(CONNECT_TIMEOUT);
-        within(limit, url, self.open(url, call_timeout)).await
+        within(limit, &url, self.open(&url, call_timeout)).await
     }
 
     /// [`Self::connect_any`] for a command that may take no longer than `whole`: each endpoint
@@ -124,19 +138,21 @@ impl Connector {
         Err(failure)
     }
 
-    /// Connecting to a hung server succeeds: that it serves is known by an answer.
-    async fn connect_and_ask(&self, call_timeout: Duration) -> Result<Connection, EtcdError> {
-        let url = &self.config.endpoints[self.current];
+    /// Connecting to a hung server succeeds: that it serves is known by an answer. A learner tells
+    /// its status, and serves nothing.
+    async fn connect_and_ask(&mut self, call_timeout: Duration) -> Result<Connection, EtcdError> {
+        let url = self.config.endpoints[self.current].clone();
         let limit = call_timeout.min(CONNECT_TIMEOUT);
-        within(limit, url, async {
-            let connection = self.open(url, call_timeout).await?;
+        within(limit, &url, async {
+            let connection = self.open(&url, call_timeout).await?;
             connection.ask().await?;
+            connection.read_any().await?;
             Ok(connection)
         })
         .await
     }
 
-    async fn open(&self, url: &str, call_timeout: Duration) -> Result<Connection, EtcdError> {
+    async fn open(&mut self, url: &str, call_timeout: Duration) -> Result<Connection, EtcdError> {
         let transport_error =
             |error: tonic::transport::Error| EtcdError::from_transport(url.to_owned(), &error);
         let tls = self
@@ -159,20 +175,49 @@ impl Connector {
             }))
             .await
             .map_err(transport_error)?;
-        let mut options = ConnectOptions::new().with_require_leader(true);
-        if let Some(credentials) = &self.config.credentials {
-            options = options
-                .with_user(&credentials.user, &credentials.password)
-                .with_auto_token_refresh(true);
-        }
-        let client = Client::from_channel(etcd_client::Channel::Tonic(channel), Some(options))
+        let channel = etcd_client::Channel::Tonic(channel);
+        let (client, login) = self
+            .log_in(channel)
             .await
             .map_err(|error| EtcdError::from_client(url, &error))?;
+        self.tell_login(url, login);
         Ok(Connection {
             client,
             endpoint: url.to_owned(),
             call_timeout,
+            login,
         })
+    }
+
+    /// With our user's name and password, where etcd knows users.
+    async fn log_in(
+        &self,
+        channel: etcd_client::Channel,
+    ) -> Result<(Client, Login), etcd_client::Error> {
+        let anonymous = ConnectOptions::new().with_require_leader(true);
+        let Some(Credentials { user, password }) = &self.config.credentials else {
+            let client = Client::from_channel(channel, Some(anonymous)).await?;
+            return Ok((client, Login::AsAsked));
+        };
+        let named = anonymous
+            .clone()
+            .with_user(user, password)
+            .with_auto_token_refresh(true);
+        match Client::from_channel(channel.clone(), Some(named)).await {
+            Err(error) if is_without_users(&error) => {
+                let client = Client::from_channel(channel, Some(anonymous)).await?;
+                Ok((client, Login::NotEnabled))
+            }
+            logged_in => Ok((logged_in?, Login::AsAsked)),
+        }
+    }
+
+    fn tell_login(&mut self, url: &str, login: Login) {
+        let is_without_users = login == Login::NotEnabled;
+        if is_without_users && !self.is_without_users {
+            warn!("etcd at {url}: authentication is not enabled; going on without --user");
+        }
+        self.is_without_users = is_without_users;
     }
 }
 
@@ -200,6 +245,18 @@ impl Connection {
         }
     }
 
+    /// Whether it serves reads. That it may not be us who reads is an answer, too.
+    async fn read_any(&self) -> Result<(), EtcdError> {
+        let mut client = self.client.clone();
+        let read = client
+            .get("/", Some(GetOptions::new().with_count_only()))
+            .await;
+        match read.map_err(|error| self.error(&error)) {
+            Err(error) if !error.is_answer() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Waits for one call's answer, at most the call timeout.
     ///
     /// # Errors
@@ -215,6 +272,9 @@ impl Connection {
     }
 
     pub(super) fn error(&self, error: &etcd_client::Error) -> EtcdError {
+        if self.login == Login::NotEnabled && wants_user(error) {
+            return self.broken("authentication was enabled");
+        }
         EtcdError::from_client(&self.endpoint, error)
     }
 

@@ -87,10 +87,24 @@ fn is_answer(status: &tonic::Status) -> bool {
     !made_here && !wants_retry && !is_stale_login(status)
 }
 
-/// The token expired, or users and roles have changed since it was issued: the next connection
-/// logs in anew. The last wording is that of a server that does not translate this error.
+/// Etcd has been told nothing of users, or has been told to forget them.
+pub(super) fn is_without_users(error: &etcd_client::Error) -> bool {
+    matches!(error, etcd_client::Error::GRpcStatus(status) if status.message().contains(WITHOUT_USERS))
+}
+
+/// Etcd serves nobody who has not logged in.
+pub(super) fn wants_user(error: &etcd_client::Error) -> bool {
+    matches!(error, etcd_client::Error::GRpcStatus(status) if status.message().contains("user name is empty"))
+}
+
+const WITHOUT_USERS: &str = "authentication is not enabled";
+
+/// The token expired, users and roles have changed since it was issued, or there are none any more:
+/// the next connection logs in anew. The last wording is that of a server that does not translate
+/// this error.
 fn is_stale_login(status: &tonic::Status) -> bool {
     [
+        WITHOUT_USERS,
         "invalid auth token",
         "revision of auth store is old",
         "revision in header is old",
@@ -102,8 +116,9 @@ fn is_stale_login(status: &tonic::Status) -> bool {
 fn is_refusal(status: &tonic::Status) -> bool {
     match status.code() {
         Code::PermissionDenied => true,
-        Code::Unauthenticated => !is_stale_login(status),
-        // What etcd answers to a wrong password, and to a login where users are not enabled.
+        _ if is_stale_login(status) => false,
+        Code::Unauthenticated => true,
+        // What etcd answers to a wrong password, and to one who should have logged in.
         Code::InvalidArgument | Code::FailedPrecondition => {
             status.message().contains("authentication") || status.message().contains("user name")
         }
@@ -183,6 +198,10 @@ mod tests {
     #[test]
     fn a_login_from_before_users_or_roles_changed_is_neither_answer_nor_refusal() {
         for (code, message) in [
+            (
+                Code::FailedPrecondition,
+                "etcdserver: authentication is not enabled",
+            ),
             (Code::Unauthenticated, "etcdserver: invalid auth token"),
             (
                 Code::InvalidArgument,

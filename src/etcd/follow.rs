@@ -176,10 +176,14 @@ impl Follower {
 
     /// Reads everything, unless the copy can go on from where it is.
     async fn catch_up(&mut self, connection: &Connection) -> Result<(), Stop> {
-        if let (Some(progress), Some(range)) = (&mut self.progress, self.ranges.first())
-            && progress.goes_on(copy::now(connection, range).await?)
-        {
-            return Ok(());
+        if let (Some(progress), Some(range)) = (&mut self.progress, self.ranges.first()) {
+            match copy::now(connection, range).await {
+                Ok(now) if progress.goes_on(now) => return Ok(()),
+                // What we may read is another part by now.
+                Err(error) if error.is_refusal() => self.progress = None,
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let Copy {
             snapshot,

@@ -60,8 +60,8 @@ pub struct Session {
     renewal: Alarm,
     backoff: Backoff,
     outage: Outage,
-    /// Whether etcd's last answer to a request was an error, and that was logged.
-    turned_down: bool,
+    /// The error that was etcd's last answer to a request, as it was logged.
+    turned_down: Option<String>,
     let_in: bool,
     /// Whether etcd ever took a write of ours. Until then a refusal is a mistake in how we were
     /// set up.
@@ -92,7 +92,7 @@ impl Session {
             renewal,
             backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
             outage: Outage::default(),
-            turned_down: false,
+            turned_down: None,
             let_in: false,
             written: false,
             taken_over: None,
@@ -267,7 +267,7 @@ impl Session {
         };
         let answer = match result {
             Ok(event) => {
-                if std::mem::take(&mut self.turned_down) {
+                if self.turned_down.take().is_some() {
                     info!("etcd takes our requests again");
                 }
                 event
@@ -277,8 +277,10 @@ impl Session {
                 return Err(Closed);
             }
             Err(error) if error.is_answer() => {
-                if !std::mem::replace(&mut self.turned_down, true) {
-                    warn!("{error}; trying again until it is taken");
+                let reason = error.to_string();
+                if self.turned_down.as_ref() != Some(&reason) {
+                    warn!("{reason}; trying again until it is taken");
+                    self.turned_down = Some(reason);
                 }
                 Event::TurnedDown
             }

@@ -5,11 +5,29 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::running::outcome;
-use crate::harness::{Etcd, Nginx, Pki, Running, SOON, Wire, own_address, register};
+use crate::harness::{Confdir, Etcd, Nginx, Pki, Running, SOON, Wire, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 fn etcd_with_users() -> Etcd {
-    let mut etcd = Etcd::start();
+    let mut etcd = etcd_that_knows_users();
+    enable_authentication(&mut etcd);
+    etcd
+}
+
+fn enable_authentication(etcd: &mut Etcd) {
+    etcd.ctl(&["auth", "enable"]);
+    etcd.use_client_flags(&["--user=root:secret"]);
+}
+
+/// After it etcd is asked without a name: a login would be refused.
+fn disable_authentication(etcd: &mut Etcd) {
+    etcd.ctl(&["auth", "disable"]);
+    etcd.use_client_flags(&[]);
+}
+
+/// The same users, while authentication is not enabled.
+fn etcd_that_knows_users() -> Etcd {
+    let etcd = Etcd::start();
     etcd.ctl(&["user", "add", "root:secret"]);
     etcd.ctl(&["user", "grant-role", "root", "root"]);
     etcd.ctl(&["role", "add", "web"]);
@@ -23,9 +41,137 @@ fn etcd_with_users() -> Etcd {
     ]);
     etcd.ctl(&["user", "add", "web:sesame"]);
     etcd.ctl(&["user", "grant-role", "web", "web"]);
-    etcd.ctl(&["auth", "enable"]);
-    etcd.use_client_flags(&["--user=root:secret"]);
     etcd
+}
+
+const WITHOUT_USERS: &str = "authentication is not enabled; going on without --user";
+
+#[test]
+fn an_agent_may_be_given_its_password_before_authentication_is_enabled() {
+    let (mut etcd, backend) = (etcd_that_knows_users(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &["--user", "web:sesame"]);
+    etcd.wait_for(&backend.key(), SOON);
+    enable_authentication(&mut etcd);
+    etcd.ctl(&["del", &backend.key()]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.kill();
+    etcd.restart();
+    etcd.ctl(&["del", &backend.key()]);
+    etcd.wait_for(&backend.key(), SOON);
+    assert_eq!(agent.log().matches(WITHOUT_USERS).count(), 1);
+}
+
+#[test]
+fn an_agent_outlasts_that_authentication_is_disabled_and_enabled_again() {
+    let (mut etcd, backend) = (etcd_with_users(), Nginx::start());
+    let mut agent = Running::agent(&etcd, &backend, &["--user", "web:sesame"]);
+    etcd.wait_for(&backend.key(), SOON);
+    disable_authentication(&mut etcd);
+    etcd.ctl(&["del", &backend.key()]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.kill();
+    etcd.restart();
+    etcd.ctl(&["del", &backend.key()]);
+    etcd.wait_for(&backend.key(), SOON);
+    enable_authentication(&mut etcd);
+    etcd.ctl(&["del", &backend.key()]);
+    etcd.wait_for(&backend.key(), SOON);
+    agent.signal(Signal::TERM);
+    assert_eq!(agent.wait_for_exit(SOON), 0);
+    assert_eq!(etcd.get(&backend.key()), None);
+    assert_eq!(agent.log().matches(WITHOUT_USERS).count(), 1);
+}
+
+#[test]
+fn commands_that_end_go_on_without_a_user_too_while_authentication_is_not_enabled() {
+    let (etcd, backend) = (etcd_that_knows_users(), Nginx::start());
+    let confdir = Confdir::new().with("app.conf", "keys = [\"/services\"]", "new\n");
+    let web = ["--service", "web", "--address", &backend.address()];
+    let commands = [
+        [&["--once"][..], &web].concat(),
+        vec!["list"],
+        [&["deregister"][..], &web].concat(),
+        vec!["render", "--once", "--confdir", &confdir.flag()],
+    ]
+    .map(|command| command.iter().map(ToString::to_string).collect::<Vec<_>>());
+    for command in commands {
+        let (code, _, complaint) = outcome(
+            register()
+                .args(&command)
+                .args(["--user", "web:sesame", "--endpoints", &etcd.url()])
+                .env("JOURNAL_STREAM", ""),
+        );
+        assert_eq!(code, 0, "{command:?}: {complaint}");
+        assert!(
+            complaint.contains(WITHOUT_USERS),
+            "{command:?}: {complaint}"
+        );
+    }
+    assert_eq!(confdir.read("app.conf").unwrap(), "new\n");
+}
+
+#[test]
+fn a_proxy_follows_while_authentication_is_enabled_and_disabled() {
+    let mut etcd = etcd_that_knows_users();
+    let template = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
+    let confdir = Confdir::new().with("app.conf", "keys = [\"/services/web\"]", template);
+    let put = |etcd: &Etcd, value: &str| {
+        etcd.ctl(&["put", "/services/web/a", value]);
+        confdir.wait_for("app.conf", &format!("server {value};\n"), SOON);
+    };
+    let proxy = Running::proxy(&etcd.url(), &confdir, &["--user", "web:sesame"]);
+    put(&etcd, "1");
+    enable_authentication(&mut etcd);
+    put(&etcd, "2");
+    etcd.kill();
+    etcd.restart();
+    put(&etcd, "3");
+    disable_authentication(&mut etcd);
+    put(&etcd, "4");
+    etcd.kill();
+    etcd.restart();
+    put(&etcd, "5");
+    assert_eq!(
+        proxy.log().matches(WITHOUT_USERS).count(),
+        2,
+        "{}",
+        proxy.log()
+    );
+}
+
+#[test]
+fn a_proxy_whose_role_is_narrowed_follows_what_is_left_to_it() {
+    let mut etcd = etcd_with_users();
+    let role = |does: &str, key: &[&str]| {
+        etcd.ctl(&[&["role", does, "web"][..], key].concat());
+    };
+    role("grant-permission", &["readwrite", "/services/web"]);
+    let template = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
+    let confdir = Confdir::new().with("app.conf", "keys = [\"/services/web\"]", template);
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let _proxy = Running::proxy(&etcd.url(), &confdir, &["--user", "web:sesame"]);
+    confdir.wait_for("app.conf", "server 1;\n", SOON);
+    role("revoke-permission", &["/services/web"]);
+    etcd.kill();
+    etcd.restart();
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    confdir.wait_for("app.conf", "server 2;\n", SOON);
+}
+
+#[test]
+fn a_reason_that_changes_during_an_outage_is_said_too() {
+    let (mut etcd, backend) = (etcd_with_users(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &["--user", "web:sesame"]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.ctl(&["user", "delete", "web"]);
+    etcd.kill();
+    agent.wait_for_log("trying again until it answers", SOON);
+    agent.wait_for_log("Connection refused (os error 111); still trying", SOON);
+    etcd.restart();
+    agent.wait_for_log("invalid user ID or password; still trying", SOON);
+    let times = |text: &str| agent.log().matches(text).count();
+    assert_eq!(times("trying again until it answers"), 1);
+    assert_eq!(times("Connection refused"), 1, "{}", agent.log());
 }
 
 #[test]

@@ -196,3 +196,21 @@ fn a_hung_first_endpoint_is_left_for_the_next() {
     assert!(said.ends_with(": deregistered\n"), "{said}");
     members[0].resume();
 }
+
+#[test]
+fn a_learner_is_left_for_the_next_endpoint() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let learner = etcd.start_learner();
+    let endpoints = format!("{},{}", learner.url(), etcd.url());
+    let web = ["--service", "web", "--address", &backend.address()];
+    let run =
+        |arguments: &[&str]| outcome(register().args(arguments).args(["--endpoints", &endpoints]));
+    let (code, said, complaint) = run(&[&["--once"][..], &web].concat());
+    assert_eq!((code, complaint.as_str()), (0, ""), "{said}");
+    let (code, said, complaint) = run(&["list"]);
+    assert_eq!((code, complaint.as_str()), (0, ""));
+    assert!(said.contains(&backend.key()), "{said}");
+    let (code, said, complaint) = run(&[&["deregister"][..], &web].concat());
+    assert_eq!((code, complaint.as_str()), (0, ""), "{said}");
+    assert_eq!(etcd.get(&backend.key()), None);
+}

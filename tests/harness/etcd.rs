@@ -106,6 +106,20 @@ impl Etcd {
         (Self::start_members(members), wires)
     }
 
+    /// A member of this one's cluster that learns, tells its status, and serves nothing.
+    pub fn start_learner(&self) -> Self {
+        let mut learner = Self::prepare("learner");
+        let url = format!("--peer-urls={}", learner.peer_url);
+        self.ctl(&["member", "add", "learner", "--learner", &url]);
+        learner.cluster = format!("{},{}", self.cluster, learner.member());
+        learner.server_flags = vec!["--initial-cluster-state=existing".to_owned()];
+        learner.run();
+        eventually("the learner answers", SOON, || {
+            learner.try_ctl(&["endpoint", "status"])
+        });
+        learner
+    }
+
     fn prepare_members(size: usize, server_flags: &[&str]) -> Vec<Self> {
         let prepare = |n| {
             let mut member = Self::prepare(&format!("m{n}"));
