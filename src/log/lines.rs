@@ -250,7 +250,7 @@ mod tests {
         lines.push(&[b'x'; ROOM]);
         lines.push(b"two\nthree\n");
         drop(back);
-        let mut next = || written.recv_timeout(Duration::from_secs(10)).expect("text");
+        let next = || written.recv_timeout(Duration::from_secs(10)).expect("text");
         assert_eq!(next(), "one\n");
         assert_eq!(next().len(), ROOM);
         let said = next();
