@@ -12,4 +12,5 @@ pub mod procedure;
 pub mod progress;
 pub mod read;
 pub mod session;
+mod stream;
 pub mod tls;

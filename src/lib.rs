@@ -23,4 +23,5 @@ pub mod proxy;
 pub mod registration;
 pub mod runtime;
 pub mod signal;
+pub mod tls;
 pub mod wording;

@@ -2,23 +2,20 @@
 //! the caller: a balancer would keep a hung endpoint in its rotation.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, GetOptions};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tonic::transport::{Endpoint, Uri};
 use tracing::warn;
 
 use super::error::{EtcdError, is_without_users, wants_user};
+use super::stream::{Alert, Stream};
 use crate::config::{Credentials, EtcdConfig};
 use crate::wording::whole_millis;
 
@@ -53,6 +50,7 @@ pub struct Connection {
     endpoint: String,
     call_timeout: Duration,
     login: Login,
+    alert: Alert,
 }
 
 /// Whether our user's name and password are in use.
@@ -162,6 +160,8 @@ impl Connector {
             .filter(|_| url.starts_with("https://"))
             .map(|tls| tls.config());
         let round = self.round;
+        let alert = Alert::default();
+        let told = alert.clone();
         // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
         let channel = Endpoint::from_shared(url.replacen("https://", "http://", 1))
             .map_err(transport_error)?
@@ -170,8 +170,8 @@ impl Connector {
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true)
             .connect_with_connector(tower::service_fn(move |uri: Uri| {
-                let tls = tls.clone();
-                async move { dial(&uri, tls, round).await.map(TokioIo::new) }
+                let (tls, alert) = (tls.clone(), told.clone());
+                async move { dial(&uri, tls, round, alert).await.map(TokioIo::new) }
             }))
             .await
             .map_err(transport_error)?;
@@ -179,13 +179,14 @@ impl Connector {
         let (client, login) = self
             .log_in(channel)
             .await
-            .map_err(|error| EtcdError::from_client(url, &error))?;
+            .map_err(|error| alert.or(EtcdError::from_client(url, &error)))?;
         self.tell_login(url, login);
         Ok(Connection {
             client,
             endpoint: url.to_owned(),
             call_timeout,
             login,
+            alert,
         })
     }
 
@@ -275,7 +276,7 @@ impl Connection {
         if self.login == Login::NotEnabled && wants_user(error) {
             return self.broken("authentication was enabled");
         }
-        EtcdError::from_client(&self.endpoint, error)
+        self.alert.or(EtcdError::from_client(&self.endpoint, error))
     }
 
     pub(super) fn refused(&self, reason: &str) -> EtcdError {
@@ -310,6 +311,7 @@ async fn dial(
     uri: &Uri,
     tls: Option<Arc<rustls::ClientConfig>>,
     round: usize,
+    alert: Alert,
 ) -> io::Result<Stream> {
     let host = uri
         .host()
@@ -325,7 +327,7 @@ async fn dial(
     };
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let stream = TlsConnector::from(tls).connect(name, tcp).await?;
-    Ok(Stream::Tls(Box::new(stream)))
+    Ok(Stream::Tls(Box::new(stream), alert))
 }
 
 /// Another address comes first in each round: the one that came first may be hung.
@@ -333,52 +335,6 @@ fn in_turn<T>(mut addresses: Vec<T>, round: usize) -> Vec<T> {
     let count = addresses.len().max(1);
     addresses.rotate_left(round % count);
     addresses
-}
-
-/// A connection's bytes, encrypted or not.
-enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
 }
 
 #[cfg(test)]

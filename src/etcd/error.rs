@@ -6,7 +6,13 @@ use std::time::Duration;
 
 use tonic::Code;
 
+use crate::tls;
 use crate::wording::printable;
+
+const FLAGS: tls::Flags = tls::Flags {
+    ca: "--cacert",
+    skip_verify: "--insecure-skip-tls-verify",
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum EtcdError {
@@ -35,7 +41,7 @@ impl EtcdError {
                         .to_owned()
                 });
                 // The server's own words end up in logs and on terminals.
-                let reason = printable(reason.as_bytes());
+                let reason = tls::explained(printable(reason.as_bytes()), FLAGS);
                 if is_refusal(status) || is_certificate_fault(status) {
                     Self::Refused { endpoint, reason }
                 } else if is_answer(status) {
@@ -54,11 +60,22 @@ impl EtcdError {
 
     pub(super) fn from_transport(endpoint: String, error: &tonic::transport::Error) -> Self {
         let reason = innermost(error).unwrap_or_else(|| error.to_string());
+        let reason = tls::explained(reason, FLAGS);
         if is_certificate_fault(error) {
             Self::Refused { endpoint, reason }
         } else {
             Self::Unavailable { endpoint, reason }
         }
+    }
+
+    /// The server broke TLS off over our certificate.
+    pub(super) fn because_of(self, alert: &str) -> Self {
+        let (Self::Refused { endpoint, .. }
+        | Self::Rejected { endpoint, .. }
+        | Self::Unavailable { endpoint, .. }
+        | Self::Timeout { endpoint, .. }) = self;
+        let reason = tls::explained(alert.to_owned(), FLAGS);
+        Self::Refused { endpoint, reason }
     }
 
     #[must_use]

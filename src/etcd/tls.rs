@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::CryptoProvider;
+use rustls::ClientConfig;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tracing::{info, warn};
+
+use crate::tls::{self, Verifier};
 
 /// TLS as its files have it. They are replaced while we run: certificates do not last for ever.
 #[derive(Clone, Debug)]
@@ -102,30 +102,24 @@ pub enum TlsError {
         key: String,
         reason: rustls::Error,
     },
-    #[error("no CA certificates on this system ({0}); give --cacert")]
+    #[error("{0}; give --cacert")]
     NoRoots(String),
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
 }
 
 fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(TlsError::Setup)?;
-    let builder = if files.skip_verify {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TakeAnyCertificate(provider)))
-    } else {
-        builder.with_root_certificates(roots(files.ca.as_deref())?)
-    };
+    let builder = tls::client()
+        .map_err(TlsError::Setup)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier(files)?);
     let mut config = match (&files.cert, &files.key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
-            let chain = certificates("--cert", cert)?;
+            let chain =
+                tls::certificates(cert).map_err(|reason| file_error("--cert", cert, &reason))?;
             let private = PrivateKeyDer::from_pem_file(Path::new(key))
-                .map_err(|error| file_error("--cert-key", key, &error))?;
+                .map_err(|error| file_error("--cert-key", key, &tls::pem_fault(&error)))?;
             builder
                 .with_client_auth_cert(chain, private)
                 .map_err(|reason| TlsError::Identity {
@@ -140,33 +134,14 @@ fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
     Ok(config)
 }
 
-fn roots(ca: Option<&str>) -> Result<RootCertStore, TlsError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = ca {
-        for certificate in certificates("--cacert", path)? {
-            roots
-                .add(certificate)
-                .map_err(|error| file_error("--cacert", path, &error))?;
-        }
-        return Ok(roots);
+fn verifier(files: &Files) -> Result<Verifier, TlsError> {
+    match &files.ca {
+        _ if files.skip_verify => Ok(tls::taking_any()),
+        Some(path) => tls::certificates(path)
+            .and_then(tls::trusting)
+            .map_err(|reason| file_error("--cacert", path, &reason)),
+        None => tls::trusting_as_the_system().map_err(TlsError::NoRoots),
     }
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    if roots.is_empty() {
-        let reasons: Vec<_> = system.errors.iter().map(ToString::to_string).collect();
-        return Err(TlsError::NoRoots(reasons.join("; ")));
-    }
-    Ok(roots)
-}
-
-fn certificates(flag: &'static str, path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let chain = CertificateDer::pem_file_iter(Path::new(path))
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| file_error(flag, path, &error))?;
-    if chain.is_empty() {
-        return Err(file_error(flag, path, &"holds no PEM certificate"));
-    }
-    Ok(chain)
 }
 
 fn file_error(flag: &'static str, path: &str, reason: &dyn std::fmt::Display) -> TlsError {
@@ -174,55 +149,6 @@ fn file_error(flag: &'static str, path: &str, reason: &dyn std::fmt::Display) ->
         flag,
         path: path.to_owned(),
         reason: reason.to_string(),
-    }
-}
-
-/// What `--insecure-skip-tls-verify` asks for: signatures are checked, identities are not.
-#[derive(Debug)]
-struct TakeAnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for TakeAnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

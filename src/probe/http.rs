@@ -1,8 +1,8 @@
 //! `http://` and `https://`: one request over a new connection.
 
+mod over_tls;
 mod plain;
 mod request;
-mod tls;
 
 use std::error::Error;
 
@@ -10,12 +10,22 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Body;
+use regex_lite::Regex;
 
+use self::over_tls::Tls;
 use self::plain::Plain;
-use self::tls::Tls;
 use super::status::Statuses;
-use super::{Failure, Spec};
+use super::{Failure, Spec, host_fault};
+use crate::tls;
 use crate::wording::masked;
+
+const FLAGS: tls::Flags = tls::Flags {
+    ca: "--check-ca",
+    skip_verify: "--tls-skip-verify",
+};
+
+/// The most headers of an answer. curl takes as many.
+const MAX_HEADERS: usize = 5000;
 
 /// The most of a body that is read.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -24,7 +34,7 @@ const BODY_LIMIT: usize = 64 * 1024;
 pub(super) struct HttpProbe {
     way: Way,
     expect: Statuses,
-    body_regex: Option<regex_lite::Regex>,
+    body_regex: Option<Regex>,
 }
 
 #[derive(Debug)]
@@ -54,7 +64,7 @@ impl HttpProbe {
         };
         let body_regex = match spec.body_regex.as_deref() {
             None => None,
-            Some(text) => regex_lite::Regex::new(text)
+            Some(text) => Regex::new(text)
                 .map_err(|error| take(format!("--body-regex {text:?}: {error}")))
                 .ok(),
         };
@@ -64,7 +74,7 @@ impl HttpProbe {
                 (Some(method), Some(headers), "https") => {
                     Tls::new(spec, method, url, headers).map(|tls| Way::Tls(Box::new(tls)))
                 }
-                (Some(method), Some(headers), _) => Plain::new(method, &url, headers)
+                (Some(method), Some(headers), _) => Plain::new(method, &url, headers, spec.timeout)
                     .map(|plain| Way::Plain(Box::new(plain)))
                     .map_err(of_check),
                 _ => return None,
@@ -102,10 +112,18 @@ impl HttpProbe {
         }
         let body = read(answer.into_body()).await?;
         match &self.body_regex {
-            Some(regex) if !regex.is_match(&String::from_utf8_lossy(&body)) => Err(Failure::Body),
+            Some(regex) if !matches(regex, &String::from_utf8_lossy(&body)) => Err(Failure::Body),
             Some(_) | None => Ok(format!("HTTP status {status}")),
         }
     }
+}
+
+/// The newline that a text ends with may be there for `$` or not.
+fn matches(regex: &Regex, body: &str) -> bool {
+    let line = body
+        .strip_suffix('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line));
+    regex.is_match(body) || line.is_some_and(|line| regex.is_match(line))
 }
 
 /// Reads the body as far as the limit: a backend that stalls in its body is not well.
@@ -126,7 +144,10 @@ where
 }
 
 fn failure(error: &(dyn Error + 'static)) -> Failure {
-    Failure::Connection(innermost(error))
+    match host_fault::among(error) {
+        Some(own) => Failure::OwnHost(own.to_string()),
+        None => Failure::Connection(tls::explained(innermost(error), FLAGS)),
+    }
 }
 
 /// The text of the last cause: the layers above it only say that there was an error.

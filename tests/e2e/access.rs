@@ -430,3 +430,57 @@ fn a_certificate_for_another_name_exits_3() {
     assert_eq!(complaint.lines().count(), 1, "{complaint}");
     assert_eq!(etcd.get(&backend.key()), None);
 }
+
+#[test]
+fn an_etcd_with_auto_tls_can_be_reached_unverified_and_is_explained_where_it_cannot() {
+    let etcd = Etcd::start_auto_tls();
+    let list = |flags: &[&str]| {
+        outcome(
+            register()
+                .args(["list", "--endpoints", &etcd.url()])
+                .args(flags),
+        )
+    };
+    let (code, _, complaint) = list(&["--insecure-skip-tls-verify"]);
+    assert_eq!((code, complaint.as_str()), (0, ""));
+    let (code, _, complaint) = list(&[]);
+    assert_eq!(code, 3);
+    assert!(complaint.contains("P-521"), "{complaint}");
+    assert!(
+        complaint.contains("--insecure-skip-tls-verify"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn etcds_own_certificate_is_taken_for_its_names() {
+    let (pki, backend) = (Pki::new(), Nginx::start());
+    let (etcd, (cert, key)) = tls_etcd(&pki);
+    let (cert, key) = (text(&cert), text(&key));
+    let own = text(&pki.path("server.pem"));
+    let _agent = Running::agent(
+        &etcd,
+        &backend,
+        &["--cacert", &own, "--cert", &cert, "--cert-key", &key],
+    );
+    etcd.wait_for(&backend.key(), SOON);
+}
+
+#[test]
+fn a_certificate_that_etcd_asks_for_is_always_named() {
+    let pki = Pki::new();
+    let (etcd, _) = tls_etcd(&pki);
+    let ca = text(&pki.path("ca.pem"));
+    for _ in 0..20 {
+        let (code, _, complaint) = outcome(
+            register()
+                .args(["list", "--endpoints", &etcd.url()])
+                .args(["--cacert", &ca]),
+        );
+        assert_eq!(code, 3);
+        assert!(
+            complaint.contains("asks for a client's certificate"),
+            "{complaint}"
+        );
+    }
+}

@@ -101,7 +101,7 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
                 ],
             ]
             .concat(),
-            "register: --cacert \"/nonexistent\": I/O error: No such file or directory (os error 2)",
+            "register: --cacert \"/nonexistent\": No such file or directory (os error 2)",
         ),
     ];
     for (flags, complaint) in table {

@@ -1,7 +1,9 @@
 use std::net::SocketAddrV4;
+use std::path::Path;
+use std::process::Command;
 
 use crate::harness::running::outcome;
-use crate::harness::{Nginx, Pki, own_address, register};
+use crate::harness::{Nginx, Pki, Wire, own_address, register};
 
 const LOGIN: &str = "location /in {
     if ($http_authorization = 'Basic dXNlcjpwQHNz') { return 200; }
@@ -66,4 +68,68 @@ fn a_user_in_the_url_logs_in_over_tls_too() {
         check(&url, &["--check-ca", &ca]),
         (1, "unhealthy: HTTP status 401".to_owned())
     );
+}
+
+/// A backend with the certificate that `arguments` of openssl make, for the address that it has.
+fn backend_of_openssl(directory: &Path, arguments: &[&str]) -> (Nginx, SocketAddrV4, String) {
+    let address = own_address();
+    let (cert, key) = (directory.join("own.pem"), directory.join("own.key"));
+    let name = format!("subjectAltName=IP:{}", address.ip());
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-nodes", "-days", "30", "-subj", "/CN=own"])
+        .args(["-addext", &name])
+        .args(arguments)
+        .arg("-keyout")
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let (cert, key) = (cert.display().to_string(), key.display());
+    let tls = format!(
+        "listen {address} ssl; ssl_certificate {cert}; ssl_certificate_key {key};\nssl_protocols TLSv1.2 TLSv1.3;"
+    );
+    (Nginx::start_with("", &tls), address, cert)
+}
+
+#[test]
+fn a_certificate_that_is_given_itself_is_taken_for_its_names() {
+    let directory = tempfile::tempdir().unwrap();
+    // Plain `openssl req -x509` makes a CA of it.
+    let (_backend, address, cert) = backend_of_openssl(directory.path(), &["-newkey", "rsa:2048"]);
+    let url = format!("https://{address}/");
+    assert_eq!(check(&url, &["--check-ca", &cert]), well());
+    assert_eq!(check(&url, &[]).0, 1);
+    // The same server, by an address that its certificate does not name.
+    let elsewhere = Wire::to(address).url().replace("http:", "https:");
+    let (code, said) = check(&elsewhere, &["--check-ca", &cert]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("not valid for name"), "{said}");
+}
+
+#[test]
+fn a_servers_certificate_is_enough_without_the_one_of_its_ca() {
+    let pki = Pki::new();
+    let (_backend, address) = backend(&pki, |address| address.ip().to_string());
+    let url = format!("https://{address}/");
+    let own = pki.path("backend.pem").display().to_string();
+    assert_eq!(check(&url, &["--check-ca", &own]), well());
+    // Another one that the same CA has signed is not meant.
+    let (other, _) = pki.issue("other", &[&address.ip().to_string()]);
+    let other = other.display().to_string();
+    assert_eq!(check(&url, &["--check-ca", &other]).0, 1);
+}
+
+#[test]
+fn a_key_on_p_521_works_unverified_and_is_explained_where_it_cannot() {
+    let directory = tempfile::tempdir().unwrap();
+    let p521 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp521r1"];
+    let (_backend, address, cert) = backend_of_openssl(directory.path(), &p521);
+    let url = format!("https://{address}/");
+    assert_eq!(check(&url, &["--tls-skip-verify"]), well());
+    let (code, said) = check(&url, &["--check-ca", &cert]);
+    assert_eq!(code, 1);
+    assert!(said.contains("P-521"), "{said}");
+    assert!(said.contains("--tls-skip-verify"), "{said}");
 }

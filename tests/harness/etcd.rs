@@ -1,7 +1,7 @@
 //! etcd, one member or several.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -171,6 +171,20 @@ impl Etcd {
         ];
         etcd.run();
         etcd.wait_until_healthy();
+        etcd
+    }
+
+    /// TLS with a certificate that it makes for itself.
+    pub fn start_auto_tls() -> Self {
+        let mut etcd = Self::prepare("m0");
+        etcd.scheme = "https";
+        etcd.cluster = etcd.member();
+        etcd.server_flags = vec!["--auto-tls".to_owned()];
+        etcd.run();
+        // No flag makes etcdctl 3.4 take that certificate.
+        eventually("etcd listens", SOON, || {
+            TcpStream::connect(etcd.client).map_err(|error| error.to_string())
+        });
         etcd
     }
 
