@@ -17,11 +17,12 @@ use crate::etcd::connection::Connector;
 use crate::etcd::error::EtcdError;
 use crate::etcd::session::{News, Request, Session};
 use crate::exit::Exit;
-use crate::health::{self, Cadence, Health, Verdict};
+use crate::health::{self, Cadence, Covered, Excuse, Health, Verdict};
 use crate::notify::{self, Notifier};
 use crate::probe::{Attempt, Probe};
 use crate::registration::{Action, Event, Outcome, Registration, Status};
 use crate::signal::StopSignals;
+use crate::wording;
 
 /// Room for a few changes of the key; the session waits when it is full.
 const NEWS_DEPTH: usize = 16;
@@ -50,6 +51,7 @@ pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Resul
     let session = tokio::spawn(session.run(requests_end));
     let agent = Agent {
         health: Health::new(thresholds),
+        excuse: Excuse::new(cadence.interval),
         cadence,
         registration: Registration::new(drain, stop_timeout, fastrand::u64(..)),
         requests,
@@ -67,6 +69,7 @@ pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Resul
 
 struct Agent {
     health: Health,
+    excuse: Excuse,
     cadence: Cadence,
     registration: Registration,
     requests: mpsc::Sender<Request>,
@@ -109,7 +112,7 @@ impl Agent {
                 },
                 result = &mut attempt => {
                     let turned = self.observe(&result);
-                    let wait = health::jittered(self.health.wait(self.cadence), fastrand::f64());
+                    let wait = health::jittered(self.wait(), fastrand::f64());
                     attempt = next_attempt(probe, between, wait);
                     match turned {
                         Some(verdict) => Event::Verdict(verdict),
@@ -134,6 +137,9 @@ impl Agent {
 
     fn observe(&mut self, attempt: &Attempt) -> Option<Verdict> {
         tracing::debug!(took = ?attempt.took, result = %attempt.text(), "probed");
+        if self.is_excused(attempt) {
+            return None;
+        }
         let turned = self.health.observe(attempt.result.is_ok());
         match turned {
             Some(Verdict::Up) => info!("backend is up: {}", attempt.text()),
@@ -141,6 +147,40 @@ impl Agent {
             None => {}
         }
         turned
+    }
+
+    /// Whether the attempt tells nothing of the backend.
+    fn is_excused(&mut self, attempt: &Attempt) -> bool {
+        let Err(failure) = &attempt.result else {
+            self.vouch_again();
+            return false;
+        };
+        if !failure.is_own_hosts() {
+            self.vouch_again();
+            return false;
+        }
+        let covered = self.excuse.covers(Instant::now());
+        if covered == Covered::ForTheFirstTime {
+            let limit = wording::duration(self.excuse.limit());
+            warn!(
+                "this host cannot probe: {failure}; that is not held against the backend for {limit}"
+            );
+        }
+        covered != Covered::NoLonger
+    }
+
+    fn vouch_again(&mut self) {
+        if self.excuse.ends() {
+            info!("this host can probe again");
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        if self.excuse.is_needed() {
+            self.cadence.fast_interval.min(self.cadence.interval)
+        } else {
+            self.health.wait(self.cadence)
+        }
     }
 
     async fn react(&mut self, event: Event) -> Option<Exit> {

@@ -1,6 +1,6 @@
 //! Probe results → verdict: `rise` passes in a row make a backend up, `fall` failures make it down.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is held to be true of the backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,60 @@ impl Health {
     }
 }
 
+/// How long faults of our own host are not held against the backend: for three intervals they say
+/// nothing of it, but then nobody vouches for it any more.
+#[derive(Clone, Debug)]
+pub struct Excuse {
+    limit: Duration,
+    since: Option<Instant>,
+}
+
+impl Excuse {
+    #[must_use]
+    pub fn new(interval: Duration) -> Self {
+        Self {
+            limit: interval.saturating_mul(3),
+            since: None,
+        }
+    }
+
+    #[must_use]
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
+    /// Our host was at fault at `now`.
+    pub fn covers(&mut self, now: Instant) -> Covered {
+        match self.since {
+            None => {
+                self.since = Some(now);
+                Covered::ForTheFirstTime
+            }
+            Some(since) if now.duration_since(since) <= self.limit => Covered::Again,
+            Some(_) => Covered::NoLonger,
+        }
+    }
+
+    /// Whether probes tell nothing of the backend at the moment.
+    #[must_use]
+    pub fn is_needed(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// A probe told something of the backend: whether it could not before.
+    pub fn ends(&mut self) -> bool {
+        self.since.take().is_some()
+    }
+}
+
+/// Whether a fault of our own host is excused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Covered {
+    ForTheFirstTime,
+    Again,
+    NoLonger,
+}
+
 /// Spreads a wait by ±10 %, so that agents started together do not probe together.
 /// `random` lies in 0..1.
 #[must_use]
@@ -155,6 +209,26 @@ mod tests {
             waits.iter().map(Duration::as_secs).collect::<Vec<_>>(),
             [1, 5, 1, 1, 5]
         );
+    }
+
+    #[test]
+    fn our_own_hosts_faults_are_excused_for_three_intervals_and_no_longer() {
+        let interval = Duration::from_secs(5);
+        let mut excuse = Excuse::new(interval);
+        let start = Instant::now();
+        assert_eq!(excuse.covers(start), Covered::ForTheFirstTime);
+        assert_eq!(excuse.covers(start + 3 * interval), Covered::Again);
+        let late = start + 3 * interval + Duration::from_millis(1);
+        assert_eq!(excuse.covers(late), Covered::NoLonger);
+        assert_eq!(excuse.covers(late + interval), Covered::NoLonger);
+        assert!(excuse.ends());
+        assert!(!excuse.ends());
+        assert_eq!(excuse.covers(late), Covered::ForTheFirstTime);
+    }
+
+    #[test]
+    fn an_excuse_does_not_overflow() {
+        assert_eq!(Excuse::new(Duration::MAX).limit(), Duration::MAX);
     }
 
     #[test]

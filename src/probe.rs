@@ -1,11 +1,14 @@
 //! One attempt to reach a backend, under one timeout.
 
+mod connect;
 mod exec;
+mod host_fault;
 mod http;
 mod last_words;
 mod status;
 mod tcp;
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,15 +61,44 @@ pub enum Failure {
     Timeout(Duration),
     #[error("{0}")]
     Connection(String),
+    /// Our own host let us down, as where no descriptor is left: that says nothing of the backend.
+    #[error("{0}")]
+    OwnHost(String),
     #[error("HTTP status {0}")]
     Status(u16),
     #[error("the body does not match")]
     Body,
     #[error("the command could not be run: {0}")]
-    Spawn(std::io::Error),
-    /// With the last line of its standard error, which may be empty.
+    Spawn(io::Error),
+    /// With the last line that it printed, which may be empty.
     #[error("the command ended with {0}{sep}{1}", sep = if .1.is_empty() { "" } else { ": " })]
     Command(std::process::ExitStatus, String),
+}
+
+impl Failure {
+    /// Whether it says nothing of the backend.
+    #[must_use]
+    pub fn is_own_hosts(&self) -> bool {
+        match self {
+            Self::OwnHost(_) => true,
+            Self::Spawn(error) => host_fault::is(error),
+            Self::Timeout(_)
+            | Self::Connection(_)
+            | Self::Status(_)
+            | Self::Body
+            | Self::Command(..) => false,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if host_fault::is(&error) {
+            Self::OwnHost(error.to_string())
+        } else {
+            Self::Connection(error.to_string())
+        }
+    }
 }
 
 impl Attempt {
@@ -94,7 +126,8 @@ impl Probe {
                 http::HttpProbe::new(&spec).map(|probe| Kind::Http(Arc::new(probe)))
             }
             ("tcp", Some(address)) => {
-                let probe = tcp::TcpProbe::new(address.strip_suffix('/').unwrap_or(address));
+                let probe =
+                    tcp::TcpProbe::new(address.strip_suffix('/').unwrap_or(address), spec.timeout);
                 probe
                     .map(|probe| Kind::Tcp(Arc::new(probe)))
                     .map_err(of_check)

@@ -126,7 +126,7 @@ pub struct ProbeArgs {
     /// HTTP method [default: GET]
     #[arg(long, env = "REGISTER_METHOD")]
     pub method: Option<String>,
-    /// HTTP header; may be repeated
+    /// HTTP header, in place of ours of that name; may be repeated
     #[arg(
         long,
         env = "REGISTER_HEADER",
@@ -134,7 +134,7 @@ pub struct ProbeArgs {
         hide_env_values = true
     )]
     pub header: Vec<String>,
-    /// Must match the first 64 KiB of the HTTP body
+    /// Must match the first 64 KiB of the HTTP body, with or without its final newline
     #[arg(long, env = "REGISTER_BODY_REGEX", value_name = "REGEX")]
     pub body_regex: Option<String>,
     /// HTTP Host header

@@ -1,6 +1,6 @@
 //! `exec:COMMAND`: run by `/bin/sh`; exit code 0 passes.
 
-use std::io;
+use std::io::{self, PipeWriter};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::Failure;
 use super::last_words::LastWords;
 use crate::notify;
 
-/// For a standard error that somebody outside the group still holds open.
+/// For a stream that somebody outside the group still holds open.
 const LEFTOVER: Duration = Duration::from_millis(100);
 
 /// Our secrets.
@@ -42,8 +42,9 @@ impl ExecProbe {
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
         // Caught before the command starts, so that its end is not missed.
         let mut ends = signal(SignalKind::child()).map_err(Failure::Spawn)?;
-        let mut child = self.command().spawn().map_err(Failure::Spawn)?;
-        let mut last_words = LastWords::from(child.stderr.take());
+        let (reader, writer) = io::pipe().map_err(Failure::Spawn)?;
+        let mut last_words = LastWords::read_from(reader).map_err(Failure::Spawn)?;
+        let mut child = self.start(writer).map_err(Failure::Spawn)?;
         let group = Group::led_by(&child).map_err(Failure::Spawn)?;
         // Either may be lost: both only wait.
         tokio::select! {
@@ -54,26 +55,27 @@ impl ExecProbe {
         drop(group);
         let _most_of_it = timeout(LEFTOVER, last_words.read()).await;
         let status = child.wait().await.map_err(Failure::Spawn)?;
-        if status.success() {
-            Ok("the command passed".to_owned())
-        } else {
-            Err(Failure::Command(status, last_words.line()))
+        match (status.success(), last_words.line()) {
+            (true, line) if line.is_empty() => Ok("the command passed".to_owned()),
+            (true, line) => Ok(format!("the command passed: {line}")),
+            (false, line) => Err(Failure::Command(status, line)),
         }
     }
 
-    fn command(&self) -> Command {
+    /// Both of its streams end in `output`, so that what it says last is last there.
+    fn start(&self, output: PipeWriter) -> io::Result<Child> {
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", &self.command])
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .process_group(0)
             .kill_on_drop(true);
         for name in KEPT_BACK.iter().chain(&notify::VARIABLES) {
             command.env_remove(name);
         }
-        command
+        command.spawn()
     }
 }
 

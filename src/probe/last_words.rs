@@ -1,9 +1,10 @@
-//! What a command said last on its standard error.
+//! What a command said last.
 
 use std::convert::Infallible;
+use std::io::{self, PipeReader};
 
 use tokio::io::AsyncReadExt;
-use tokio::process::ChildStderr;
+use tokio::net::unix::pipe::Receiver;
 
 use crate::wording::printable;
 
@@ -14,16 +15,18 @@ const TOLD: usize = 200;
 
 #[derive(Debug)]
 pub(super) struct LastWords {
-    pipe: Option<ChildStderr>,
+    pipe: Option<Receiver>,
     tail: Vec<u8>,
 }
 
 impl LastWords {
-    pub(super) fn from(pipe: Option<ChildStderr>) -> Self {
-        Self {
-            pipe,
+    /// # Errors
+    /// When nothing can be waited for any more.
+    pub(super) fn read_from(pipe: PipeReader) -> io::Result<Self> {
+        Ok(Self {
+            pipe: Some(Receiver::from_owned_fd(pipe.into())?),
             tail: Vec::new(),
-        }
+        })
     }
 
     /// Reads until nobody is left to write. Cancel-safe.
@@ -63,7 +66,10 @@ mod tests {
     use super::*;
 
     fn line_of(chunks: &[&[u8]]) -> String {
-        let mut words = LastWords::from(None);
+        let mut words = LastWords {
+            pipe: None,
+            tail: Vec::new(),
+        };
         for chunk in chunks {
             words.keep(chunk);
         }
@@ -81,7 +87,10 @@ mod tests {
     fn no_more_is_kept_and_told_than_a_line_is_worth() {
         let flood = [b'x'; 5000];
         assert_eq!(line_of(&[&flood, &flood]).len(), TOLD);
-        let mut words = LastWords::from(None);
+        let mut words = LastWords {
+            pipe: None,
+            tail: Vec::new(),
+        };
         words.keep(&flood);
         assert_eq!(words.tail.len(), KEPT);
     }

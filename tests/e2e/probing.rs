@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::harness::running::{outcome, wait_until_dead};
-use crate::harness::{Nginx, register};
+use crate::harness::{Nginx, Pki, register};
 
 /// Exit code and verdict of `register check` with these flags.
 fn check(flags: &[&str]) -> (i32, String) {
@@ -287,4 +287,237 @@ fn a_user_in_the_url_logs_in() {
     assert_eq!(check(&["--check", &url]).1, "healthy: HTTP status 200");
     let url = format!("http://user:other@{}/a", backend.address());
     assert_eq!(check(&["--check", &url]).1, "unhealthy: HTTP status 401");
+}
+
+#[test]
+fn a_header_that_is_given_takes_the_place_of_ours() {
+    let backend = Nginx::start_with(
+        "",
+        "location /h { return 200 \"$host|$http_user_agent|$http_accept|\"; }",
+    );
+    let url = format!("http://{}/h", backend.address());
+    let given = [
+        ["--header", "host: example.com"],
+        ["--header", "User-Agent: probe/1"],
+        ["--header", "ACCEPT: text/plain"],
+    ]
+    .concat();
+    let seen = ["--body-regex", "^example.com[|]probe/1[|]text/plain[|]$"];
+    let (code, said) = check(&[&["--check", &url][..], &given, &seen].concat());
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
+fn an_empty_header_takes_ours_away_and_several_of_one_name_stay_several() {
+    let (sender, request) = std::sync::mpsc::channel();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut text = [0; 4096];
+        let length = stream.read(&mut text).unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        let text = String::from_utf8_lossy(&text[..length]).to_lowercase();
+        sender.send(text).unwrap();
+    });
+    let headers = ["Accept:", "X-Part: 1", "X-Part: 2", "Connection: close"];
+    let flags: Vec<_> = headers.iter().flat_map(|text| ["--header", text]).collect();
+    let (code, said) = check(&[&["--check", &url][..], &flags].concat());
+    assert_eq!(code, 0, "{said}");
+    let request = request.recv().unwrap();
+    let times = |text: &str| request.matches(text).count();
+    assert_eq!(times("accept:"), 0, "{request}");
+    assert_eq!(
+        (times("x-part: 1"), times("x-part: 2")),
+        (1, 1),
+        "{request}"
+    );
+    assert_eq!((times("connection:"), times("host:")), (1, 1), "{request}");
+}
+
+#[test]
+fn headers_that_would_spoil_the_request_are_usage_errors() {
+    let table = [
+        (
+            &["--host", "a", "--header", "Host: b"][..],
+            "--host and --header Host",
+        ),
+        (
+            &["--header", "Host: a", "--header", "host: b"],
+            "give one host name",
+        ),
+        (&["--header", "Host:"], "give one host name"),
+        (&["--header", "Content-Length: 7"], "a check sends no body"),
+        (
+            &["--header", "Transfer-Encoding: chunked"],
+            "a check sends no body",
+        ),
+    ];
+    for (flags, fault) in table {
+        let (code, said) = check(&[&["--check", "http://127.0.0.1:1/"], flags].concat());
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(fault), "{said}");
+    }
+}
+
+#[test]
+fn answers_that_curl_takes_pass() {
+    let many = "Set-Cookie: a=b; Path=/\r\n".repeat(1_500);
+    for head in [
+        many.as_str(),
+        "X-Folded: one\r\n two\r\n\tthree\r\n",
+        "X-Blank : before the colon\r\n",
+        ": no name\r\n",
+        "no colon at all\r\n",
+        "X-Bare: newline\nX-Other: too\n",
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 2\r\n\r\nOK");
+        let url = backend(move |mut stream| {
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let (code, said) = check(&["--check", &url]);
+        assert_eq!(code, 0, "{}: {said}", &head[..head.len().min(40)]);
+    }
+    for answer in [
+        "HTTP/1.0 200 OK\r\n\r\nOK",
+        "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nOK",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
+    ] {
+        let url = backend(move |mut stream| {
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let (code, said) = check(&["--check", &url]);
+        assert_eq!(code, 0, "{answer:?}: {said}");
+    }
+}
+
+#[test]
+fn a_final_newline_of_the_body_is_not_held_against_a_regex() {
+    for body in ["OK", "OK\n", "OK\r\n"] {
+        for regex in ["^OK$", "OK$", "^O.$"] {
+            let answer = format!("HTTP/1.0 200 OK\r\n\r\n{body}");
+            let url = backend(move |mut stream| {
+                let _ = stream.write_all(answer.as_bytes());
+            });
+            let (code, said) = check(&["--check", &url, "--body-regex", regex]);
+            assert_eq!(code, 0, "{body:?} {regex}: {said}");
+        }
+    }
+    for (body, regex) in [("OK\n\n", "^OK$"), ("OK", "OK\\n$"), ("NO\n", "^OK$")] {
+        let answer = format!("HTTP/1.0 200 OK\r\n\r\n{body}");
+        let url = backend(move |mut stream| {
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        assert_eq!(check(&["--check", &url, "--body-regex", regex]).0, 1);
+    }
+}
+
+#[test]
+fn what_a_command_says_last_is_told_whichever_stream_it_takes() {
+    let table = [
+        ("exec:echo out; echo err >&2; exit 2", "exit status: 2: err"),
+        ("exec:echo err >&2; echo out; exit 2", "exit status: 2: out"),
+        (
+            "exec:echo 'DISK CRITICAL - 3% left'; exit 2",
+            "2: DISK CRITICAL - 3% left",
+        ),
+        (
+            "exec:echo OK - 3 users",
+            "healthy: the command passed: OK - 3 users",
+        ),
+        ("exec:true", "healthy: the command passed"),
+        (
+            "exec:yes | head -c 10000000; echo end; exit 1",
+            "exit status: 1: end",
+        ),
+    ];
+    for (command, said) in table {
+        let (_, verdict) = check(&["--check", command]);
+        assert!(verdict.ends_with(said), "{command}: {verdict}");
+    }
+}
+
+/// In a name space of its own, with these lines as `/etc/hosts`. None where that may not be.
+fn with_hosts(lines: &str, command: &Command) -> Option<Command> {
+    let script =
+        "printf '%b' \"$0\" > /run/hosts && mount --bind /run/hosts /etc/hosts && exec \"$@\"";
+    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
+    let way = ways.into_iter().find(|way| {
+        let tried = Command::new("unshare").args(*way).arg("true").output();
+        tried.is_ok_and(|output| output.status.success())
+    });
+    let Some(way) = way else {
+        eprintln!("not permitted to mount: nothing tried");
+        return None;
+    };
+    let mut outer = Command::new("unshare");
+    let script = format!("mount -t tmpfs tmpfs /run && {script}");
+    outer.args(way).args(["sh", "-c", &script, lines]);
+    outer.arg(command.get_program()).args(command.get_args());
+    for (name, _) in command.get_envs() {
+        outer.env_remove(name);
+    }
+    Some(outer)
+}
+
+/// Listens on this port of 127.0.0.1, and takes no connection any more.
+struct Full {
+    port: u16,
+    _listener: tokio::net::TcpListener,
+    _queue: Vec<TcpStream>,
+}
+
+impl Full {
+    /// The runtime that its socket belongs to has to be entered.
+    fn listen() -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            queue.push(stream);
+        }
+        Self {
+            port: address.port(),
+            _listener: listener,
+            _queue: queue,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_address_of_a_name_leaves_the_others_their_time() {
+    let silent = Full::listen();
+    let port = silent.port;
+    let pki = Pki::new();
+    let (cert, key) = pki.issue("backend", &["twin"]);
+    let (cert, key) = (cert.display(), key.display());
+    let _listener = TcpListener::bind(("127.0.0.2", port)).unwrap();
+    let more = format!(
+        "listen 127.0.0.3:{port} ssl; ssl_certificate {cert}; ssl_certificate_key {key};
+         listen 127.0.0.4:{port};"
+    );
+    let _nginx = Nginx::start_with("", &more);
+    let ca = pki.path("ca.pem").display().to_string();
+    for (alive, url, flags) in [
+        ("127.0.0.2", format!("tcp://twin:{port}"), &[][..]),
+        ("127.0.0.4", format!("http://twin:{port}/"), &[]),
+        (
+            "127.0.0.3",
+            format!("https://twin:{port}/"),
+            &["--check-ca", &ca],
+        ),
+    ] {
+        let hosts = format!("127.0.0.1 twin\\n{alive} twin\\n");
+        let mut command = register();
+        command
+            .args(["check", "--timeout", "3s", "--check", &url])
+            .args(flags);
+        let Some(mut command) = with_hosts(&hosts, &command) else {
+            return;
+        };
+        let (code, said, complaint) = outcome(&mut command);
+        assert_eq!(code, 0, "{url}: {said}{complaint}");
+    }
 }

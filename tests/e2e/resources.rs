@@ -112,6 +112,31 @@ fn wait_for_probes(agent: &Running, enough: usize) {
     });
 }
 
+#[test]
+fn a_short_lack_of_descriptors_is_not_held_against_the_backend() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Running::spawn(
+        register()
+            .args(["--service", "web", "--address", &backend.address()])
+            .args(["--endpoints", &etcd.url(), "--log-level", "debug"])
+            .args(["--interval", "2s", "--fast-interval", "100ms"]),
+    );
+    let lease = etcd.wait_for(&backend.key(), SOON).lease;
+    limit(&agent, "nofile", "1");
+    agent.wait_for_log("this host cannot probe: Too many open files", SOON);
+    wait_for_more_probes(&agent, 10);
+    unlimit(&agent, "nofile");
+    agent.wait_for_log("this host can probe again", SOON);
+    assert_eq!(times(&agent, "backend is down"), 0, "{}", agent.log());
+    assert_eq!(
+        times(&agent, "this host cannot probe"),
+        1,
+        "{}",
+        agent.log()
+    );
+    assert_eq!(etcd.get(&backend.key()).unwrap().lease, lease);
+}
+
 /// `command` with so many descriptors at most.
 fn with_descriptors(count: u32, command: &Command) -> Command {
     let script = format!("ulimit -n {count} && exec \"$@\"");

@@ -1,28 +1,36 @@
 //! Without TLS, by `hyper` alone.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::body::Incoming;
-use hyper::client::conn::http1::handshake;
+use hyper::client::conn::http1::Builder;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
-use tokio::net::TcpStream;
 
-use super::failure;
+use super::{MAX_HEADERS, failure};
 use crate::probe::Failure;
+use crate::probe::connect::connect;
 
 #[derive(Debug)]
 pub(super) struct Plain {
     /// A name or an IP address; that without brackets.
     host: String,
     port: u16,
+    timeout: Duration,
     request: Request<Empty<Bytes>>,
 }
 
 impl Plain {
-    pub(super) fn new(method: Method, url: &Url, headers: HeaderMap) -> Result<Self, String> {
+    pub(super) fn new(
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        timeout: Duration,
+    ) -> Result<Self, String> {
         let host = url.host_str().unwrap_or_default();
         let mut target = url.path().to_owned();
         if let Some(query) = url.query() {
@@ -37,6 +45,7 @@ impl Plain {
         Ok(Self {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port_or_known_default().unwrap_or(80),
+            timeout,
             request,
         })
     }
@@ -46,9 +55,15 @@ impl Plain {
         &self,
         judge: impl AsyncFnOnce(Response<Incoming>) -> Result<String, Failure>,
     ) -> Result<String, Failure> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await;
-        let stream = TokioIo::new(stream.map_err(|error| failure(&error))?);
-        let opened = handshake(stream).await;
+        let stream = connect(&self.host, self.port, self.timeout).await?;
+        // As lenient as curl and browsers.
+        let opened = Builder::new()
+            .max_headers(MAX_HEADERS)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            .handshake(TokioIo::new(stream))
+            .await;
         let (mut sender, connection) = opened.map_err(|error| failure(&error))?;
         let exchange = async {
             let answer = sender.send_request(self.request.clone()).await;

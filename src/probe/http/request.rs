@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::percent_decode_str;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, Entry, HOST, HeaderMap, HeaderName,
+    HeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
 use reqwest::{Method, Url};
 
@@ -30,16 +31,42 @@ pub(super) fn method(text: Option<&str>) -> Result<Method, String> {
         .map_err(|_| format!("--method {text:?}: is no HTTP method; use GET or HEAD"))
 }
 
+/// Ours, and those that are given: one that is given takes the place of ours, and an empty one just
+/// takes it away.
 pub(super) fn headers(spec: &Spec, url: &Url) -> Result<HeaderMap, String> {
+    let mut headers = given(spec)?;
+    let host = match &spec.host {
+        Some(_) if headers.contains_key(HOST) => {
+            return Err("--host and --header Host: give one of the two".to_owned());
+        }
+        Some(host) => host_header(host)?,
+        None => authority(url)?,
+    };
+    let agent = HeaderValue::from_static(concat!("register/", env!("CARGO_PKG_VERSION")));
+    let ours = [
+        (HOST, host),
+        (CONNECTION, HeaderValue::from_static("close")),
+        (ACCEPT, HeaderValue::from_static("*/*")),
+        (USER_AGENT, agent),
+    ];
+    let login = credentials(url).map(|login| (AUTHORIZATION, login));
+    for (name, value) in ours.into_iter().chain(login) {
+        match headers.entry(name) {
+            Entry::Occupied(given) if given.get().is_empty() => {
+                given.remove_entry_mult();
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => {
+                place.insert(value);
+            }
+        }
+    }
+    Ok(headers)
+}
+
+/// A header's value may be a secret: faults name the header only.
+fn given(spec: &Spec) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    headers.insert(HOST, authority(url)?);
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("register/", env!("CARGO_PKG_VERSION"))),
-    );
-    // A header's value may be a secret: faults name the header only.
     for (position, text) in spec.headers.iter().enumerate() {
         let number = position + 1;
         let (name, value) = text
@@ -50,23 +77,24 @@ pub(super) fn headers(spec: &Spec, url: &Url) -> Result<HeaderMap, String> {
         let mut value = HeaderValue::from_str(value.trim()).map_err(|_| {
             format!("--header {name}: its value holds characters that headers may not")
         })?;
+        if [TRANSFER_ENCODING, CONTENT_LENGTH].contains(&name) && value != "0" {
+            return Err(format!("--header {name}: a check sends no body"));
+        }
+        if name == HOST && (value.is_empty() || headers.contains_key(HOST)) {
+            return Err(format!("--header {name}: give one host name"));
+        }
         value.set_sensitive(true);
         headers.append(name, value);
     }
-    if let Some(host) = &spec.host {
-        let unfit = |c: char| c.is_whitespace() || "/?#@".contains(c);
-        let value = HeaderValue::from_str(host)
-            .ok()
-            .filter(|_| !host.is_empty() && !host.contains(unfit))
-            .ok_or_else(|| format!("--host {host:?}: is no host name"))?;
-        headers.insert(HOST, value);
-    }
-    if let Some(credentials) = credentials(url)
-        && !headers.contains_key(AUTHORIZATION)
-    {
-        headers.insert(AUTHORIZATION, credentials);
-    }
     Ok(headers)
+}
+
+fn host_header(host: &str) -> Result<HeaderValue, String> {
+    let unfit = |c: char| c.is_whitespace() || "/?#@".contains(c);
+    HeaderValue::from_str(host)
+        .ok()
+        .filter(|_| !host.is_empty() && !host.contains(unfit))
+        .ok_or_else(|| format!("--host {host:?}: is no host name"))
 }
 
 /// The host, and the port where it is not the scheme's own.
