@@ -35,13 +35,24 @@ fn looked_up(args: &[Value], wanted: fn(&IpAddr) -> bool) -> Result<Value, Strin
 
 fn addresses(host: &[u8]) -> Vec<IpAddr> {
     match str::from_utf8(host) {
-        Ok(host) if !host.is_empty() => match (host, 0).to_socket_addrs() {
+        Ok(host) if is_name_or_address(host) => match (host, 0).to_socket_addrs() {
             // Go shows a mapped address as what it maps to.
             Ok(found) => found.map(|address| address.ip().to_canonical()).collect(),
             Err(_) => Vec::new(),
         },
         _ => Vec::new(),
     }
+}
+
+/// What the system's resolver takes beside those, such as `10` for 0.0.0.10 or `0x7f.1`, is none for
+/// Go's.
+fn is_name_or_address(host: &str) -> bool {
+    let last = host.trim_end_matches('.').rsplit('.').next();
+    let is_number = last.is_some_and(|last| match last.to_ascii_lowercase().strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|digit| digit.is_ascii_digit()),
+    });
+    !host.is_empty() && (!is_number || host.parse::<IpAddr>().is_ok())
 }
 
 pub(super) fn lookup_srv(_: &Store, args: &[Value]) -> Result<Value, String> {
@@ -90,6 +101,18 @@ mod tests {
     fn what_cannot_be_a_name_has_no_address() {
         assert_eq!(strings("lookupIP", &[text("")]), [""; 0]);
         assert_eq!(strings("lookupIP", &[text("a b\0")]), [""; 0]);
+        for short in [
+            "10",
+            "127.1",
+            "0x7f.1",
+            "0x7f000001",
+            "127.0.0.01",
+            "1.2.3.4.5",
+            "0x",
+            "10.",
+        ] {
+            assert_eq!(strings("lookupIP", &[text(short)]), [""; 0], "{short}");
+        }
         assert_eq!(strings("lookupIP", &[Value::string(&b"\xff"[..])]), [""; 0]);
     }
 }

@@ -38,8 +38,8 @@ pub(super) fn eq(_: &Store, args: &[Value]) -> Made {
     let Some((first, others)) = args.split_first() else {
         return Err("missing argument for comparison".to_owned());
     };
-    check_comparable(first)?;
     if others.is_empty() {
+        check_comparable(first)?;
         return Err("missing argument for comparison".to_owned());
     }
     for other in others {
@@ -81,16 +81,6 @@ fn negated(value: Value) -> Value {
     Value::Bool(!matches!(value, Value::Bool(true)))
 }
 
-fn check_comparable(value: &Value) -> Result<(), String> {
-    match value.kind() {
-        Some(kind) if value.is_slice() || matches!(value, Value::Map(_)) => Err(format!(
-            "non-comparable type {}: {kind}",
-            format('s', value)
-        )),
-        _ => Ok(()),
-    }
-}
-
 #[expect(clippy::float_cmp, reason = "it is what Go's eq does")]
 fn are_equal(left: &Value, right: &Value) -> Result<bool, String> {
     use Basic::{Bool, Complex, Float, Integer, Other, String};
@@ -106,12 +96,15 @@ fn are_equal(left: &Value, right: &Value) -> Result<bool, String> {
     })
 }
 
-/// Equality of what is no number and no text.
+/// Equality of what is no number and no text. Only with nil can lists and maps be compared.
 fn are_same(left: &Value, right: &Value) -> Result<bool, String> {
     match (left, right) {
         (Value::Nil, Value::Nil) => return Ok(true),
         (Value::Nil, _) | (_, Value::Nil) => return Ok(false),
-        _ => check_comparable(right)?,
+        _ => {
+            check_comparable(right)?;
+            check_comparable(left)?;
+        }
     }
     Ok(match (left, right) {
         (Value::Pair(left), Value::Pair(right)) => left == right,
@@ -120,6 +113,16 @@ fn are_same(left: &Value, right: &Value) -> Result<bool, String> {
         (Value::Location(left), Value::Location(right)) => left == right,
         _ => false,
     })
+}
+
+fn check_comparable(value: &Value) -> Result<(), String> {
+    match value.kind() {
+        Some(kind) if value.is_slice() || matches!(value, Value::Map(_)) => Err(format!(
+            "non-comparable type {}: {kind}",
+            format('s', value)
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn is_less(left: &Value, right: &Value) -> Result<bool, String> {

@@ -37,6 +37,14 @@ fn equality_is_within_a_kind() {
             "true true false true",
         ),
         ("{{eq (index .p 0) (index .p 0)}}", "true"),
+        (
+            "{{eq .p nil}} {{ne .p nil}} {{eq nil .p}} {{ne .p nil}}",
+            "false true false true",
+        ),
+        (
+            "{{eq . nil}} {{eq . nil nil}} {{eq nil . nil}}",
+            "false false true",
+        ),
     ] {
         assert_eq!(render(template, &data), output, "{template}");
     }
@@ -50,6 +58,10 @@ fn equality_is_within_a_kind() {
     failing("eq 1 `1`", "incompatible types for comparison");
     failing("eq 1", "missing argument for comparison");
     failing("eq .p", "non-comparable type [{/a 1}]: memkv.KVPairs");
+    failing("eq .p `a`", "incompatible types for comparison");
+    failing("eq .p 1 nil", "incompatible types for comparison");
+    failing("eq . true", "incompatible types for comparison");
+    failing("eq .p .p", "non-comparable type [{/a 1}]: memkv.KVPairs");
     failing(
         "eq (index .p 0) .p",
         "non-comparable type [{/a 1}]: memkv.KVPairs",
