@@ -69,13 +69,12 @@ fn run(mut settings: ConfdSettings, log: &ConfdLog) -> anyhow::Result<()> {
     } = settings.settle(backend, found, env)?;
     info!("Starting confd");
     info!("Backend source(s) set to {}", nodes.join(", "));
-    let noop = render.files.options.noop;
     match render.run {
         Run::Once => {
             let pass = block_on(proxy::once::once(render))?;
             match pass.failure {
-                Some(failure) if !noop => Err(anyhow::Error::msg(failure)),
-                Some(_) | None => Ok(()),
+                Some(failure) => Err(anyhow::Error::msg(failure)),
+                None => Ok(()),
             }
         }
         Run::UntilStopped => {

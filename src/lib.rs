@@ -5,6 +5,7 @@ pub mod address;
 pub mod agent;
 pub mod alarm;
 pub mod backoff;
+pub mod child_env;
 pub mod cli;
 pub mod confd;
 pub mod config;

@@ -8,9 +8,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
-/// Our line to the service manager: not for commands that we run.
-pub const VARIABLES: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
-
 /// Until what it did not take is sent again.
 const PAUSE: Duration = Duration::from_secs(1);
 

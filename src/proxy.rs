@@ -82,7 +82,7 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         // Etcd may be away, and a daemon may read the files meanwhile.
         work.syncer.recover(&proxy.catalog.resources);
     }
-    proxy.log.tell_faults(faults);
+    proxy.log.tell_faults(&faults);
     let tail = Tail::start(config.follow)?;
     let result = proxy.drive(&mut signals).await;
     // Whatever made us end, the child does not outlive us.
@@ -302,8 +302,8 @@ impl Proxy {
 
     /// Reads `conf.d` afresh, and brings everything in step.
     async fn reload(&mut self) {
-        let (catalog, faults) = Catalog::load(&self.settings);
-        self.log.tell_faults(faults);
+        let (catalog, faults) = self.catalog.load_again(&self.settings);
+        self.log.tell_faults(&faults);
         if catalog.trees() != self.catalog.trees() {
             stop(&mut self.following).await;
             (self.following, self.updates) = follow(&self.etcd, &catalog, self.ready);

@@ -8,6 +8,7 @@ use super::etcd::Given;
 use super::file::SettingsFile;
 use super::render::{DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, pause};
 use super::{Env, Faults, FileConfig, RenderConfig, Run, Source};
+use crate::child_env::WITHHELD;
 use crate::cli::confd::ConfdArgs;
 use crate::etcd::tls;
 
@@ -158,6 +159,7 @@ impl ConfdSettings {
                 noop,
                 sync_only,
                 keep_stage_file,
+                withheld: WITHHELD,
                 dialect: Dialect::Confd,
                 ..Options::default()
             },

@@ -9,6 +9,7 @@ use super::etcd::Given;
 use super::file::SettingsFile;
 use super::supervise;
 use super::{Env, EtcdConfig, Faults, LONGEST, MILLISECOND};
+use crate::child_env::WITHHELD;
 use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs};
 use crate::proxy::debounce;
 use crate::proxy::supervise::SuperviseConfig;
@@ -90,6 +91,7 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
             noop,
             sync_only,
             keep_stage_file,
+            withheld: WITHHELD,
             dialect: Dialect::Plain,
             ..Options::default()
         },

@@ -11,18 +11,10 @@ use tokio::time::timeout;
 
 use super::Failure;
 use super::last_words::LastWords;
-use crate::notify;
+use crate::child_env;
 
 /// For a stream that somebody outside the group still holds open.
 const LEFTOVER: Duration = Duration::from_millis(100);
-
-/// Our secrets.
-const KEPT_BACK: [&str; 4] = [
-    "REGISTER_USER",
-    "REGISTER_HEADER",
-    "ETCDCTL_USER",
-    "ETCDCTL_PASSWORD",
-];
 
 #[derive(Debug)]
 pub(super) struct ExecProbe {
@@ -72,9 +64,7 @@ impl ExecProbe {
             .stderr(output)
             .process_group(0)
             .kill_on_drop(true);
-        for name in KEPT_BACK.iter().chain(&notify::VARIABLES) {
-            command.env_remove(name);
-        }
+        child_env::withhold(command.as_std_mut());
         command.spawn()
     }
 }

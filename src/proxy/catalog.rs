@@ -3,11 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use renderer::load_all;
+use renderer::options::Dialect;
 use renderer::resource::{LoadError, Resource};
 use renderer::snapshot::{Subtree, ranges, without_overlaps};
+use renderer::{Loading, load_again, load_all};
 
 use crate::config::FileConfig;
+
+/// What is wrong below `conf.d`.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    pub(super) errors: Vec<LoadError>,
+    /// Of files that hold a resource all the same.
+    pub(super) warnings: Vec<LoadError>,
+}
 
 /// What there is to render.
 #[derive(Debug)]
@@ -18,10 +27,24 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
-    /// Loads what can be loaded, and says what cannot.
+    /// Loads what can be loaded, and says what cannot, and what is odd.
     #[must_use]
-    pub(super) fn load(files: &FileConfig) -> (Self, Vec<LoadError>) {
-        let (resources, faults) = load_all(&files.confdir);
+    pub(super) fn load(files: &FileConfig) -> (Self, Faults) {
+        Self::of(files, load_all(&files.confdir))
+    }
+
+    /// Loads it again. What was good stays where it cannot be loaded now.
+    #[must_use]
+    pub(super) fn load_again(&self, files: &FileConfig) -> (Self, Faults) {
+        Self::of(files, load_again(&files.confdir, &self.resources))
+    }
+
+    fn of(files: &FileConfig, loading: Loading) -> (Self, Faults) {
+        let Loading {
+            resources,
+            errors,
+            warnings,
+        } = loading;
         let trees = resources.iter().map(|resource| {
             let prefix = files.options.prefix.as_deref().unwrap_or(&resource.prefix);
             ranges(prefix, &resource.keys)
@@ -30,7 +53,12 @@ impl Catalog {
             trees: trees.collect(),
             resources: Arc::new(resources),
         };
-        (catalog, faults)
+        let warnings = match files.options.dialect {
+            Dialect::Plain => warnings,
+            // confd says nothing of them.
+            Dialect::Confd => Vec::new(),
+        };
+        (catalog, Faults { errors, warnings })
     }
 
     /// What all of them read together, without overlaps.

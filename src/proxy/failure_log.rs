@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use renderer::resource::{LoadError, Resource};
-use tracing::{error, info};
+use tracing::{error, info, warn};
+
+use super::catalog::Faults;
 
 /// What has been logged and still holds.
 #[derive(Debug, Default)]
@@ -12,6 +14,7 @@ pub(super) struct FailureLog {
     /// By the resource's file.
     failures: BTreeMap<PathBuf, String>,
     faults: BTreeSet<String>,
+    warnings: BTreeSet<String>,
 }
 
 impl FailureLog {
@@ -44,11 +47,16 @@ impl FailureLog {
     }
 
     /// All that is wrong in `conf.d`.
-    pub(super) fn tell_faults(&mut self, faults: Vec<LoadError>) {
-        let faults: BTreeSet<_> = faults.iter().map(ToString::to_string).collect();
-        for fault in faults.difference(&self.faults) {
-            error!("{fault}");
+    pub(super) fn tell_faults(&mut self, faults: &Faults) {
+        let errors: BTreeSet<_> = faults.errors.iter().map(ToString::to_string).collect();
+        for error in errors.difference(&self.faults) {
+            error!("{error}");
         }
-        self.faults = faults;
+        self.faults = errors;
+        let warnings: BTreeSet<_> = faults.warnings.iter().flat_map(LoadError::lines).collect();
+        for warning in warnings.difference(&self.warnings) {
+            warn!("{warning}");
+        }
+        self.warnings = warnings;
     }
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use renderer::cancel::Cancel;
+use renderer::resource::LoadError;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Synced, Syncer};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::catalog::Catalog;
 use super::data;
@@ -24,6 +25,8 @@ pub struct Report {
     pub failure: Option<String>,
     /// What would be changed; with `--noop` only.
     pub diff: String,
+    /// Whether anything would, shown or not.
+    pub is_pending: bool,
 }
 
 /// # Errors
@@ -31,8 +34,16 @@ pub struct Report {
 pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
     let (catalog, faults) = Catalog::load(&config.files);
     let mut report = Report::default();
-    for fault in faults {
-        report.fail(fault.to_string());
+    for warning in faults.warnings.iter().flat_map(LoadError::lines) {
+        warn!("{warning}");
+    }
+    for error in &faults.errors {
+        report.fail(error.to_string());
+    }
+    let syncer = Syncer::new(config.files.options.clone());
+    if !config.files.options.noop {
+        // Etcd may be away, and a daemon may read the files meanwhile.
+        syncer.recover(&catalog.resources);
     }
     let trees = catalog.trees();
     let snapshot = match config.source {
@@ -40,10 +51,7 @@ pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
         Source::Etcd(_) if trees.is_empty() => Snapshot::default(),
         Source::Etcd(etcd) => follow::read_once(&mut Connector::new(etcd), &trees).await?,
     };
-    let work = Work {
-        syncer: Syncer::new(config.files.options.clone()),
-        snapshot,
-    };
+    let work = Work { syncer, snapshot };
     let all = (0..catalog.resources.len()).collect();
     let cancel = Arc::new(Cancel::new()?);
     let mut pass = Pass::start(&catalog, all, work, &cancel);
@@ -51,7 +59,10 @@ pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
     for (number, outcome) in due.into_iter().zip(outcomes) {
         match outcome.result {
             Ok(Synced::InStep | Synced::Updated) => {}
-            Ok(Synced::Pending { diff }) => report.diff += &diff,
+            Ok(Synced::Pending { diff }) => {
+                report.diff += &diff;
+                report.is_pending = true;
+            }
             Err(error) => {
                 let dest = &catalog.resources[number].dest;
                 report.fail(failure(&error, dest, config.files.options.dialect));
@@ -75,7 +86,7 @@ impl Report {
 pub async fn command(config: RenderConfig) -> anyhow::Result<Exit> {
     let report = once(config).await?;
     output::print(&report.diff)?;
-    Ok(if report.failure.is_none() && report.diff.is_empty() {
+    Ok(if report.failure.is_none() && !report.is_pending {
         Exit::Done
     } else {
         Exit::Failed

@@ -11,8 +11,8 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
+use crate::child_env;
 use crate::exit::Exit;
-use crate::notify;
 use crate::signal::{ProxySignal, ProxySignals};
 
 /// From SIGKILL to giving up on a child that even that does not end.
@@ -62,9 +62,7 @@ impl Supervisor {
             return Ok(());
         };
         let mut command = Command::new(program);
-        for name in notify::VARIABLES {
-            command.env_remove(name);
-        }
+        child_env::withhold(command.as_std_mut());
         // A group of its own: a terminal's ^C is for us to pass on, once.
         let child = command
             .args(arguments)

@@ -57,8 +57,9 @@ pub(crate) fn run(
     text: &str,
     timeout: Duration,
     cancel: Option<&Cancel>,
+    withheld: &[&str],
 ) -> (Output, Result<(), CommandError>) {
-    let mut running = match Running::start(text) {
+    let mut running = match Running::start(text, withheld) {
         Ok(running) => running,
         Err(error) => return (Output::default(), Err(error.into())),
     };
@@ -86,20 +87,22 @@ enum Wake {
 }
 
 impl Running {
-    fn start(text: &str) -> io::Result<Self> {
+    fn start(text: &str, withheld: &[&str]) -> io::Result<Self> {
         let (reader, writer) = io::pipe()?;
         fcntl_setfl(&reader, fcntl_getfl(&reader)? | OFlags::NONBLOCK)?;
-        let mut child = Command::new("/bin/sh")
+        let mut command = Command::new("/bin/sh");
+        command
             .args(["-c", text])
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
-            .process_group(0)
-            // It must not speak to systemd in our name.
-            .env_remove("NOTIFY_SOCKET")
-            .env_remove("WATCHDOG_USEC")
-            .env_remove("WATCHDOG_PID")
-            .spawn()?;
+            .process_group(0);
+        for name in withheld {
+            command.env_remove(name);
+        }
+        let mut child = command.spawn()?;
+        // Our end of its output would keep the pipe open.
+        drop(command);
         let group = Pid::from_child(&child);
         let ended = pidfd_open(group, PidfdFlags::empty()).or_else(|error| {
             kill(group, Signal::KILL);

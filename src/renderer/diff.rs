@@ -8,9 +8,13 @@ use similar::TextDiff;
 /// Rather a longer difference than a longer wait.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A unified diff from `old`, if there is such a file, to `new`. Empty when they are equal.
+/// A unified diff from `old`, if there is such a file, to `new`. Empty when they are equal; of a new
+/// file that is empty the header.
 pub(crate) fn unified(dest: &Path, old: Option<&[u8]>, new: &[u8]) -> String {
     let dest = dest.display().to_string();
+    if old.is_none() && new.is_empty() {
+        return format!("--- /dev/null\n+++ {dest}\n");
+    }
     let from = if old.is_some() { &dest } else { "/dev/null" };
     let old = String::from_utf8_lossy(old.unwrap_or_default());
     let new = String::from_utf8_lossy(new);

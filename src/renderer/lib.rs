@@ -89,6 +89,7 @@ pub mod options;
 mod owed;
 mod permissions;
 mod recover;
+mod regular;
 mod render;
 pub mod resource;
 pub mod snapshot;
@@ -102,7 +103,7 @@ pub mod transaction;
 mod wording;
 
 pub use command::CommandError;
-pub use confdir::load_all;
+pub use confdir::{Loading, load_again, load_all};
 pub use error::FileError;
 pub use lint::{Defect, lint};
 pub use permissions::UnknownOwner;

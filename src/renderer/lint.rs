@@ -1,13 +1,14 @@
 //! Every defect of a confdir that can be seen without its keys.
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::confdir;
+use crate::confdir::{self, Loading};
 use crate::guard::Guards;
 use crate::permissions;
+use crate::regular;
 use crate::render;
-use crate::resource::{Fault, Loaded, Resource};
+use crate::resource::{Fault, LoadError, Loaded, Resource};
 use crate::target::Target;
 use crate::wording;
 
@@ -24,17 +25,8 @@ pub struct Defect {
 #[must_use]
 pub fn lint(confdir: &Path) -> Vec<Defect> {
     let (files, unread) = confdir::files(confdir);
-    let mut defects: Vec<_> = unread
-        .into_iter()
-        .flat_map(|error| {
-            let file = error.file;
-            let of_file = move |fault| Defect {
-                file: file.clone(),
-                fault,
-            };
-            error.faults.into_iter().map(of_file)
-        })
-        .collect();
+    let mut defects: Vec<_> = unread.into_iter().flat_map(of_file).collect();
+    let (mut loading, mut lines) = (Loading::default(), BTreeMap::new());
     for file in files {
         let mut loaded = Loaded::read(&file, confdir);
         let mut faults = std::mem::take(&mut loaded.faults);
@@ -46,8 +38,20 @@ pub fn lint(confdir: &Path) -> Vec<Defect> {
             file: file.clone(),
             fault,
         }));
+        lines.insert(file, loaded.lines.get("dest").copied());
+        loading.resources.extend(loaded.resource);
     }
+    loading.refuse_same_dest(&lines);
+    defects.extend(loading.errors.into_iter().flat_map(of_file));
     defects
+}
+
+fn of_file(error: LoadError) -> impl Iterator<Item = Defect> {
+    let LoadError { file, faults, .. } = error;
+    faults.into_iter().map(move |fault| Defect {
+        file: file.clone(),
+        fault,
+    })
 }
 
 fn faults_of(resource: &Resource, loaded: &Loaded) -> Vec<Fault> {
@@ -91,7 +95,7 @@ fn faults_of(resource: &Resource, loaded: &Loaded) -> Vec<Fault> {
 }
 
 fn defects_of_template(resource: &Resource, loaded: &Loaded, file: &Path) -> Option<Defect> {
-    let text = match fs::read(&resource.src) {
+    let text = match regular::read(&resource.src) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("template {}: {error}", resource.src.display());
@@ -125,6 +129,8 @@ fn line_in(message: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn lines(confdir: &Path) -> Vec<String> {
@@ -177,6 +183,36 @@ mod tests {
             );
         }
         assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    }
+
+    #[test]
+    fn names_two_resources_with_one_dest_and_keys_that_are_patterns() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("conf.d")).unwrap();
+        fs::create_dir(dir.path().join("templates")).unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::write(dir.path().join("templates/t.tmpl"), "").unwrap();
+        let resource = |name: &str, dest: &str, key: &str| {
+            let dest = dir.path().join(dest);
+            let text = format!("[template]\nsrc = \"t.tmpl\"\nkeys = [{key:?}]\ndest = {dest:?}\n");
+            fs::write(dir.path().join("conf.d").join(name), text).unwrap();
+        };
+        resource("a.toml", "app", "/services/*");
+        resource("b.toml", "sub/../app", "/b");
+        resource("c.toml", "other", "/c");
+        let lines = lines(dir.path());
+        let expected = [
+            "conf.d/a.toml:3: keys: \"/services/*\" is taken as it is, not as a pattern",
+            "conf.d/b.toml:4: dest ",
+        ];
+        for start in expected {
+            assert!(
+                lines.iter().any(|line| line.starts_with(start)),
+                "{start:?} in {lines:#?}"
+            );
+        }
+        assert_eq!(lines.len(), 2, "{lines:#?}");
+        assert!(lines[1].contains("conf.d/a.toml already"), "{lines:#?}");
     }
 
     #[test]

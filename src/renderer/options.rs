@@ -17,6 +17,8 @@ pub struct Options {
     pub keep_stage_file: bool,
     /// Where to remember which reloads are owed; beside the file when not given.
     pub state_dir: Option<PathBuf>,
+    /// Variables of the environment that commands are not given: our secrets.
+    pub withheld: &'static [&'static str],
     /// How to word what is logged.
     pub dialect: Dialect,
 }

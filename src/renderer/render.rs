@@ -1,7 +1,6 @@
 //! From a resource and a snapshot to the contents of its file.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use tracing::{debug, warn};
 use crate::Str;
 use crate::functions::FUNCTIONS;
 use crate::guard::Guards;
+use crate::regular;
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -110,7 +110,7 @@ impl Renderer {
                 cause: Arc::new(error),
             },
         };
-        let text = fs::read(path).map_err(read_error)?;
+        let text = regular::read(path).map_err(read_error)?;
         debug!("Compiling source template {}", path.display());
         if let Some(parsed) = self.templates.get(path)
             && parsed.text == text
@@ -141,6 +141,8 @@ pub(crate) fn parse(path: &Path, text: Vec<u8>, delims: &Delims) -> Result<Templ
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+
+    use std::fs;
 
     use super::*;
 

@@ -8,7 +8,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,9 +16,10 @@ use std::time::Duration;
 use tracing::debug;
 
 use crate::functions::path::join;
+use crate::regular;
 use crate::template::parse::Delims;
 use crate::wording;
-use fields::Fields;
+use fields::{Fields, with_newlines};
 
 /// A check that takes longer has hung.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,14 +75,11 @@ impl Resource {
     pub fn load(file: &Path, confdir: &Path) -> Result<Self, LoadError> {
         debug!("Loading template resource from {}", file.display());
         let loaded = Loaded::read(file, confdir);
-        loaded.resource.ok_or_else(|| LoadError {
-            file: file.to_owned(),
-            faults: loaded
-                .faults
-                .into_iter()
-                .filter(|fault| !fault.harmless)
-                .collect(),
-        })
+        let is_grave = |fault: &Fault| !fault.harmless;
+        let grave = loaded.faults.into_iter().filter(is_grave);
+        loaded
+            .resource
+            .ok_or_else(|| LoadError::new(file, grave.collect()))
     }
 
     /// The reload that it has in common with all resources that have the same. One that names a
@@ -96,12 +93,40 @@ impl Resource {
 
 /// Why a file holds no template resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Cannot process template resource {} - {}", file.display(), listed(faults))]
+#[error("Cannot process template resource {} - {}{}", file.display(), listed(faults), stays(*.is_kept))]
 pub struct LoadError {
     /// The file.
     pub file: PathBuf,
     /// All that is wrong with it.
     pub faults: Vec<Fault>,
+    /// What it held before stays in force.
+    pub is_kept: bool,
+}
+
+impl LoadError {
+    pub(crate) fn new(file: &Path, faults: Vec<Fault>) -> Self {
+        Self {
+            file: file.to_owned(),
+            faults,
+            is_kept: false,
+        }
+    }
+
+    /// A line for each fault.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let file = self.file.display();
+        self.faults
+            .iter()
+            .map(move |fault| format!("{file}: {fault}"))
+    }
+}
+
+fn stays(is_kept: bool) -> &'static str {
+    if is_kept {
+        "; keeping its last good definition"
+    } else {
+        ""
+    }
 }
 
 fn listed(faults: &[Fault]) -> String {
@@ -118,6 +143,24 @@ pub struct Fault {
     pub message: String,
     /// The resource works all the same.
     pub harmless: bool,
+}
+
+impl Fault {
+    pub(crate) fn grave(line: Option<usize>, message: String) -> Self {
+        Self {
+            line,
+            message,
+            harmless: false,
+        }
+    }
+
+    pub(crate) fn warning(line: Option<usize>, message: String) -> Self {
+        Self {
+            line,
+            message,
+            harmless: true,
+        }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -140,25 +183,22 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     pub(crate) fn read(file: &Path, confdir: &Path) -> Self {
-        let text = fs::read(file).and_then(|bytes| {
+        let text = regular::read(file).and_then(|bytes| {
             String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
         });
         match text {
             Ok(text) => Self::parse(&text, file, confdir),
             Err(error) => Self {
                 resource: None,
-                faults: vec![Fault {
-                    line: None,
-                    message: error.to_string(),
-                    harmless: false,
-                }],
+                faults: vec![Fault::grave(None, error.to_string())],
                 lines: BTreeMap::new(),
             },
         }
     }
 
     fn parse(text: &str, file: &Path, confdir: &Path) -> Self {
-        let mut fields = Fields::parse(text);
+        let text = with_newlines(text);
+        let mut fields = Fields::parse(&text);
         let resource = resource(&mut fields, file, confdir);
         let (faults, lines) = fields.finish();
         let sound = faults.iter().all(|fault| fault.harmless);
@@ -199,6 +239,18 @@ fn resource(fields: &mut Fields, file: &Path, confdir: &Path) -> Option<Resource
         },
     };
     fields.warn_of_unknown();
+    for key in resource
+        .keys
+        .iter()
+        .filter(|key| key.contains(['*', '?', '[']))
+    {
+        fields.warn_about(
+            "keys",
+            format!(
+                "keys: {key:?} is taken as it is, not as a pattern: name what the keys begin with"
+            ),
+        );
+    }
     (src.is_some() && dest.is_some()).then_some(resource)
 }
 

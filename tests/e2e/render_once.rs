@@ -1,5 +1,7 @@
+use rustix::process::Signal;
+
 use crate::harness::running::{outcome, render};
-use crate::harness::{Confdir, Etcd, register};
+use crate::harness::{Confdir, Etcd, Running, SOON, eventually, register};
 
 const KEYS: &str = "keys = [\"/services/web\"]";
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
@@ -113,4 +115,72 @@ fn a_confdir_that_is_not_there_is_a_mistake() {
         assert_eq!(code, 2);
         assert!(stderr.contains("--confdir \"/does/not/exist\""), "{stderr}");
     }
+}
+
+#[test]
+fn noop_exits_1_also_when_what_would_change_has_no_text() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new().with("empty.conf", KEYS, SERVERS);
+    let (code, stdout, stderr) = outcome(render(&etcd.url(), &confdir).arg("--noop"));
+    let dest = confdir.dest("empty.conf").display().to_string();
+    assert_eq!(
+        (code, stdout),
+        (1, format!("--- /dev/null\n+++ {dest}\n")),
+        "{stderr}"
+    );
+    assert!(confdir.files().is_empty());
+}
+
+#[test]
+fn a_file_that_a_killed_run_left_unchecked_is_put_back_though_etcd_is_down() {
+    let (etcd, confdir) = with_a_server();
+    let pid = confdir.path("pid").display().to_string();
+    let check = format!("check_cmd = \"echo $PPID > {pid}.new; mv {pid}.new {pid}; sleep 60\"");
+    confdir.add("app.conf", &format!("{KEYS}\n{check}"), SERVERS);
+    confdir.write("out/app.conf", "good\n");
+    let mut killed = Running::spawn(render(&etcd.url(), &confdir).arg("--once"));
+    eventually("the check runs", SOON, || {
+        std::fs::read_to_string(&pid).map_err(|error| error.to_string())
+    });
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
+    killed.signal(Signal::KILL);
+    killed.wait_for_exit(SOON);
+    for (arguments, exit) in [
+        (
+            vec!["render", "--noop", "--endpoints", "http://127.0.0.1:1"],
+            3,
+        ),
+        (
+            vec!["render", "--once", "--endpoints", "http://127.0.0.1:1"],
+            3,
+        ),
+        (vec!["confd", "-onetime", "-node", "http://127.0.0.1:1"], 1),
+    ] {
+        let is_noop = arguments.contains(&"--noop");
+        let flag = if arguments[0] == "confd" {
+            "-confdir"
+        } else {
+            "--confdir"
+        };
+        let (code, _, stderr) = outcome(register().args(&arguments).args([flag, &confdir.flag()]));
+        assert_eq!(code, exit, "{stderr}");
+        let expected = if is_noop { "server 1;\n" } else { "good\n" };
+        assert_eq!(confdir.read("app.conf").unwrap(), expected, "{arguments:?}");
+    }
+    assert_eq!(confdir.files(), ["app.conf"]);
+}
+
+#[test]
+fn a_second_resource_for_one_file_is_refused_by_name() {
+    let (etcd, confdir) = with_a_server();
+    let again = confdir.dest("app.conf").display().to_string();
+    confdir.write(
+        "conf.d/other.toml",
+        &format!("[template]\nsrc = \"app.conf.tmpl\"\ndest = \"{again}\"\n{KEYS}\n"),
+    );
+    let (code, _, stderr) = outcome(render(&etcd.url(), &confdir).arg("--once"));
+    assert_eq!(code, 1);
+    assert!(stderr.contains("other.toml - line 3: dest"), "{stderr}");
+    assert!(stderr.contains("app.conf.toml already"), "{stderr}");
+    assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
 }

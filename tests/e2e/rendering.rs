@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::harness::running::render;
 use crate::harness::{Confdir, Etcd, Running, SOON, Wire, eventually};
 
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
@@ -343,4 +344,81 @@ fn a_wiped_etcd_that_has_fewer_revisions_than_were_told_is_read_afresh() {
     etcd.ctl(&["put", "/services/web/b", "5"]);
     proxy.signal(Signal::CONT);
     confdir.wait_for("app.conf", "server 5;\n", SOON);
+}
+
+#[test]
+fn a_slip_in_a_resource_at_a_hangup_leaves_its_last_good_definition_in_force() {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    confdir.wait_for("app.conf", "server 1;\n", SOON);
+    confdir.write(
+        "conf.d/app.conf.toml",
+        "[template]\nsrc = \"app.conf.tmpl\"\ndest = \n",
+    );
+    proxy.signal(Signal::HUP);
+    proxy.wait_for_log("keeping its last good definition", SOON);
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    confdir.wait_for("app.conf", "server 2;\n", SOON);
+}
+
+#[test]
+fn an_unknown_field_is_warned_of_once_while_it_is_there() {
+    let etcd = Etcd::start();
+    let fields = format!("{KEYS}\nrelaod_cmd = \"true\"");
+    let confdir = Confdir::new().with("app.conf", &fields, SERVERS);
+    let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    confdir.wait_for("app.conf", "", SOON);
+    confdir.add("other.conf", KEYS, SERVERS);
+    proxy.signal(Signal::HUP);
+    confdir.wait_for("other.conf", "", SOON);
+    let log = proxy.log();
+    assert_eq!(log.matches("unknown field relaod_cmd").count(), 1, "{log}");
+}
+
+/// What `env` says in a command of ours that must not know our secrets.
+fn assert_keeps_secrets(seen: &str) {
+    assert!(seen.contains("PATH="), "{seen}");
+    for secret in ["sesame", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
+        assert!(!seen.contains(secret), "{secret}: {seen}");
+    }
+}
+
+#[test]
+fn no_command_gets_our_secrets() {
+    let etcd = Etcd::start();
+    let confdir = Confdir::new();
+    let note = |name: &str| format!("env > {}", confdir.dest(name).display());
+    let fields = format!(
+        "{KEYS}\ncheck_cmd = \"{}\"\nreload_cmd = \"{}\"",
+        note("check"),
+        note("reload")
+    );
+    confdir.add("app.conf", &fields, SERVERS);
+    let mut command = render(&etcd.url(), &confdir);
+    let child = note("child.new") + "; mv child.new child; sleep 60";
+    command
+        .args(["--", "sh", "-c", &child])
+        .current_dir(confdir.path("out"));
+    for name in ["REGISTER_USER", "ETCDCTL_USER", "CONFD_PASSWORD"] {
+        command.env(name, "sesame:sesame");
+    }
+    command
+        .env("ETCDCTL_PASSWORD", "sesame")
+        .env("REGISTER_HEADER", "X-Token: sesame");
+    command
+        .env("NOTIFY_SOCKET", "/nonexistent")
+        .env("WATCHDOG_USEC", "1000000");
+    let _proxy = Running::spawn(&mut command);
+    let seen_by = |name: &str| {
+        eventually(name, SOON, || match confdir.read(name) {
+            Some(seen) if seen.contains("PATH=") => Ok(seen),
+            other => Err(format!("{other:?}")),
+        })
+    };
+    assert_keeps_secrets(&seen_by("check"));
+    assert_keeps_secrets(&seen_by("child"));
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    assert_keeps_secrets(&seen_by("reload"));
 }

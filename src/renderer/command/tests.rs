@@ -9,7 +9,7 @@ use super::*;
 const PLENTY: Duration = Duration::from_secs(30);
 
 fn run_to_end(command: &str) -> (String, String) {
-    let (output, result) = run(command, PLENTY, None);
+    let (output, result) = run(command, PLENTY, None, &[]);
     (text(&output), outcome(result))
 }
 
@@ -67,6 +67,7 @@ fn more_output_than_a_pipe_holds_does_not_block_the_command() {
         "head -c 1000000 /dev/zero | tr '\\0' x; echo end",
         PLENTY,
         None,
+        &[],
     );
     assert_eq!(outcome(result), "ok");
     assert!(text(&output).ends_with("xxxxend\n"));
@@ -80,7 +81,7 @@ fn a_command_that_hangs_is_ended_with_all_that_it_started() {
         "sleep 1000 & echo $! > {}; echo waiting; wait",
         pid.display()
     );
-    let (output, result) = run(&command, Duration::from_millis(300), None);
+    let (output, result) = run(&command, Duration::from_millis(300), None, &[]);
     assert_eq!(outcome(result), "timed out after 300ms");
     assert_eq!(text(&output), "waiting\n");
     until("the child of the shell is gone", || !alive(&pid));
@@ -90,7 +91,7 @@ fn a_command_that_hangs_is_ended_with_all_that_it_started() {
 fn a_command_that_ignores_sigterm_is_killed_after_the_grace() {
     let start = Instant::now();
     let text = "trap '' TERM; while :; do sleep 1; done";
-    let (_, result) = run(text, Duration::from_millis(50), None);
+    let (_, result) = run(text, Duration::from_millis(50), None, &[]);
     assert_eq!(outcome(result), "timed out after 50ms");
     let took = start.elapsed();
     assert!(took >= GRACE && took < 2 * GRACE, "{took:?}");
@@ -98,7 +99,7 @@ fn a_command_that_ignores_sigterm_is_killed_after_the_grace() {
 
 #[test]
 fn what_floods_the_pipe_is_ended_in_time() {
-    let (_, result) = run("yes", Duration::from_millis(100), None);
+    let (_, result) = run("yes", Duration::from_millis(100), None, &[]);
     assert_eq!(outcome(result), "timed out after 100ms");
 }
 
@@ -137,7 +138,12 @@ fn a_daemon_left_behind_neither_blocks_us_nor_dies() {
 fn a_daemon_that_never_stops_writing_does_not_hold_us() {
     let dir = TempDir::new().unwrap();
     let pid = dir.path().join("pid");
-    let (_, result) = run(&format!("yes & echo $! > {}", pid.display()), PLENTY, None);
+    let (_, result) = run(
+        &format!("yes & echo $! > {}", pid.display()),
+        PLENTY,
+        None,
+        &[],
+    );
     assert_eq!(outcome(result), "ok");
     assert!(alive(&pid));
     run_to_end(&format!("kill -9 {}", fs::read_to_string(&pid).unwrap()));
@@ -154,7 +160,7 @@ fn cancelling_kills_the_command_at_once() {
     );
     let start = Instant::now();
     let result = thread::scope(|scope| {
-        let running = scope.spawn(|| run(&command, PLENTY, Some(&cancel)).1);
+        let running = scope.spawn(|| run(&command, PLENTY, Some(&cancel), &[]).1);
         until("the command runs", || started.exists());
         cancel.cancel();
         running.join().unwrap()
@@ -165,7 +171,7 @@ fn cancelling_kills_the_command_at_once() {
 
 #[test]
 fn the_shell_sees_a_group_of_its_own() {
-    let (output, _) = run("ps -o pgid= -p $$; echo $$", PLENTY, None);
+    let (output, _) = run("ps -o pgid= -p $$; echo $$", PLENTY, None, &[]);
     let printed = text(&output);
     let ids: Vec<&str> = printed.split_whitespace().collect();
     assert_eq!(ids.first(), ids.last());

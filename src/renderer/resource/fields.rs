@@ -1,10 +1,11 @@
 //! The fields of a table, by name and type, with a note of all that is wrong with them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 use super::{Fault, duration};
 
@@ -28,6 +29,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// A carriage return by itself ends a line, as it does for confd: see [`with_newlines`].
     pub(super) fn parse(text: &'a str) -> Self {
         let mut fields = Self {
             text,
@@ -36,7 +38,7 @@ impl<'a> Fields<'a> {
             faults: Vec::new(),
             lines: BTreeMap::new(),
         };
-        match DeTable::parse(text) {
+        match DeTable::parse(fields.text) {
             Ok(root) => fields.open(root.into_inner()),
             Err(error) => {
                 let line = error.span().map(|span| fields.line(span.start));
@@ -47,7 +49,7 @@ impl<'a> Fields<'a> {
     }
 
     fn open(&mut self, mut root: DeTable<'a>) {
-        let Some((_, value)) = remove(&mut root, TABLE) else {
+        let Some(value) = remove(&mut root, TABLE) else {
             self.fault(
                 None,
                 "empty src template: there is no table [template]".to_owned(),
@@ -110,13 +112,23 @@ impl<'a> Fields<'a> {
         self.typed(name, "true or false", |value| value.as_bool())
     }
 
-    /// The number of a user or group; -1 is nobody in particular.
+    /// The number of a user or group. Like -1, one that there cannot be is nobody in particular.
     pub(super) fn id(&mut self, name: &'static str) -> Option<u32> {
         let id = self.typed(name, "a number from 0 to 4294967294", |value| {
-            let id = integer(value.as_integer()?)?;
-            (-1..i64::from(u32::MAX)).contains(&id).then_some(id)
+            integer(value.as_integer()?)
         })?;
-        id.try_into().ok()
+        let nobody = u32::MAX;
+        match u32::try_from(id) {
+            Ok(id) if id != nobody => Some(id),
+            _ if id == -1 => None,
+            Ok(_) | Err(_) => {
+                self.warn_about(
+                    name,
+                    format!("{name}: nobody has the number {id}; it is ignored"),
+                );
+                None
+            }
+        }
     }
 
     pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
@@ -192,9 +204,22 @@ impl<'a> Fields<'a> {
         converted
     }
 
+    /// The field of this name in whatever case; of several the last one.
     fn take(&mut self, name: &'static str) -> Option<(usize, DeValue<'a>)> {
-        let (key, value) = remove(&mut self.table, name)?;
-        let line = self.line(key);
+        let is_named = |key: &&Spanned<DeString<'a>>| key.get_ref().eq_ignore_ascii_case(name);
+        let mut found: Vec<_> = self.table.keys().filter(is_named).cloned().collect();
+        found.sort_by_key(|key| key.span().start);
+        let last = found.pop()?;
+        for key in found {
+            self.table.remove(&key);
+            let line = self.line(key.span().start);
+            self.warn(
+                Some(line),
+                format!("{} is given again; this one is ignored", key.get_ref()),
+            );
+        }
+        let (key, value) = self.table.remove_entry(&last)?;
+        let line = self.line(key.span().start);
         self.lines.insert(name, line);
         Some((line, value.into_inner()))
     }
@@ -205,31 +230,42 @@ impl<'a> Fields<'a> {
     }
 
     fn fault(&mut self, line: Option<usize>, message: String) {
-        self.faults.push(Fault {
-            line,
-            message,
-            harmless: false,
-        });
+        self.faults.push(Fault::grave(line, message));
     }
 
     fn warn(&mut self, line: Option<usize>, message: String) {
-        self.faults.push(Fault {
-            line,
-            message,
-            harmless: true,
-        });
+        self.faults.push(Fault::warning(line, message));
+    }
+
+    /// Of a field that has been taken.
+    pub(super) fn warn_about(&mut self, name: &'static str, message: String) {
+        let line = self.lines.get(name).copied();
+        self.warn(line, message);
     }
 }
 
-/// The field of exactly this name, or else of this name in another case, and where it is.
-fn remove<'a>(table: &mut DeTable<'a>, name: &str) -> Option<(usize, Spanned<DeValue<'a>>)> {
-    let names = || table.keys().map(|key| key.get_ref().as_ref());
+/// `text` with a newline for each carriage return that has none.
+pub(super) fn with_newlines(text: &str) -> Cow<'_, str> {
+    let is_alone = |(at, _): &(usize, &str)| text.as_bytes().get(at + 1) != Some(&b'\n');
+    if !text.match_indices('\r').any(|found| is_alone(&found)) {
+        return Cow::Borrowed(text);
+    }
+    // Of the same length, so that places stay what they are.
+    Cow::Owned(
+        text.replace("\r\n", "\u{1}\n")
+            .replace('\r', "\n")
+            .replace('\u{1}', "\r"),
+    )
+}
+
+/// The table of this name in whatever case.
+fn remove<'a>(root: &mut DeTable<'a>, name: &str) -> Option<Spanned<DeValue<'a>>> {
+    let names = || root.keys();
     let found = names()
-        .find(|key| *key == name)
-        .or_else(|| names().find(|key| key.eq_ignore_ascii_case(name)))?
-        .to_owned();
-    let (key, value) = table.remove_entry(found.as_str())?;
-    Some((key.span().start, value))
+        .find(|key| key.get_ref().as_ref() == name)
+        .or_else(|| names().find(|key| key.get_ref().eq_ignore_ascii_case(name)))?
+        .clone();
+    root.remove(&found)
 }
 
 fn string(value: DeValue) -> Option<String> {

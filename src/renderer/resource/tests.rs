@@ -106,14 +106,42 @@ right_delimiter = ">>"
 }
 
 #[test]
-fn names_are_matched_whatever_their_case_but_exact_ones_first() {
+fn names_are_matched_whatever_their_case_and_of_several_the_last_one_counts() {
     let loaded =
         parse("[Template]\nSRC = \"wrong\"\nsrc = \"app.tmpl\"\nDest = \"/d\"\nKEYS = [\"/k\"]");
-    assert_eq!(faults(&loaded), ["line 2: unknown field SRC is ignored"]);
+    assert_eq!(
+        faults(&loaded),
+        ["line 2: SRC is given again; this one is ignored"]
+    );
     let resource = loaded.resource.unwrap();
     assert_eq!(resource.src, Path::new("/etc/confd/templates/app.tmpl"));
     assert_eq!(resource.dest, Path::new("/d"));
     assert_eq!(resource.keys, ["/k"]);
+    let loaded = template("mode = \"0600\"\nMode = \"0640\"\n");
+    assert_eq!(loaded.resource.unwrap().mode, Some(0o640));
+}
+
+#[test]
+fn a_carriage_return_ends_a_line_as_a_newline_does() {
+    let loaded = parse("[template]\rsrc = \"a\"\r\ndest = \"/d\"\rkeys = [7]\r");
+    assert_eq!(
+        faults(&loaded),
+        ["line 4: keys must be an array of strings"]
+    );
+}
+
+#[test]
+fn numbers_that_nobody_has_are_ignored_with_a_word() {
+    let loaded = template("uid = -2\ngid = 99999999999\n");
+    assert_eq!(
+        faults(&loaded),
+        [
+            "line 4: uid: nobody has the number -2; it is ignored",
+            "line 5: gid: nobody has the number 99999999999; it is ignored",
+        ]
+    );
+    let resource = loaded.resource.unwrap();
+    assert_eq!((resource.uid, resource.gid), (None, None));
 }
 
 #[test]
@@ -180,7 +208,7 @@ fn what_is_no_mode_is_refused() {
 #[test]
 fn every_fault_is_named_with_its_line() {
     let loaded = template(
-        "keys = \"/services\"\nuid = -2\ngid = 4294967295\ncheck_timeout = \"30\"\n\
+        "keys = \"/services\"\nuid = true\ngid = \"root\"\ncheck_timeout = \"30\"\n\
          check_swapped = \"no\"\nreload_timeout = 0\nvalidate = { \"/a\" = 1 }\n",
     );
     assert_eq!(loaded.resource, None);

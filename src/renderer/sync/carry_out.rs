@@ -205,7 +205,7 @@ impl<'a, 'o> Group<'a, 'o> {
         quiet: bool,
     ) -> Result<(), CommandError> {
         debug!("Running {text}");
-        let (output, result) = command::run(text, timeout, cancel);
+        let (output, result) = command::run(text, timeout, cancel, self.options.withheld);
         output.log(result.is_err() && !quiet, self.options.dialect);
         result
     }

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use renderer::load_all;
 use renderer::options::Options;
 use renderer::snapshot::Snapshot;
 use renderer::sync::Syncer;
+use renderer::{Loading, load_all};
 
 use crate::host::{Host, in_words};
 
@@ -45,7 +45,9 @@ fn sync_of_everything() {
         return;
     };
     let dir = Path::new(&dir);
-    let (resources, errors) = load_all(dir);
+    let Loading {
+        resources, errors, ..
+    } = load_all(dir);
     assert_eq!(errors, []);
     let mut snapshot = Snapshot::default();
     for line in fs::read_to_string(dir.join("keys")).unwrap().lines() {
