@@ -287,3 +287,52 @@ fn refused(what: String) -> io::Error {
         format!("unsafe path: {what}; change an owner, or let `dest` name the file itself"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_we_may_lead_anywhere_and_others_to_their_own() {
+        let trusted = Trusted([0, 1000, 0]);
+        for (from, to, is_safe) in [
+            (0, 0, true),
+            (0, 33, true),
+            (1000, 0, true),
+            (1000, 33, true),
+            (33, 33, true),
+            (33, 0, false),
+            (33, 1000, false),
+            (33, 34, false),
+        ] {
+            assert_eq!(trusted.is_safe(from, to), is_safe, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn whoever_owns_the_root_of_everything_is_trusted() {
+        // As a user name space shows all that is not in it.
+        assert!(Trusted([0, 0, 65534]).is_safe(65534, 0));
+    }
+
+    #[test]
+    fn a_path_is_walked_as_the_kernel_does() {
+        let name = |path: &str| walk(Path::new(path)).map(|end| (end.dir.is_some(), end.name));
+        for (path, expected) in [
+            ("/x", (true, "x")),
+            ("/../../x", (true, "x")),
+            ("/usr/./share//../x", (true, "x")),
+            ("x", (true, "x")),
+            ("../../../../../../../../../x", (true, "x")),
+            ("/no/such/x", (false, "x")),
+        ] {
+            let (found, name) = name(path).unwrap();
+            assert_eq!((found, name.to_str().unwrap()), expected, "{path}");
+        }
+        for path in ["/", "/usr/..", "", "."] {
+            assert_eq!(name(path).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        }
+        let beneath_a_file = name("/etc/passwd/x").unwrap_err();
+        assert_eq!(beneath_a_file.kind(), io::ErrorKind::NotADirectory);
+    }
+}
