@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, linkat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{Resource, geteuid, getrlimit};
 
 use crate::lock;
 
@@ -139,6 +139,16 @@ impl Directory {
     }
 }
 
+/// The last few descriptors are for the commands: a file that they cannot check is of no use.
+fn leave_some(last: &OwnedFd) -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let number = u64::try_from(last.as_raw_fd()).unwrap_or(0);
+    if number >= limit - limit / 16 {
+        return Err(Errno::MFILE.into());
+    }
+    Ok(())
+}
+
 /// Linux follows no such links either, where `fs.protected_symlinks` is set.
 pub(crate) fn is_planted(dir: &Stat, owner: u32) -> bool {
     dir.st_mode & SHARED == SHARED && ![geteuid().as_raw(), dir.st_uid].contains(&owner)
@@ -168,6 +178,7 @@ impl Directories {
             return Ok(known);
         }
         let opened = Arc::new(Directory::open(handle)?);
+        leave_some(&opened.fd)?;
         self.0.retain(|_, known| known.strong_count() > 0);
         self.0.insert(path.to_owned(), Arc::downgrade(&opened));
         Ok(opened)

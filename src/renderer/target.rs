@@ -69,6 +69,11 @@ impl Target {
         self.opened.as_deref().ok_or(missing)
     }
 
+    /// When there is nothing more to do here.
+    pub(crate) fn close(&mut self) {
+        self.opened = None;
+    }
+
     /// In the directory.
     pub(crate) fn name(&self) -> &OsStr {
         &self.name

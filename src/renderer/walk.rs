@@ -195,7 +195,7 @@ impl Walk {
             return Err(Errno::LOOP.into());
         }
         if is_planted(&self.at.stat, link.stat.st_uid) {
-            return Err(refused(format!(
+            return Err(refused(&format!(
                 "{} is a symbolic link in a directory that all may write to",
                 link.owned()
             )));
@@ -235,7 +235,7 @@ impl Walk {
             return Ok(());
         }
         let (here, next) = (self.at.owned(), next.owned());
-        Err(refused(format!("{here} leads to {next}")))
+        Err(must_agree("leads to", &here, &next))
     }
 
     /// Whoever owns a link could have made it lead anywhere.
@@ -244,7 +244,7 @@ impl Walk {
             return Ok(());
         }
         let here = self.at.owned();
-        Err(refused(format!("{link} is a symbolic link into {here}")))
+        Err(must_agree("is a symbolic link into", link, &here))
     }
 }
 
@@ -280,12 +280,17 @@ pub(crate) fn user(uid: u32) -> String {
     }
 }
 
-fn refused(what: String) -> io::Error {
-    let what = what.trim_end_matches(',');
+fn refused(what: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::PermissionDenied,
-        format!("unsafe path: {what}; change an owner, or let `dest` name the file itself"),
+        format!("unsafe path: {what}"),
     )
+}
+
+fn must_agree(what: &str, one: &Owned, other: &Owned) -> io::Error {
+    refused(&format!(
+        "{one} {what} {other} and they must have one owner"
+    ))
 }
 
 #[cfg(test)]

@@ -82,6 +82,9 @@ impl<'a> Member<'a> {
         let tried = syncer.failed.get(member.dest());
         member.quiet = tried.is_some_and(|tried| member.digest().as_ref() == Some(tried));
         member.announce(syncer.options.noop);
+        if !member.changed() && !member.is_owed {
+            member.target.close();
+        }
         Ok(member)
     }
 

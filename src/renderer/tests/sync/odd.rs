@@ -305,6 +305,37 @@ fn a_thousand_files_cost_few_descriptors() {
 }
 
 #[test]
+fn more_directories_than_descriptors_are_done_one_part_after_the_other() {
+    let mut host = Host::new();
+    for number in 0..100 {
+        let name = format!("f{number}");
+        host.resource(&name, "check_cmd = \"true\"\nreload_cmd = \"true\"");
+        let file = host.path(&format!("conf.d/{name}.toml"));
+        let text = fs::read_to_string(&file).unwrap();
+        fs::create_dir(host.path(&format!("out/{number}"))).unwrap();
+        let text = text.replace("/out/", &format!("/out/{number}/"));
+        fs::write(file, text).unwrap();
+        host.put(&format!("/{name}"), "new");
+    }
+    let few = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"];
+    let left = |outcomes: &[String]| {
+        let failed = outcomes
+            .iter()
+            .filter(|outcome| outcome.contains("Too many open files"));
+        failed.count()
+    };
+    let mut before = 101;
+    while before > 0 {
+        let now = left(&host.sync_as(&few));
+        assert!(now < before, "{now} are left");
+        before = now;
+    }
+    for number in 0..100 {
+        assert_eq!(host.read(&format!("out/{number}/f{number}")), "new\n");
+    }
+}
+
+#[test]
 fn without_a_descriptor_to_spare_nothing_is_left_behind() {
     let mut host = Host::new();
     host.resource("a", "check_cmd = \"true\"\nreload_cmd = \"true\"");
