@@ -21,6 +21,7 @@ use std::time::Instant;
 
 use renderer::Str;
 use renderer::cancel::Cancel;
+use renderer::descriptors::raise_limit;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Outcome, SyncError, Synced, Syncer};
 use tokio::sync::mpsc;
@@ -54,6 +55,7 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Res
         Source::Etcd(etcd) => etcd,
         Source::File(path) => anyhow::bail!("--data {path:?}: nothing to follow in a file"),
     };
+    raise_limit();
     let (catalog, faults) = Catalog::load(&config.files);
     let (following, updates) = follow(&etcd, &catalog, false);
     let mut proxy = Proxy {

@@ -28,6 +28,7 @@ have protoc || packages+=(protobuf-compiler)
     packages+=(libprotobuf-dev)
 have systemd-analyze || packages+=(systemd)
 have curl || packages+=(curl)
+have bindfs || packages+=(bindfs)
 [ "${1:-}" != e2e ] || have debootstrap || packages+=(debootstrap)
 [ "${1:-}" != instructions ] || have valgrind || packages+=(valgrind)
 

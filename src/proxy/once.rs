@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use renderer::cancel::Cancel;
+use renderer::descriptors::raise_limit;
 use renderer::resource::LoadError;
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Synced, Syncer};
@@ -32,6 +33,7 @@ pub struct Report {
 /// # Errors
 /// When etcd cannot be asked, or the data file not be read.
 pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
+    raise_limit();
     let (catalog, faults) = Catalog::load(&config.files);
     let mut report = Report::default();
     for warning in faults.warnings.iter().flat_map(LoadError::lines) {

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use renderer::descriptors::under_former_limit;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
@@ -64,10 +65,8 @@ impl Supervisor {
         let mut command = Command::new(program);
         child_env::withhold(command.as_std_mut());
         // A group of its own: a terminal's ^C is for us to pass on, once.
-        let child = command
-            .args(arguments)
-            .process_group(0)
-            .spawn()
+        command.args(arguments).process_group(0);
+        let child = under_former_limit(|| command.spawn())
             .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
         info!(pid = child.id(), "started {program}");
         self.child = Some(child);

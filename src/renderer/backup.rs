@@ -4,98 +4,75 @@
 //! Making and removing that one file are single steps, so that whoever comes after a crash knows
 //! what to do.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
 
-use rustix::fs::OFlags;
-
+use crate::directory::Directory;
 use crate::lock;
-use crate::permissions::Permissions;
+use crate::permissions::{Permissions, Wanted};
 use crate::stage::Stage;
-use crate::swap;
-use crate::target::{Target, refuse_planted};
+use crate::swap::{self, NotSwapped};
+use crate::target::Target;
 
 /// What to put back.
 #[derive(Debug)]
 pub(crate) struct Backup {
-    path: PathBuf,
+    name: OsString,
     was_there: bool,
-    /// While it is locked, nobody else takes it for left behind.
-    _lock: File,
 }
 
 impl Backup {
     /// Keeps the target as it is now.
     pub(crate) fn take(target: &Target) -> io::Result<Self> {
-        match File::open(target.path()) {
-            Ok(file) => Self::keep(target, file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::keep_absence(target),
+        let dir = target.directory()?;
+        dir.claim(target.name());
+        match dir.read(target.name()) {
+            Ok(file) => Self::keep(target, dir, &file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let name = target.absent();
+                dir.create(&name)?;
+                Ok(Self::of(name, false))
+            }
             Err(error) => Err(error),
         }
     }
 
-    fn keep(target: &Target, file: File) -> io::Result<Self> {
-        let path = target.previous();
-        let linked = if lock::hold(&file) {
-            fs::hard_link(target.path(), &path)
-        } else {
-            Err(io::ErrorKind::WouldBlock.into())
-        };
-        let lock = match linked {
-            Ok(()) => file,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-            // A mounted file has no second name, nor has any file on some file systems.
-            Err(_) => {
-                let permissions = Permissions::of(&file.metadata()?);
-                let contents = fs::read(target.path())?;
-                let mut copy = Stage::write(target, &contents, permissions)?;
-                copy.rename(&path)?;
-                copy.lock()?
-            }
-        };
-        Ok(Self {
-            path,
-            was_there: true,
-            _lock: lock,
-        })
+    fn of(name: OsString, was_there: bool) -> Self {
+        Self { name, was_there }
     }
 
-    fn keep_absence(target: &Target) -> io::Result<Self> {
-        let path = target.absent();
-        let mut options = OpenOptions::new();
-        let file = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)?;
-        lock::hold(&file);
-        Ok(Self {
-            path,
-            was_there: false,
-            _lock: file,
-        })
+    fn keep(target: &Target, dir: &Directory, file: &File) -> io::Result<Self> {
+        let name = target.previous();
+        match dir.link(target.name(), &name) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
+            // A mounted file has no second name, nor has any file on some file systems, and Linux
+            // gives none to a file that is another's.
+            Err(_) => {
+                let permissions = Permissions::of(&file.metadata()?);
+                let mut copy = Stage::write_from(target, file, Wanted::unasked(permissions))?;
+                copy.rename(&name)?;
+            }
+        }
+        Ok(Self::of(name, true))
     }
 
     /// What a process that is no more left behind. [`io::ErrorKind::WouldBlock`] if it lives.
-    pub(crate) fn left_behind(target: &Target) -> io::Result<Option<Self>> {
-        for (path, was_there) in [(target.previous(), true), (target.absent(), false)] {
-            let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-            let mut options = OpenOptions::new();
-            let opened = options
-                .read(true)
-                .custom_flags(flags.cast_signed())
-                .open(&path);
-            match opened {
-                Ok(lock) => {
-                    refuse_planted(&lock.metadata()?, target.dir())?;
-                    lock::take_over(&lock)?;
-                    return Ok(Some(Self {
-                        path,
-                        was_there,
-                        _lock: lock,
-                    }));
+    pub(crate) fn left_behind(target: &Target) -> io::Result<Option<LeftBehind>> {
+        let Ok(dir) = target.directory() else {
+            return Ok(None);
+        };
+        for (name, was_there) in [(target.previous(), true), (target.absent(), false)] {
+            match dir.read(&name) {
+                Ok(file) => {
+                    dir.refuse_planted(Permissions::of(&file.metadata()?).uid)?;
+                    lock::take_over(&file)?;
+                    if dir.is_claimed(target.name()) {
+                        return Err(io::ErrorKind::WouldBlock.into());
+                    }
+                    let backup = Self::of(name, was_there);
+                    return Ok(Some(LeftBehind { backup, file }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
@@ -104,37 +81,86 @@ impl Backup {
         Ok(None)
     }
 
+    /// Puts it back.
+    pub(crate) fn restore(self, target: &Target) -> io::Result<()> {
+        if self.was_there {
+            return swap::replace(&self.name, target).map_err(NotSwapped::into_error);
+        }
+        match target.directory()?.remove(target.name()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        self.discard(target)
+    }
+
+    /// The new file is good, or never came in.
+    pub(crate) fn discard(self, target: &Target) -> io::Result<()> {
+        target.directory()?.remove(&self.name)
+    }
+}
+
+/// A backup of a process that is no more. Nobody else tidies it away meanwhile.
+pub(crate) struct LeftBehind {
+    backup: Backup,
+    file: File,
+}
+
+impl LeftBehind {
     /// Puts it back. Whether the target had been replaced at all.
     pub(crate) fn restore(self, target: &Target) -> io::Result<bool> {
-        if self.was_there {
-            if self.is(target)? {
-                self.discard()?;
-                return Ok(false);
-            }
-            swap::replace(&self.path, target)?;
-            return Ok(true);
+        let replaced = if self.backup.was_there {
+            !self.is(target)?
+        } else {
+            exists(target)?
+        };
+        if replaced {
+            self.backup.restore(target)?;
+        } else {
+            self.backup.discard(target)?;
         }
-        let removed = match fs::remove_file(target.path()) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Ok(replaced)
+    }
+
+    /// Whether it is still the same file, by another name or as a copy.
+    fn is(&self, target: &Target) -> io::Result<bool> {
+        let now = match target.directory()?.read(target.name()) {
+            Ok(now) => now,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        self.discard()?;
-        Ok(removed)
-    }
-
-    /// The new file is good.
-    pub(crate) fn discard(self) -> io::Result<()> {
-        fs::remove_file(&self.path)
-    }
-
-    /// Whether it is still the same file: renaming one name over the other would do nothing.
-    fn is(&self, target: &Target) -> io::Result<bool> {
-        let kept = fs::metadata(&self.path)?;
-        match fs::metadata(target.path()) {
-            Ok(now) => Ok((kept.dev(), kept.ino()) == (now.dev(), now.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+        if swap::is_same(&self.file, &now)? {
+            return Ok(true);
         }
+        let (kept, found) = (self.file.metadata()?, now.metadata()?);
+        if Permissions::of(&kept) != Permissions::of(&found) || kept.len() != found.len() {
+            return Ok(false);
+        }
+        have_same_bytes(&self.file, &now, kept.len())
     }
+}
+
+fn exists(target: &Target) -> io::Result<bool> {
+    match target.directory()?.stat(target.name()) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn have_same_bytes(mut one: &File, mut other: &File, length: u64) -> io::Result<bool> {
+    let (mut here, mut there) = ([0; 8192], [0; 8192]);
+    let mut left = length;
+    while left > 0 {
+        let chunk = usize::try_from(left.min(8192)).unwrap_or(8192);
+        let (Some(here), Some(there)) = (here.get_mut(..chunk), there.get_mut(..chunk)) else {
+            return Ok(false);
+        };
+        one.read_exact(here)?;
+        other.read_exact(there)?;
+        if here != there {
+            return Ok(false);
+        }
+        left -= chunk as u64;
+    }
+    Ok(true)
 }

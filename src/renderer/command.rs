@@ -18,6 +18,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::cancel::Cancel;
+use crate::descriptors;
 pub(crate) use output::Output;
 
 /// From SIGTERM to SIGKILL, and from there to giving up on a process that even that does not end.
@@ -92,7 +93,7 @@ impl Running {
         fcntl_setfl(&reader, fcntl_getfl(&reader)? | OFlags::NONBLOCK)?;
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", text])
+            .args(descriptors::arguments(text))
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)

@@ -1,7 +1,6 @@
 //! Whether a file is in step with what was rendered.
 
-use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 use md5::{Digest, Md5};
@@ -18,14 +17,33 @@ pub(crate) struct Contents<'a> {
     pub(crate) permissions: Permissions,
 }
 
-/// The file as it is; none if there is none.
-pub(crate) fn read(target: &Target) -> Result<Option<(Vec<u8>, Permissions)>, FileError> {
-    let read = || {
-        let metadata = fs::metadata(target.path())?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        Ok((fs::read(target.path())?, Permissions::of(&metadata)))
+/// The file as it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Current {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) permissions: Permissions,
+    /// By itself: it is of another file system than what lies beside it.
+    pub(crate) is_mounted: bool,
+}
+
+/// More of a file than this is not compared, unless more was rendered: somebody else may have made it
+/// as long as he likes.
+const LIMIT: u64 = 64 * 1024 * 1024;
+
+/// The file as it is, beside something `wanted` bytes long; none if there is none.
+pub(crate) fn read(target: &Target, wanted: usize) -> Result<Option<Current>, FileError> {
+    let read = || -> io::Result<_> {
+        let dir = target.directory()?;
+        let file = dir.read(target.name())?;
+        let metadata = file.metadata()?;
+        let limit = LIMIT.max(wanted as u64).saturating_add(1);
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(Current {
+            bytes,
+            permissions: Permissions::of(&metadata),
+            is_mounted: !dir.is_of_same_device(&metadata),
+        })
     };
     match read() {
         Ok(current) => Ok(Some(current)),
@@ -69,6 +87,8 @@ pub(crate) fn md5sum(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tempfile::TempDir;
 
     use super::*;
@@ -119,10 +139,10 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("app.conf");
         let target = Target::of(&path).unwrap();
-        assert_eq!(read(&target).unwrap(), None);
+        assert_eq!(read(&target, 0).unwrap(), None);
         fs::create_dir(&path).unwrap();
         assert_eq!(
-            read(&target).unwrap_err().to_string(),
+            read(&target, 0).unwrap_err().to_string(),
             format!("cannot read {}: not a regular file", path.display())
         );
     }

@@ -79,7 +79,9 @@ pub mod cancel;
 mod command;
 mod compare;
 mod confdir;
+pub mod descriptors;
 mod diff;
+mod directory;
 mod error;
 pub mod functions;
 pub mod guard;
@@ -100,6 +102,7 @@ pub mod sync;
 mod target;
 pub mod template;
 pub mod transaction;
+mod walk;
 mod wording;
 
 pub use command::CommandError;

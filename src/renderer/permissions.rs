@@ -4,13 +4,20 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 
-use nix::unistd::{Group, User};
+use nix::unistd::{Gid, Group, User};
+use rustix::fs::Stat;
+use rustix::process::{getegid, geteuid};
+
+use crate::walk;
 
 /// Read, write and execute for three, and the three bits before them.
 const MODE_BITS: u32 = 0o7777;
 
+/// Who executes the file gets the rights of its owner or group.
+const SET_ID: u32 = 0o6000;
+
 /// Owner and mode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Permissions {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
@@ -26,13 +33,135 @@ impl Permissions {
         }
     }
 
-    /// Owner first: a change of owner takes bits from the mode.
-    pub(crate) fn give(self, file: &File) -> io::Result<()> {
-        let now = Self::of(&file.metadata()?);
-        if (now.uid, now.gid) != (self.uid, self.gid) {
-            fchown(file, Some(self.uid), Some(self.gid))?;
+    pub(crate) fn of_stat(stat: &Stat) -> Self {
+        Self {
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            mode: stat.st_mode & MODE_BITS,
         }
-        file.set_permissions(fs::Permissions::from_mode(self.mode))
+    }
+
+    fn owners(self) -> (u32, u32) {
+        (self.uid, self.gid)
+    }
+}
+
+/// What a file is to have: what was asked for, and the usual for the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) permissions: Permissions,
+    pub(crate) asks_owner: bool,
+    pub(crate) asks_group: bool,
+    pub(crate) asks_mode: bool,
+}
+
+/// What a file system made of it.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    pub(crate) permissions: Permissions,
+    /// What was asked for and refused, or ignored.
+    pub(crate) missing: Vec<Missing>,
+}
+
+/// A permission that was asked for and that the file does not have.
+#[derive(Debug)]
+pub(crate) struct Missing {
+    /// What cannot be done.
+    what: String,
+    /// None if it was ignored.
+    refusal: Option<io::Error>,
+}
+
+impl Missing {
+    pub(crate) fn refusal(&self) -> Option<io::Error> {
+        let refusal = self.refusal.as_ref()?;
+        Some(io::Error::new(refusal.kind(), self.text()))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        match &self.refusal {
+            Some(error) => format!("cannot {}: {error}", self.what),
+            None => format!("cannot {}: the file system does not do so", self.what),
+        }
+    }
+}
+
+impl Wanted {
+    /// A file like any that we make.
+    pub(crate) fn ours(mode: u32) -> Self {
+        Self::unasked(Permissions {
+            uid: geteuid().as_raw(),
+            gid: getegid().as_raw(),
+            mode,
+        })
+    }
+
+    /// As far as it goes. Nobody's file becomes root's program.
+    pub(crate) fn unasked(permissions: Permissions) -> Self {
+        Self {
+            permissions,
+            asks_owner: false,
+            asks_group: false,
+            asks_mode: false,
+        }
+    }
+
+    /// What the resource asks for.
+    pub(crate) fn ask(&mut self, uid: Option<u32>, gid: Option<u32>, mode: bool) {
+        (self.asks_owner, self.asks_group, self.asks_mode) = (uid.is_some(), gid.is_some(), mode);
+        self.permissions.uid = uid.unwrap_or(self.permissions.uid);
+        self.permissions.gid = gid.unwrap_or(self.permissions.gid);
+    }
+
+    /// The mode of the file that is replaced. Who owns that one has not been given more rights.
+    pub(crate) fn keep_mode(&mut self, now: Permissions) {
+        let same_owner = now.owners() == self.permissions.owners();
+        self.permissions.mode = if same_owner {
+            now.mode
+        } else {
+            now.mode & !SET_ID
+        };
+    }
+
+    /// Owner first: a change of owner takes bits from the mode. Fails only when there is no telling
+    /// what the file has.
+    pub(crate) fn give(self, file: &File) -> io::Result<Given> {
+        let wanted = self.permissions;
+        let now = Permissions::of(&file.metadata()?);
+        let chown = |uid, gid| fchown(file, uid, gid).err();
+        let (mut owner, mut group) = (None, None);
+        if now.owners() != wanted.owners() && chown(Some(wanted.uid), Some(wanted.gid)).is_some() {
+            owner = chown(Some(wanted.uid), None);
+            group = chown(None, Some(wanted.gid));
+        }
+        let between = Permissions::of(&file.metadata()?);
+        let same_owner = between.owners() == wanted.owners();
+        let mode = wanted.mode & !if same_owner { 0 } else { SET_ID };
+        let chmod = file.set_permissions(fs::Permissions::from_mode(mode)).err();
+        let given = Permissions::of(&file.metadata()?);
+        let mut missing = Vec::new();
+        let mut miss = |what, refusal| missing.push(Missing { what, refusal });
+        if self.asks_owner && given.uid != wanted.uid {
+            miss(format!("make {} its owner", walk::user(wanted.uid)), owner);
+        }
+        if self.asks_group && given.gid != wanted.gid {
+            miss(format!("make {} its group", group_name(wanted.gid)), group);
+        }
+        if self.asks_mode && given.mode != wanted.mode {
+            miss(format!("give it mode {:04o}", wanted.mode), chmod);
+        }
+        Ok(Given {
+            permissions: given,
+            missing,
+        })
+    }
+}
+
+/// By name, where there is one.
+fn group_name(gid: u32) -> String {
+    match Group::from_gid(Gid::from_raw(gid)) {
+        Ok(Some(group)) => format!("{} (gid {gid})", group.name),
+        Ok(None) | Err(_) => format!("gid {gid}"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Tidies up after a process that was killed while it replaced a file.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 
 use tracing::{debug, warn};
 
 use crate::backup::Backup;
+use crate::directory::Directory;
 use crate::error::FileError;
 use crate::lock;
 use crate::target::Target;
@@ -33,28 +34,33 @@ pub(crate) fn put_back(target: &Target, dest: &Path) -> Result<(), FileError> {
 
 /// Removes staged files that nobody works on any more. Whether none is left.
 pub(crate) fn sweep(target: &Target) -> bool {
-    let Ok(entries) = fs::read_dir(target.dir()) else {
+    let Ok(dir) = target.directory() else {
+        return false;
+    };
+    let Ok(names) = dir.names() else {
         return false;
     };
     let mut clean = true;
-    for entry in entries.flatten() {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file && target.is_stage(&entry.file_name()) {
-            let path = entry.path();
-            match remove_if_left(&path) {
-                Ok(()) => debug!("Removed {}, left by a killed process", path.display()),
-                Err(error) => {
-                    debug!("Left {} alone: {error}", path.display());
-                    clean = false;
-                }
+    for name in names.iter().filter(|name| target.is_stage(name)) {
+        if !dir.is_file(name) {
+            continue;
+        }
+        let path = target.shown(name);
+        match remove_if_left(dir, target, name) {
+            Ok(()) => debug!("Removed {}, left by a killed process", path.display()),
+            Err(error) => {
+                debug!("Left {} alone: {error}", path.display());
+                clean = false;
             }
         }
     }
     clean
 }
 
-fn remove_if_left(path: &Path) -> io::Result<()> {
-    let file = File::open(path)?;
-    lock::take_over(&file)?;
-    fs::remove_file(path)
+fn remove_if_left(dir: &Directory, target: &Target, name: &OsStr) -> io::Result<()> {
+    lock::take_over(&dir.read(name)?)?;
+    if dir.is_claimed(target.name()) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    dir.remove(name)
 }

@@ -1,13 +1,12 @@
 //! The new file, complete, beside the one that it is to replace.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::lock;
-use crate::permissions::Permissions;
+use crate::permissions::{Given, Wanted};
 use crate::target::Target;
 
 /// Names that are tried before giving up.
@@ -16,35 +15,49 @@ const ATTEMPTS: u32 = 100;
 /// A staged file. It is removed when dropped, unless it was kept or swapped in.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    path: PathBuf,
-    /// The lock tells others that we live. Held by a descriptor that only reads, so that a check
-    /// may execute the file.
-    lock: File,
+    target: Target,
+    name: OsString,
+    given: Given,
     keep: bool,
 }
 
 impl Stage {
-    /// `contents` with these permissions, all of it on disk.
-    pub(crate) fn write(
+    /// `contents`, with as much of these permissions as can be had, all of it on disk.
+    pub(crate) fn write(target: &Target, contents: &[u8], wanted: Wanted) -> io::Result<Self> {
+        Self::write_from(target, contents, wanted)
+    }
+
+    /// The same with what `contents` has to read.
+    pub(crate) fn write_from(
         target: &Target,
-        contents: &[u8],
-        permissions: Permissions,
+        mut contents: impl io::Read,
+        wanted: Wanted,
     ) -> io::Result<Self> {
-        let (path, mut file) = create(target)?;
-        let stage = Self {
-            lock: File::open(&path)?,
-            path,
+        let (name, mut file) = create(target)?;
+        let mut stage = Self {
+            target: target.clone(),
+            name,
+            given: Given::default(),
             keep: false,
         };
-        lock::hold(&stage.lock);
-        file.write_all(contents)?;
-        permissions.give(&file)?;
+        io::copy(&mut contents, &mut file)?;
+        file.flush()?;
+        stage.given = wanted.give(&file)?;
         file.sync_all()?;
         Ok(stage)
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    pub(crate) fn path(&self) -> PathBuf {
+        self.target.shown(&self.name)
+    }
+
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// What the file system made of the permissions.
+    pub(crate) fn given(&self) -> &Given {
+        &self.given
     }
 
     /// Leaves the file for people to look at.
@@ -52,15 +65,11 @@ impl Stage {
         self.keep = true;
     }
 
-    /// Gives the file its final name, and the lock to whoever still needs it.
-    pub(crate) fn rename(&mut self, to: &Path) -> io::Result<()> {
-        fs::rename(&self.path, to)?;
+    /// Gives the file its final name.
+    pub(crate) fn rename(&mut self, to: &OsStr) -> io::Result<()> {
+        self.target.directory()?.rename(&self.name, to)?;
         self.keep = true;
         Ok(())
-    }
-
-    pub(crate) fn lock(&self) -> io::Result<File> {
-        self.lock.try_clone()
     }
 }
 
@@ -68,26 +77,24 @@ impl Drop for Stage {
     fn drop(&mut self) {
         if !self.keep {
             // What cannot be removed now is swept at the next sync.
-            let _ = fs::remove_file(&self.path);
+            let _ = self
+                .target
+                .directory()
+                .and_then(|dir| dir.remove(&self.name));
         }
     }
 }
 
-/// A new, empty, locked file that only we can read.
-fn create(target: &Target) -> io::Result<(PathBuf, File)> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
+/// A new, empty file that only we can read, and that counts as in use.
+fn create(target: &Target) -> io::Result<(OsString, File)> {
+    let dir = target.directory()?;
+    dir.claim(target.name());
     let clock = SystemTime::now().duration_since(UNIX_EPOCH);
     let seed = clock.map_or(0, |since| since.subsec_nanos());
     for attempt in 0..ATTEMPTS {
-        let path = target.stage(seed.wrapping_add(attempt) % 1_000_000_000);
-        match options.open(&path) {
-            Ok(file) => {
-                // Before it was locked, another process may have swept it as a leftover.
-                if lock::hold(&file) && file.metadata()?.nlink() > 0 {
-                    return Ok((path, file));
-                }
-            }
+        let name = target.stage(seed.wrapping_add(attempt) % 1_000_000_000);
+        match dir.create(&name) {
+            Ok(file) => return Ok((name, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -97,25 +104,17 @@ fn create(target: &Target) -> io::Result<(PathBuf, File)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
     use std::process::Command;
 
     use tempfile::TempDir;
 
     use super::*;
 
-    const MINE: Permissions = Permissions {
-        uid: 0,
-        gid: 0,
-        mode: 0o640,
-    };
-
-    fn mine() -> Permissions {
-        Permissions {
-            uid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getegid().as_raw(),
-            ..MINE
-        }
+    fn mine() -> Wanted {
+        Wanted::ours(0o640)
     }
 
     fn names(dir: &Path) -> Vec<String> {
@@ -135,7 +134,7 @@ mod tests {
         assert_eq!(fs::read(stage.path()).unwrap(), b"new\n");
         let mode = fs::metadata(stage.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o640);
-        assert!(target.is_stage(stage.path().file_name().unwrap()));
+        assert!(target.is_stage(stage.name()));
     }
 
     #[test]
@@ -156,20 +155,17 @@ mod tests {
         let dir = TempDir::new().unwrap();
         let target = Target::of(&dir.path().join("app.conf")).unwrap();
         let mut stage = Stage::write(&target, b"new", mine()).unwrap();
-        stage.rename(target.path()).unwrap();
+        stage.rename(target.name()).unwrap();
         drop(stage);
         assert_eq!(names(dir.path()), ["app.conf"]);
     }
 
     #[test]
-    fn can_be_executed_while_it_is_locked() {
+    fn can_be_executed() {
         let dir = TempDir::new().unwrap();
         let target = Target::of(&dir.path().join("script")).unwrap();
-        let permissions = Permissions {
-            mode: 0o755,
-            ..mine()
-        };
-        let stage = Stage::write(&target, b"#!/bin/sh\nexit 0\n", permissions).unwrap();
+        let script = b"#!/bin/sh\nexit 0\n";
+        let stage = Stage::write(&target, script, Wanted::ours(0o755)).unwrap();
         assert!(Command::new(stage.path()).status().unwrap().success());
     }
 

@@ -1,48 +1,81 @@
 //! Putting a file in the place of another.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use tracing::{debug, warn};
 
 use crate::backup::Backup;
-use crate::permissions::Permissions;
+use crate::directory::Directory;
+use crate::permissions::{Permissions, Wanted};
 use crate::stage::Stage;
 use crate::target::Target;
+use crate::walk::{Trusted, user};
 
-/// Puts the staged file in the target's place. When that fails the target is as it was, unless
-/// `backed_up`: then it may be damaged.
-pub(crate) fn swap(stage: &mut Stage, target: &Target, backed_up: bool) -> io::Result<()> {
-    match stage.rename(target.path()) {
-        Ok(()) => sync_dir(target.dir()),
+/// The file could not be put in place.
+#[derive(Debug)]
+pub(crate) enum NotSwapped {
+    /// The target is as it was.
+    Untouched(io::Error),
+    /// The target may hold anything.
+    Damaged(io::Error),
+}
+
+impl NotSwapped {
+    pub(crate) fn into_error(self) -> io::Error {
+        match self {
+            Self::Untouched(error) | Self::Damaged(error) => error,
+        }
+    }
+}
+
+impl From<io::Error> for NotSwapped {
+    fn from(error: io::Error) -> Self {
+        Self::Untouched(error)
+    }
+}
+
+/// Puts the staged file in the target's place. Unless it is `backed_up`, the target is as it was
+/// when that fails.
+pub(crate) fn swap(stage: &mut Stage, target: &Target, backed_up: bool) -> Result<(), NotSwapped> {
+    match stage.rename(target.name()) {
+        Ok(()) => sync_dir(target),
         Err(error) if is_mount(&error) => {
             debug!("Rename failed - target is likely a mount. Trying to write instead");
             if backed_up {
-                write_into(stage.path(), target.path())?;
+                write_into(stage.name(), target)?;
             } else {
-                write_safely(stage.path(), target)?;
+                write_safely(stage.name(), target)?;
             }
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     Ok(())
 }
 
 /// Moves a file on, as [`swap`] does.
-pub(crate) fn replace(from: &Path, target: &Target) -> io::Result<()> {
-    match fs::rename(from, target.path()) {
+pub(crate) fn replace(from: &OsStr, target: &Target) -> Result<(), NotSwapped> {
+    let dir = target.directory()?;
+    match dir.rename(from, target.name()) {
         Ok(()) => {}
         Err(error) if is_mount(&error) => {
-            write_into(from, target.path())?;
-            fs::remove_file(from)?;
+            write_into(from, target)?;
+            dir.remove(from)?;
         }
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
-    sync_dir(target.dir());
+    sync_dir(target);
     Ok(())
+}
+
+/// Renaming one name of a file over another would do nothing.
+pub(crate) fn is_same(one: &File, other: &File) -> io::Result<bool> {
+    let (one, other) = (one.metadata()?, other.metadata()?);
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
 /// A file that is mounted by itself, as containers do it, cannot be renamed over.
@@ -50,36 +83,65 @@ fn is_mount(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::BUSY | Errno::XDEV))
 }
 
-fn write_safely(from: &Path, target: &Target) -> io::Result<()> {
+fn write_safely(from: &OsStr, target: &Target) -> Result<(), NotSwapped> {
     let backup = Backup::take(target)?;
-    match write_into(from, target.path()) {
-        Ok(()) => backup.discard(),
-        Err(error) => {
-            backup.restore(target)?;
-            Err(error)
+    match write_into(from, target) {
+        Ok(()) => Ok(backup.discard(target)?),
+        Err(NotSwapped::Untouched(error)) => {
+            backup.discard(target)?;
+            Err(NotSwapped::Untouched(error))
         }
+        Err(NotSwapped::Damaged(error)) => match backup.restore(target) {
+            Ok(()) => Err(NotSwapped::Untouched(error)),
+            Err(worse) => Err(NotSwapped::Damaged(io::Error::new(
+                error.kind(),
+                format!("{error}; it cannot be put back either: {worse}"),
+            ))),
+        },
     }
 }
 
-/// Gives the file at `to` what the one at `from` has, contents and permissions.
-fn write_into(from: &Path, to: &Path) -> io::Result<()> {
-    let contents = fs::read(from)?;
-    let source = fs::metadata(from)?;
-    let mut file = OpenOptions::new().write(true).open(to)?;
-    let target = file.metadata()?;
-    if (source.dev(), source.ino()) == (target.dev(), target.ino()) {
+/// Gives the target what the file `from` has, contents and permissions.
+fn write_into(from: &OsStr, target: &Target) -> Result<(), NotSwapped> {
+    let dir = target.directory()?;
+    let mut source = dir.read(from)?;
+    let mut file = dir.write(target.name())?;
+    if is_same(&source, &file)? {
         return Ok(());
     }
-    // Nobody gets to see contents that the permissions do not let him.
-    file.set_len(0)?;
-    Permissions::of(&source).give(&file)?;
-    file.write_all(&contents)?;
-    file.sync_all()
+    refuse_others(dir, &source, &file)?;
+    let permissions = Permissions::of(&source.metadata()?);
+    let mut write = || {
+        // Nobody gets to see contents that the permissions do not let him.
+        file.set_len(0)?;
+        Wanted::unasked(permissions).give(&file)?;
+        source.rewind()?;
+        io::copy(&mut source, &mut file)?;
+        file.flush()?;
+        file.sync_all()
+    };
+    write().map_err(NotSwapped::Damaged)
 }
 
-/// Makes sure that a rename outlasts a power cut. It has happened, whatever comes of this.
-fn sync_dir(dir: &Path) {
-    if let Err(error) = File::open(dir).and_then(|dir| dir.sync_all()) {
-        warn!("cannot sync {}: {error}", dir.display());
+/// What is written into, and not replaced, must belong to who decides what lies there. And what is
+/// copied there must not be somebody's second name for another file.
+fn refuse_others(dir: &Directory, from: &File, to: &File) -> io::Result<()> {
+    let trusted = Trusted::find()?;
+    let is_safe = |to| trusted.is_safe(dir.owner(), to);
+    let owner = Permissions::of(&to.metadata()?).uid;
+    if is_safe(owner) && (is_safe(geteuid().as_raw()) || from.metadata()?.nlink() == 1) {
+        return Ok(());
+    }
+    let (dir, owner) = (user(dir.owner()), user(owner));
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("it is mounted in a directory of {dir}, and belongs to {owner}"),
+    ))
+}
+
+/// The rename has happened, whatever comes of this.
+fn sync_dir(target: &Target) {
+    if let Err(error) = target.directory().and_then(Directory::sync) {
+        warn!("cannot sync {}: {error}", target.dir().display());
     }
 }

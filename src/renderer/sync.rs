@@ -7,13 +7,14 @@ mod member;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::cancel::Cancel;
 use crate::command::CommandError;
+use crate::directory::Directories;
 use crate::error::FileError;
 use crate::options::Options;
-use crate::permissions::UnknownOwner;
+use crate::permissions::{Permissions, UnknownOwner, Wanted};
 use crate::recover;
 use crate::render::{RenderError, Renderer};
 use crate::resource::Resource;
@@ -81,6 +82,11 @@ pub struct Syncer {
     swept: HashSet<PathBuf>,
     /// What was tried last, where that failed: a digest of the contents.
     failed: HashMap<PathBuf, String>,
+    directories: Directories,
+    /// What files came to have, where it was found out, and what they were to have.
+    came_out: HashMap<PathBuf, (Wanted, Permissions)>,
+    /// Of which file was said what.
+    warned: HashSet<(PathBuf, String)>,
 }
 
 impl Syncer {
@@ -168,6 +174,13 @@ impl Syncer {
     /// Logs a success; the failures are the caller's to tell.
     fn note(&mut self, member: &Member, outcome: &Outcome) {
         let dest = member.dest();
+        self.came_out
+            .extend(member.came_out().map(|out| (dest.to_owned(), out)));
+        for missing in member.missing() {
+            if self.warned.insert((dest.to_owned(), missing.clone())) {
+                warn!("{}: {missing}; written all the same", dest.display());
+            }
+        }
         match &outcome.result {
             Ok(synced) => {
                 if *synced == Synced::Updated {

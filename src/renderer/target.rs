@@ -1,70 +1,85 @@
 //! Where a file really is, and how the files are called that lie beside it for a while.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::io::Errno;
-use rustix::process::geteuid;
-
+use crate::directory::{Directories, Directory};
 use crate::error::FileError;
-
-/// As many symbolic links as Linux follows.
-const MAX_LINKS: usize = 40;
+use crate::walk::{self, End};
 
 /// Go's `TempFile` appends nine digits, newer ones up to ten.
 const STAGE_DIGITS: std::ops::RangeInclusive<usize> = 9..=10;
 
-/// Of a directory in which all may create files, and remove only their own.
-const SHARED: u32 = 0o1002;
-
-/// The file that is replaced: `dest`, or what it links to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The file that is replaced: `dest`, or what it links to. Its directory is open, and what is done to
+/// the file is done there, whatever the path may lead to by then.
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     path: PathBuf,
     dir: PathBuf,
     name: OsString,
+    /// None if it is missing.
+    opened: Option<Arc<Directory>>,
 }
 
 impl Target {
     pub(crate) fn of(dest: &Path) -> Result<Self, FileError> {
-        Self::follow(dest).map_err(FileError::new("find", dest))
+        Self::among(&mut Directories::default(), dest)
     }
 
-    fn follow(dest: &Path) -> io::Result<Self> {
-        let mut path = dest.to_owned();
-        for _ in 0..=MAX_LINKS {
-            let dir = match path.parent() {
-                Some(dir) if dir != Path::new("") => dir.to_owned(),
-                Some(_) | None => PathBuf::from("."),
-            };
-            match fs::read_link(&path) {
-                Ok(link) => {
-                    refuse_planted(&fs::symlink_metadata(&path)?, &dir)?;
-                    path = dir.join(link);
-                }
-                Err(error) if is_no_link(&error) => {
-                    let name = path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-                    let name = name.to_owned();
-                    return Ok(Self { path, dir, name });
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Errno::LOOP.into())
+    /// In a directory that may be open already.
+    pub(crate) fn among(open: &mut Directories, dest: &Path) -> Result<Self, FileError> {
+        Self::find(open, dest).map_err(FileError::new("find", dest))
     }
 
+    fn find(open: &mut Directories, dest: &Path) -> io::Result<Self> {
+        let End { dir, name, path } = walk::walk(dest)?;
+        let parent = match path.parent() {
+            Some(parent) if parent != Path::new("") => parent.to_owned(),
+            Some(_) | None => PathBuf::from("."),
+        };
+        let opened = dir.map(|handle| open.open(&parent, handle)).transpose()?;
+        Ok(Self {
+            path,
+            dir: parent,
+            name,
+            opened,
+        })
+    }
+
+    /// For people, and for commands.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
+    /// Likewise.
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    pub(crate) fn stage(&self, number: u32) -> PathBuf {
+    /// Likewise: of a file beside it.
+    pub(crate) fn shown(&self, name: &OsStr) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// For everything else.
+    pub(crate) fn directory(&self) -> io::Result<&Directory> {
+        let missing = io::Error::from(rustix::io::Errno::NOENT);
+        self.opened.as_deref().ok_or(missing)
+    }
+
+    /// When there is nothing more to do here.
+    pub(crate) fn close(&mut self) {
+        self.opened = None;
+    }
+
+    /// In the directory.
+    pub(crate) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    pub(crate) fn stage(&self, number: u32) -> OsString {
         self.beside(&format!("{number:09}"))
     }
 
@@ -80,48 +95,31 @@ impl Target {
     }
 
     /// The previous file, while the new one is not known to be good.
-    pub(crate) fn previous(&self) -> PathBuf {
+    pub(crate) fn previous(&self) -> OsString {
         self.beside(".previous")
     }
 
     /// Says that there was no previous file.
-    pub(crate) fn absent(&self) -> PathBuf {
+    pub(crate) fn absent(&self) -> OsString {
         self.beside(".absent")
     }
 
-    pub(crate) fn owed(&self) -> PathBuf {
+    pub(crate) fn owed(&self) -> OsString {
         self.beside(".owed")
     }
 
     /// Hidden, so that `include *` of a daemon does not read it.
-    fn beside(&self, suffix: &str) -> PathBuf {
+    fn beside(&self, suffix: &str) -> OsString {
         let mut name = OsString::from(".");
         name.push(&self.name);
         name.push(suffix);
-        self.dir.join(name)
+        name
     }
-}
-
-/// Refuses what somebody else has put into a directory that all may write to, such as `/tmp`. Linux
-/// follows no such links either.
-pub(crate) fn refuse_planted(entry: &Metadata, dir: &Path) -> io::Result<()> {
-    let dir = fs::metadata(dir)?;
-    let is_shared = dir.mode() & SHARED == SHARED;
-    if is_shared && ![geteuid().as_raw(), dir.uid()].contains(&entry.uid()) {
-        return Err(Errno::ACCESS.into());
-    }
-    Ok(())
-}
-
-fn is_no_link(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::NotFound
-    )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use tempfile::TempDir;
@@ -133,17 +131,21 @@ mod tests {
         let target = Target::of(Path::new("/no/such/app.conf")).unwrap();
         assert_eq!(target.path(), Path::new("/no/such/app.conf"));
         assert_eq!(target.dir(), Path::new("/no/such"));
-        assert_eq!(target.stage(42), Path::new("/no/such/.app.conf000000042"));
-        assert_eq!(target.previous(), Path::new("/no/such/.app.conf.previous"));
-        assert_eq!(target.absent(), Path::new("/no/such/.app.conf.absent"));
-        assert_eq!(target.owed(), Path::new("/no/such/.app.conf.owed"));
+        assert_eq!(target.stage(42), ".app.conf000000042");
+        assert_eq!(target.previous(), ".app.conf.previous");
+        assert_eq!(target.absent(), ".app.conf.absent");
+        assert_eq!(target.owed(), ".app.conf.owed");
+        assert_eq!(
+            target.shown(&target.owed()),
+            Path::new("/no/such/.app.conf.owed")
+        );
     }
 
     #[test]
     fn a_bare_name_is_in_the_current_directory() {
         let target = Target::of(Path::new("no-such-file")).unwrap();
         assert_eq!(target.dir(), Path::new("."));
-        assert_eq!(target.owed(), Path::new("./.no-such-file.owed"));
+        assert_eq!(target.path(), Path::new("no-such-file"));
     }
 
     #[test]
@@ -155,7 +157,8 @@ mod tests {
         symlink("../real", dir.path().join("sub/second")).unwrap();
         let target = Target::of(&link).unwrap();
         assert_eq!(target.path(), dir.path().join("sub/../real"));
-        assert_eq!(target.stage(1), dir.path().join("sub/../.real000000001"));
+        fs::write(dir.path().join("real"), "").unwrap();
+        target.directory().unwrap().read(target.name()).unwrap();
     }
 
     #[test]

@@ -1,6 +1,8 @@
+use std::process::Command;
+
 use rustix::process::Signal;
 
-use crate::harness::running::{outcome, render};
+use crate::harness::running::{BINARY, outcome, render};
 use crate::harness::{Confdir, Etcd, Running, SOON, eventually, register};
 
 const KEYS: &str = "keys = [\"/services/web\"]";
@@ -85,6 +87,25 @@ fn data_that_is_no_json_is_named() {
         stderr.contains(&data) && stderr.contains("line 1"),
         "{stderr}"
     );
+}
+
+#[test]
+fn more_files_than_the_soft_limit_are_written_and_commands_get_that_limit() {
+    let confdir = Confdir::new();
+    let log = confdir.dest("log").display().to_string();
+    let fields = format!("{KEYS}\ncheck_cmd = \"true\"\nreload_cmd = \"ulimit -S -n >> {log}\"");
+    for number in 0..100 {
+        confdir.add(&format!("{number}.conf"), &fields, SERVERS);
+    }
+    confdir.write("data.json", r#"{"/services": {"web": {"a": "7"}}}"#);
+    let data = confdir.path("data.json").display().to_string();
+    let script = "ulimit -S -n 50 && exec \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh", BINARY, "render", "--data", &data]);
+    let (code, _, stderr) = outcome(command.args(["--confdir", &confdir.flag()]));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(confdir.files().len(), 101);
+    assert_eq!(confdir.read("log").unwrap(), "50\n");
 }
 
 #[test]

@@ -65,6 +65,23 @@ fn the_command_starts_once_the_files_are_good() {
 }
 
 #[test]
+fn the_command_gets_the_limit_of_open_files_that_we_were_given() {
+    let (etcd, confdir) = with_a_server();
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -S -n 50 && exec \"$@\"",
+        "sh",
+        BINARY,
+        "render",
+    ]);
+    command.args(["--endpoints", &etcd.url(), "--confdir", &confdir.flag()]);
+    command.args(["--", "sh", "-c", "ulimit -S -n > limit; sleep 60"]);
+    let _proxy = Running::spawn(command.current_dir(confdir.path("out")));
+    confdir.wait_for("limit", "50\n", SOON);
+}
+
+#[test]
 fn the_commands_end_is_ours() {
     let (etcd, confdir) = with_a_server();
     let mut proxy = supervise(&etcd.url(), &confdir, &[], "exit 5");

@@ -12,7 +12,8 @@ use crate::cancel::Cancel;
 use crate::command::{self, CommandError};
 use crate::error::FileError;
 use crate::options::Options;
-use crate::swap;
+use crate::stage::Stage;
+use crate::swap::{self, NotSwapped};
 use crate::transaction::{Action, Answer, Check, CheckId, Found, Transaction, Verdict};
 use crate::wording;
 
@@ -20,12 +21,18 @@ use crate::wording;
 pub(super) struct Group<'a, 'o> {
     members: Vec<Member<'a>>,
     /// Of each member, while the new file is not known to be good.
-    backups: Vec<Option<Backup>>,
+    backups: Vec<Option<Kept>>,
     /// Checks of swapped files: whose they are.
     checks: Vec<usize>,
     options: &'o Options,
     cancel: Option<&'o Cancel>,
     failures: Vec<SyncError>,
+}
+
+/// Of a member that is about to be replaced, or was.
+struct Kept {
+    backup: Backup,
+    replaced: bool,
 }
 
 impl<'a, 'o> Group<'a, 'o> {
@@ -136,8 +143,12 @@ impl<'a, 'o> Group<'a, 'o> {
                 let owner = self.checks.get(check).copied().unwrap_or_default();
                 self.check(owner, self.all_quiet())
             }
-            Action::MarkOwed(number) => self.with(number, |member| Ok(member.owed.record()?)),
-            Action::ClearOwed(number) => self.with(number, |member| Ok(member.owed.clear()?)),
+            Action::MarkOwed(number) => {
+                self.with(number, |member| Ok(member.owed.record(&member.target)?))
+            }
+            Action::ClearOwed(number) => {
+                self.with(number, |member| Ok(member.owed.clear(&member.target)?))
+            }
             Action::Backup(number) => self.back_up(number),
             Action::Swap(number) => self.swap(number),
             Action::Restore(number) => self.restore(number),
@@ -173,8 +184,8 @@ impl<'a, 'o> Group<'a, 'o> {
         let staged = member
             .stage
             .as_ref()
-            .map_or(member.dest(), |stage| stage.path());
-        let text = wording::check(text, staged, member.dest()).map_err(SyncError::CheckText)?;
+            .map_or_else(|| member.dest().to_owned(), Stage::path);
+        let text = wording::check(text, &staged, member.dest()).map_err(SyncError::CheckText)?;
         let timeout = resource.check_timeout;
         self.run(&text, timeout, self.cancel, quiet)
             .map_err(|error| match error {
@@ -227,33 +238,47 @@ impl<'a, 'o> Group<'a, 'o> {
             return Ok(());
         };
         let backup = Backup::take(&member.target);
-        *place = Some(backup.map_err(FileError::new("keep", member.dest()))?);
+        let backup = backup.map_err(FileError::new("keep", member.dest()))?;
+        *place = Some(Kept {
+            backup,
+            replaced: false,
+        });
         Ok(())
     }
 
     fn swap(&mut self, number: usize) -> Result<(), SyncError> {
-        let backed_up = self.backups.get(number).is_some_and(Option::is_some);
-        self.with(number, |member| {
-            debug!("Overwriting target config {}", member.dest().display());
-            let mut stage = match member.stage.take() {
-                Some(stage) => stage,
-                None => member.write_stage()?,
-            };
-            swap::swap(&mut stage, &member.target, backed_up)
-                .map_err(FileError::new("replace", member.dest()))?;
-            Ok(())
-        })
+        let kept = self.backups.get_mut(number).and_then(Option::as_mut);
+        let Some(member) = self.members.get_mut(number) else {
+            return Ok(());
+        };
+        debug!("Overwriting target config {}", member.dest().display());
+        let mut stage = match member.stage.take() {
+            Some(stage) => stage,
+            None => member.write_stage()?,
+        };
+        let swapped = swap::swap(&mut stage, &member.target, kept.is_some());
+        if let Some(kept) = kept {
+            kept.replaced = !matches!(swapped, Err(NotSwapped::Untouched(_)));
+        }
+        member.look_at_swapped(swapped.is_ok());
+        let swapped = swapped.map_err(NotSwapped::into_error);
+        Ok(swapped.map_err(FileError::new("replace", member.dest()))?)
     }
 
+    /// Where nothing was replaced there is nothing to put back.
     fn restore(&mut self, number: usize) -> Result<(), SyncError> {
+        let replaced = self.backups.get(number).and_then(Option::as_ref);
+        if replaced.is_some_and(|kept| !kept.replaced) {
+            return self.drop_backup(number);
+        }
         self.end_backup(number, "put back", |backup, member| {
-            backup.restore(&member.target).map(drop)
+            backup.restore(&member.target)
         })
     }
 
     fn drop_backup(&mut self, number: usize) -> Result<(), SyncError> {
-        self.end_backup(number, "remove what was kept of", |backup, _| {
-            backup.discard()
+        self.end_backup(number, "remove what was kept of", |backup, member| {
+            backup.discard(&member.target)
         })
     }
 
@@ -267,7 +292,7 @@ impl<'a, 'o> Group<'a, 'o> {
         let (Some(member), Some(backup)) = (self.members.get(number), backup) else {
             return Ok(());
         };
-        let ended = end(backup, member);
+        let ended = end(backup.backup, member);
         Ok(ended.map_err(FileError::new(doing, member.dest()))?)
     }
 }

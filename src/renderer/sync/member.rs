@@ -5,12 +5,12 @@ use std::path::Path;
 use tracing::{debug, info, warn};
 
 use super::{Outcome, SyncError, Synced, Syncer};
-use crate::compare::{self, Contents, md5sum};
+use crate::compare::{self, Contents, Current, md5sum};
 use crate::diff;
 use crate::error::FileError;
 use crate::options::{Dialect, Options};
 use crate::owed::Owed;
-use crate::permissions::{self, Permissions, UnknownOwner};
+use crate::permissions::{self, Missing, Permissions, UnknownOwner, Wanted};
 use crate::recover;
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
@@ -24,6 +24,7 @@ const DEFAULT_MODE: u32 = 0o644;
 #[derive(Debug)]
 pub(super) struct Member<'a> {
     pub(super) resource: &'a Resource,
+    dialect: Dialect,
     pub(super) target: Target,
     /// What is to be done about the file. If that is not known, a reload may be owed all the same.
     pub(super) plan: Result<Plan, SyncError>,
@@ -32,13 +33,19 @@ pub(super) struct Member<'a> {
     pub(super) stage: Option<Stage>,
     /// The same was tried before and failed: most of what there is to say has been said.
     pub(super) quiet: bool,
+    /// What was asked for and cannot be had.
+    missing: Vec<String>,
+    /// What the file has that was written.
+    came_out: Option<Permissions>,
 }
 
 /// What the file should be, beside what it is.
 #[derive(Debug)]
 pub(super) struct Plan {
     bytes: Vec<u8>,
-    permissions: Permissions,
+    wanted: Wanted,
+    /// What that comes out as.
+    expected: Permissions,
     /// The contents as they are; none if there is no file.
     current: Option<Vec<u8>>,
     /// A line for each difference that is worth one.
@@ -52,29 +59,32 @@ impl<'a> Member<'a> {
         resource: &'a Resource,
         snapshot: &Snapshot,
     ) -> Result<Self, SyncError> {
-        let target = Target::of(&resource.dest)?;
+        let target = Target::among(&mut syncer.directories, &resource.dest)?;
         let owed = Owed::of(&target, syncer.options.state_dir.as_deref());
-        let is_owed = is_owed(&owed, resource, &syncer.options)?;
+        let is_owed = is_owed(&owed, &target, resource, &syncer.options)?;
         if !syncer.options.noop {
             recover::put_back(&target, &resource.dest)?;
             syncer.sweep(&target);
         }
-        let (plan, stage) = match Plan::make(syncer, resource, &target, snapshot) {
-            Ok((plan, stage)) => (Ok(plan), stage),
-            Err(error) => (Err(error), None),
-        };
         let mut member = Self {
             resource,
+            dialect: syncer.options.dialect,
             target,
-            plan,
+            plan: Err(SyncError::Cancelled),
             owed,
             is_owed,
-            stage,
+            stage: None,
             quiet: false,
+            missing: Vec::new(),
+            came_out: None,
         };
+        member.plan = member.make_plan(syncer, snapshot);
         let tried = syncer.failed.get(member.dest());
         member.quiet = tried.is_some_and(|tried| member.digest().as_ref() == Some(tried));
         member.announce(syncer.options.noop);
+        if !member.changed() && !member.is_owed {
+            member.target.close();
+        }
         Ok(member)
     }
 
@@ -91,9 +101,107 @@ impl<'a> Member<'a> {
         self.plan.as_ref().ok().map(|plan| md5sum(&plan.bytes))
     }
 
-    pub(super) fn write_stage(&self) -> Result<Stage, SyncError> {
+    pub(super) fn write_stage(&mut self) -> Result<Stage, SyncError> {
         let plan = self.plan.as_ref().map_err(Clone::clone)?;
-        Ok(plan.write_stage(&self.target, self.dest())?)
+        let stage = plan.write_stage(&self.target, self.dest(), self.dialect)?;
+        self.look_at(&stage);
+        Ok(stage)
+    }
+
+    fn look_at(&mut self, stage: &Stage) {
+        let given = stage.given();
+        self.came_out = Some(given.permissions);
+        self.missing.extend(given.missing.iter().map(Missing::text));
+    }
+
+    /// A file that was written in place may have come out otherwise than the staged one.
+    pub(super) fn look_at_swapped(&mut self, swapped: bool) {
+        let stat = self
+            .target
+            .directory()
+            .and_then(|dir| dir.stat(self.target.name()));
+        if let (true, Ok(stat)) = (swapped, stat) {
+            self.came_out = Some(Permissions::of_stat(&stat));
+        }
+    }
+
+    pub(super) fn came_out(&self) -> Option<(Wanted, Permissions)> {
+        let wanted = self.plan.as_ref().ok()?.wanted;
+        self.came_out.map(|out| (wanted, out))
+    }
+
+    pub(super) fn missing(&self) -> &[String] {
+        &self.missing
+    }
+
+    fn make_plan(&mut self, syncer: &mut Syncer, snapshot: &Snapshot) -> Result<Plan, SyncError> {
+        let resource = self.resource;
+        let prefix = syncer.options.prefix.as_deref();
+        let prefix = prefix.map_or_else(|| resource.prefix.clone(), crate::resource::rooted);
+        let bytes = syncer.renderer.render(resource, &prefix, snapshot)?;
+        let current = compare::read(&self.target, bytes.len())?;
+        let now = current.as_ref().map(|current| current.permissions);
+        let wanted = self.wanted_permissions(now)?;
+        let mut plan = Plan {
+            bytes,
+            wanted,
+            expected: expected(syncer, self.dest(), wanted, current.as_ref()),
+            changed: current.is_none(),
+            current: current.map(|current| current.bytes),
+            differences: Vec::new(),
+        };
+        if syncer.options.keep_stage_file {
+            let stage = plan.keep_stage(&self.target, self.dest(), self.dialect)?;
+            self.take_up(stage, &mut plan);
+        } else if now.is_some_and(|now| now != plan.expected) {
+            // Not every file system gives what is wanted. The file tells that is written in any case,
+            // unless it comes out as the one that is there.
+            let stage = plan.write_stage(&self.target, self.dest(), self.dialect);
+            stage
+                .into_iter()
+                .for_each(|stage| self.take_up(stage, &mut plan));
+        }
+        debug!("Comparing candidate config to {}", self.dest().display());
+        plan.compare(self.dest(), now, self.dialect);
+        if !plan.changed && !syncer.options.keep_stage_file {
+            self.stage = None;
+        }
+        Ok(plan)
+    }
+
+    /// As the resource says; otherwise ours, and the mode that the file has.
+    fn wanted_permissions(&mut self, now: Option<Permissions>) -> Result<Wanted, UnknownOwner> {
+        let resource = self.resource;
+        let owner = resource.owner.as_deref().filter(|_| resource.uid.is_none());
+        let group = resource.group.as_deref().filter(|_| resource.gid.is_none());
+        let uid = resource.uid.or(self.known(owner.map(permissions::uid))?);
+        let gid = resource.gid.or(self.known(group.map(permissions::gid))?);
+        let mut wanted = Wanted::ours(resource.mode.unwrap_or(DEFAULT_MODE));
+        wanted.ask(uid, gid, resource.mode.is_some());
+        if let (None, Some(now)) = (resource.mode, now) {
+            wanted.keep_mode(now);
+        }
+        Ok(wanted)
+    }
+
+    /// confd does not read the names, so that many a resource has one that the host does not know.
+    fn known(
+        &mut self,
+        id: Option<Result<u32, UnknownOwner>>,
+    ) -> Result<Option<u32>, UnknownOwner> {
+        match id.transpose() {
+            Err(unknown) if self.dialect == Dialect::Confd => {
+                self.missing.push(unknown.to_string());
+                Ok(None)
+            }
+            known => known,
+        }
+    }
+
+    fn take_up(&mut self, stage: Stage, plan: &mut Plan) {
+        self.look_at(&stage);
+        plan.expected = stage.given().permissions;
+        self.stage = Some(stage);
     }
 
     fn announce(&self, noop: bool) {
@@ -141,50 +249,42 @@ impl<'a> Member<'a> {
 }
 
 impl Plan {
-    /// With the staged file, if that is to be kept in any case.
-    fn make(
-        syncer: &mut Syncer,
-        resource: &Resource,
-        target: &Target,
-        snapshot: &Snapshot,
-    ) -> Result<(Self, Option<Stage>), SyncError> {
-        let prefix = syncer.options.prefix.as_deref();
-        let prefix = prefix.map_or_else(|| resource.prefix.clone(), crate::resource::rooted);
-        let bytes = syncer.renderer.render(resource, &prefix, snapshot)?;
-        let read = compare::read(target)?;
-        let (current, now) = read.map_or((None, None), |(bytes, now)| (Some(bytes), Some(now)));
-        let mut plan = Self {
-            bytes,
-            permissions: wanted_permissions(resource, now)?,
-            changed: current.is_none(),
-            current,
-            differences: Vec::new(),
-        };
-        let stage = if syncer.options.keep_stage_file {
-            Some(plan.keep_stage(target, &resource.dest)?)
-        } else {
-            None
-        };
-        debug!("Comparing candidate config to {}", resource.dest.display());
-        plan.compare(&resource.dest, now, syncer.options.dialect);
-        Ok((plan, stage))
-    }
-
     fn compare(&mut self, dest: &Path, now: Option<Permissions>, dialect: Dialect) {
         if let (Some(current), Some(now)) = (&self.current, now) {
             let is = |bytes, permissions| Contents { bytes, permissions };
-            let (now, wanted) = (is(current, now), is(&self.bytes, self.permissions));
+            let (now, wanted) = (is(current, now), is(&self.bytes, self.expected));
             self.differences = compare::differences(dest, &now, &wanted, dialect);
             self.changed = now != wanted;
         }
     }
 
-    fn write_stage(&self, target: &Target, dest: &Path) -> Result<Stage, FileError> {
-        Stage::write(target, &self.bytes, self.permissions).map_err(FileError::new("write", dest))
+    /// In confd's dialect an owner that we may not give is no reason not to write: confd does not
+    /// look whether it could.
+    fn write_stage(
+        &self,
+        target: &Target,
+        dest: &Path,
+        dialect: Dialect,
+    ) -> Result<Stage, FileError> {
+        let write = || {
+            let stage = Stage::write(target, &self.bytes, self.wanted)?;
+            let missing = stage.given().missing.iter();
+            let mut refused = missing.filter_map(Missing::refusal);
+            refused
+                .next()
+                .filter(|_| dialect == Dialect::Plain)
+                .map_or(Ok(stage), Err)
+        };
+        write().map_err(FileError::new("write", dest))
     }
 
-    fn keep_stage(&self, target: &Target, dest: &Path) -> Result<Stage, FileError> {
-        let mut stage = self.write_stage(target, dest)?;
+    fn keep_stage(
+        &self,
+        target: &Target,
+        dest: &Path,
+        dialect: Dialect,
+    ) -> Result<Stage, FileError> {
+        let mut stage = self.write_stage(target, dest, dialect)?;
         stage.keep();
         info!("Keeping staged file: {}", stage.path().display());
         Ok(stage)
@@ -198,33 +298,40 @@ impl Plan {
     }
 }
 
-/// A record is of no use when there is nothing to run.
-fn is_owed(owed: &Owed, resource: &Resource, options: &Options) -> Result<bool, FileError> {
-    let recorded = owed.is_recorded()?;
-    if recorded && resource.reload_cmd.is_none() && !options.noop {
-        owed.clear()?;
+/// What a file comes out as that is written now, as far as that is known without writing it.
+fn expected(
+    syncer: &Syncer,
+    dest: &Path,
+    wanted: Wanted,
+    current: Option<&Current>,
+) -> Permissions {
+    let known = syncer.came_out.get(dest);
+    let mut expected = match known.filter(|(given, _)| *given == wanted) {
+        Some((_, out)) => *out,
+        None => wanted.permissions,
+    };
+    // A mounted file stays the same: its owner is that of the mount.
+    if let Some(current) = current.filter(|current| current.is_mounted) {
+        if !wanted.asks_owner {
+            expected.uid = current.permissions.uid;
+        }
+        if !wanted.asks_group {
+            expected.gid = current.permissions.gid;
+        }
     }
-    Ok(recorded && resource.reload_cmd.is_some() && !options.sync_only && !options.hold_reloads)
+    expected
 }
 
-/// As the resource says; otherwise ours, and the mode that the file has.
-fn wanted_permissions(
+/// A record is of no use when there is nothing to run.
+fn is_owed(
+    owed: &Owed,
+    target: &Target,
     resource: &Resource,
-    now: Option<Permissions>,
-) -> Result<Permissions, UnknownOwner> {
-    let uid = match (resource.uid, &resource.owner) {
-        (Some(uid), _) => uid,
-        (None, Some(name)) => permissions::uid(name)?,
-        (None, None) => rustix::process::geteuid().as_raw(),
-    };
-    let gid = match (resource.gid, &resource.group) {
-        (Some(gid), _) => gid,
-        (None, Some(name)) => permissions::gid(name)?,
-        (None, None) => rustix::process::getegid().as_raw(),
-    };
-    let mode = resource
-        .mode
-        .or_else(|| now.map(|now| now.mode))
-        .unwrap_or(DEFAULT_MODE);
-    Ok(Permissions { uid, gid, mode })
+    options: &Options,
+) -> Result<bool, FileError> {
+    let recorded = owed.is_recorded(target)?;
+    if recorded && resource.reload_cmd.is_none() && !options.noop {
+        owed.clear(target)?;
+    }
+    Ok(recorded && resource.reload_cmd.is_some() && !options.sync_only && !options.hold_reloads)
 }

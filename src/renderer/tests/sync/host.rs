@@ -38,6 +38,10 @@ impl Host {
         }
     }
 
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
     /// As after a restart.
     pub fn restart(&mut self, options: Options) {
         self.syncer = Syncer::new(options);

@@ -21,7 +21,9 @@ mod killed;
 mod lines;
 /// Full and read-only disks, and files that are mounted by themselves.
 mod mounts;
+/// File systems that ignore or refuse owner and mode, users that may give nothing away, few descriptors.
+mod odd;
 /// Reloads that fail, hang or are owed.
 mod reloads;
-/// Directories like `/tmp`, where others may put what they like.
+/// Directories where others may put what they like: `/tmp`, and their own.
 mod strangers;

@@ -22,7 +22,7 @@ fn unshare() -> Option<&'static [&'static str]> {
 }
 
 /// Runs the child between two bits of shell, where the system lets us mount.
-fn sync_between(host: &Host, mount: &str, after: &str) -> Option<Vec<String>> {
+pub fn sync_between(host: &Host, mount: &str, after: &str) -> Option<Vec<String>> {
     let Some(unshare) = unshare() else {
         eprintln!("not permitted to mount: nothing tried");
         return None;
