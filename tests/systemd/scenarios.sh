@@ -274,7 +274,7 @@ started_anew() { # HOST UNIT PID
 revision() { on "$proxy" etcdctl get / --write-out fields | awk '$1 == "\"Revision\"" { print $3 }'; }
 
 scenario_14_the_load_balancer_and_its_sidekick_stop_and_start_together() {
-    local round
+    local round name
     use_fleet
     for round in {1..3}; do
         on "$proxy" systemctl stop nginx_lb
