@@ -16,6 +16,7 @@ mkdir "$work"
 . tests/lab/scenarios.sh
 . tests/systemd/watching.sh
 . tests/systemd/hosts.sh
+. tests/systemd/fleet.sh
 . tests/systemd/scenarios.sh
 
 trap end_hosts EXIT

@@ -78,6 +78,19 @@ steps() {
         { expected = expected (expected == "" ? "" : "\n") $0 }' docs/tutorial.md
 }
 
+# KillMode=mixed: Docker's client ends with its container, and is neither left nor killed.
+stops_in_order() { # HOST UNIT CONTAINER
+    local round
+    for round in {1..5}; do
+        on "$1" systemctl start "$2"
+        await 20 "$3 runs" docker_at "$work/$1/docker" top "$3"
+        on "$1" systemctl stop "$2"
+        [ "$(on "$1" systemctl show --property=Result --value "$2")" = success ] || fail "$2 was killed or failed"
+        [ "$(docker_at "$work/$1/docker" inspect --format '{{.State.ExitCode}}' "$3")" = 0 ] || fail "$3 was killed"
+    done
+}
+explain() { for name in "${hosts[@]}"; do on "$name" journalctl --quiet --no-pager --lines=15 || true; done; }
+
 lay_network
 lay_product
 for name in "${hosts[@]}"; do lay_tutorial "$name"; done
@@ -88,10 +101,7 @@ start_host_docker coreos-3 "$work/coreos-3/images"
 
 ran=0
 while IFS= read -r -d '' host && IFS= read -r -d '' command && IFS= read -r -d '' expected; do
-    if ! step "$host" "$command" "$expected" </dev/null; then
-        for name in "${hosts[@]}"; do on "$name" journalctl --quiet --no-pager --lines=15 || true; done
-        exit 1
-    fi
+    step "$host" "$command" "$expected" </dev/null || { explain; exit 1; }
     # The tutorial's reader pushes what was built to Docker Hub.
     if [[ "$command" =~ ^docker\ build\ .*user_name/([a-z_]+)\  ]]; then
         publish "$work/$host/docker" "user_name/${BASH_REMATCH[1]}" "${BASH_REMATCH[1]}"
@@ -100,3 +110,9 @@ while IFS= read -r -d '' host && IFS= read -r -d '' command && IFS= read -r -d '
 done < <(steps)
 echo "$ran commands of docs/tutorial.md did what it says"
 [ "$ran" -gt 20 ]
+
+(stops_in_order coreos-1 apache@7777 apache.7777 && stops_in_order coreos-3 nginx_lb nginx_lb) || { explain; exit 1; }
+for name in "${hosts[@]}"; do
+    ! on "$name" journalctl --quiet --boot --grep KillMode || fail "systemd warns on $name"
+done
+echo "containers stopped in order with their units"
