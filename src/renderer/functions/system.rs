@@ -44,8 +44,8 @@ mod tests {
         let set = "PATH";
         let value = env::var(set).unwrap();
         let unset = "RENDERER_TEST_UNSET";
-        assert_eq!(call("getenv", &[text(set)]), Ok(value.as_str().into()));
-        assert_eq!(call("getenv", &[text(set), text("d")]), Ok(value.into()));
+        assert_eq!(call("getenv", &[text(set)]), Ok(value.clone()));
+        assert_eq!(call("getenv", &[text(set), text("d")]), Ok(value));
         assert_eq!(call("getenv", &[text(unset)]), Ok("".into()));
         assert_eq!(
             call("getenv", &[text(unset), text("d"), text("e")]),
