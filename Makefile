@@ -8,7 +8,7 @@ export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
 demo: deps
 	cargo build
-	tests/demo.sh
+	tests/run tests/demo.sh
 
 test: deps
 	cargo fmt --check

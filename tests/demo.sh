@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Shows the whole picture: a real etcd, two real web servers with an agent each, and nginx in front
 # of them, behind `register render`. Everything listens on loopback ports that were free, lives in a
-# temporary directory, and is ended at the end.
+# temporary directory, and is ended at the end. `make demo` starts it by tests/run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 tools=$PWD/target/tools/usr
 export PATH="${CARGO_TARGET_DIR:-$PWD/target}/debug:$tools/bin:$tools/sbin:$PATH:/usr/sbin:/sbin"
-unset "${!ETCD_@}" "${!ETCDCTL_@}" "${!REGISTER_@}"
 export ETCDCTL_API=3 no_proxy='*'
 
 work=$(mktemp -d)
+# Addresses that no other demo has.
+net=127.$((1 + $$ / 256 % 250)).$(($$ % 256))
 pids=()
 declare -A pid_of address
 cleanup() {
@@ -95,20 +96,20 @@ agent() {
 }
 key_is_there() { [ -n "$(etcdctl get "/services/web/$1" --keys-only)" ]; }
 for n in 1 2; do
-    address[$n]=127.0.83.$n:$(free_port "127.0.83.$n")
+    address[$n]=$net.$n:$(free_port "$net.$n")
     nginx_conf "$work/web-$n" "server { listen ${address[$n]}; location / { return 200 'web server $n\n'; } }"
     web $n
     await "web server $n answers" curl -sf "http://${address[$n]}/"
     say "\$ register --service web --address ${address[$n]} --interval 200ms --fast-interval 100ms --drain 500ms"
     begun=$(now)
     agent $n
-    await "key $n" key_is_there "127.0.83.$n"
+    await "key $n" key_is_there "$net.$n"
     say "  registered after $(since "$begun")"
 done
 show register list
 
 step "3. nginx in front of them, run by register render"
-front=127.0.83.100:$(free_port 127.0.83.100)
+front=$net.100:$(free_port $net.100)
 nginx_conf "$work/front" "include app.conf;"
 nginx=(nginx -p "$work/front/" -c nginx.conf -e error.log)
 mkdir -p "$work/confd/conf.d" "$work/confd/templates"

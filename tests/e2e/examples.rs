@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::harness::rights::{Wrapper, own_root, wrapped};
 use crate::harness::running::outcome;
 use crate::harness::{Confdir, register, tool};
 
@@ -32,9 +33,15 @@ fn program(name: &str) -> String {
 }
 
 fn render(confdir: &Confdir, data: &str) -> (i32, String, String) {
+    render_as(&["env"], confdir, data)
+}
+
+fn render_as(root: Wrapper, confdir: &Confdir, data: &str) -> (i32, String, String) {
     confdir.write("data.json", data);
     let data = confdir.path("data.json").display().to_string();
-    outcome(register().args(["render", "--confdir", &confdir.flag(), "--data", &data]))
+    let mut command = register();
+    command.args(["render", "--confdir", &confdir.flag(), "--data", &data]);
+    outcome(&mut wrapped(root, &command))
 }
 
 fn nginx_example() -> Confdir {
@@ -53,7 +60,7 @@ fn nginx_example() -> Confdir {
     );
     confdir.write(
         "out/nginx.conf",
-        "pid nginx.pid; events {}\nhttp {\n  log_format upstreamlog '$remote_addr';\n  \
+        "user root; pid nginx.pid; events {}\nhttp {\n  log_format upstreamlog '$remote_addr';\n  \
          client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; \
          scgi_temp_path t;\n  include app.conf;\n}\n",
     );
@@ -62,10 +69,13 @@ fn nginx_example() -> Confdir {
 
 #[test]
 fn the_tutorials_template_is_one_that_nginx_takes() {
+    let Some(root) = own_root() else {
+        return;
+    };
     let confdir = nginx_example();
     let data =
         r#"{"/services/apache": {"10.0.0.5": "10.0.0.5:7777", "10.0.0.6": "10.0.0.6:8888"}}"#;
-    let (code, _, stderr) = render(&confdir, data);
+    let (code, _, stderr) = render_as(root, &confdir, data);
     assert_eq!(code, 0, "{stderr}");
     let file = confdir.read("app.conf").unwrap();
     let upstream =
@@ -75,11 +85,14 @@ fn the_tutorials_template_is_one_that_nginx_takes() {
 
 #[test]
 fn nginx_without_a_server_keeps_the_last_good_file() {
+    let Some(root) = own_root() else {
+        return;
+    };
     let confdir = nginx_example();
     let data = r#"{"/services/apache/a": "10.0.0.5:7777"}"#;
-    assert_eq!(render(&confdir, data).0, 0);
+    assert_eq!(render_as(root, &confdir, data).0, 0);
     let good = confdir.read("app.conf");
-    let (code, _, stderr) = render(&confdir, "{}");
+    let (code, _, stderr) = render_as(root, &confdir, "{}");
     assert_eq!(code, 1);
     assert!(
         stderr.contains("no servers are inside upstream"),
@@ -90,9 +103,12 @@ fn nginx_without_a_server_keeps_the_last_good_file() {
 
 #[test]
 fn a_value_that_is_no_address_does_not_reach_nginx() {
+    let Some(root) = own_root() else {
+        return;
+    };
     let confdir = nginx_example();
     let data = r#"{"/services/apache": {"a": "10.0.0.5:7777", "b": "x; } http { evil"}}"#;
-    let (code, _, stderr) = render(&confdir, data);
+    let (code, _, stderr) = render_as(root, &confdir, data);
     assert_eq!(code, 0, "{stderr}");
     assert!(
         stderr.contains("/services/apache/b") && !stderr.contains("evil"),

@@ -3,6 +3,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::harness::rights::{own_mounts, wrapped};
 use crate::harness::running::{outcome, wait_until_dead};
 use crate::harness::{Nginx, Pki, register};
 
@@ -437,27 +438,12 @@ fn what_a_command_says_last_is_told_whichever_stream_it_takes() {
     }
 }
 
-/// In a name space of its own, with these lines as `/etc/hosts`. None where that may not be.
+/// With these lines as its `/etc/hosts`. None where that may not be.
 fn with_hosts(lines: &str, command: &Command) -> Option<Command> {
-    let script =
-        "printf '%b' \"$0\" > /run/hosts && mount --bind /run/hosts /etc/hosts && exec \"$@\"";
-    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
-    let way = ways.into_iter().find(|way| {
-        let tried = Command::new("unshare").args(*way).arg("true").output();
-        tried.is_ok_and(|output| output.status.success())
-    });
-    let Some(way) = way else {
-        eprintln!("not permitted to mount: nothing tried");
-        return None;
-    };
-    let mut outer = Command::new("unshare");
-    let script = format!("mount -t tmpfs tmpfs /run && {script}");
-    outer.args(way).args(["sh", "-c", &script, lines]);
-    outer.arg(command.get_program()).args(command.get_args());
-    for (name, _) in command.get_envs() {
-        outer.env_remove(name);
-    }
-    Some(outer)
+    let script = "mount -t tmpfs tmpfs /run && printf '%b' \"$0\" > /run/hosts \
+        && mount --bind /run/hosts /etc/hosts && exec \"$@\"";
+    let wrapper = [own_mounts()?, &["sh", "-c", script, lines]].concat();
+    Some(wrapped(&wrapper, command))
 }
 
 /// Listens on this port of 127.0.0.1, and takes no connection any more.

@@ -86,7 +86,8 @@ fn a_burst_is_rendered_a_few_times_and_its_end_is_what_counts() {
     let fields = format!("{KEYS}\nreload_cmd = \"{}\"", confdir.note("reloads"));
     confdir.add("app.conf", &fields, SERVERS);
     etcd.ctl(&["put", "/services/web/a", "0"]);
-    let _proxy = Running::proxy(&etcd.url(), &confdir, &[]);
+    // So long a quiet that no other load on the machine makes pauses as long.
+    let _proxy = Running::proxy(&etcd.url(), &confdir, &["--debounce", "1s:1m"]);
     confdir.wait_for("app.conf", "server 0;\n", SOON);
     let mut putter = etcd.putter();
     for n in 1..=300 {

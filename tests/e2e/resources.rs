@@ -12,10 +12,9 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
+use crate::harness::rights::{is_root, own_mounts, skip, wrapped};
 use crate::harness::running::{register, render};
-use crate::harness::{
-    Confdir, Etcd, Mood, Nginx, Running, SOON, Site, eventually, figure, own_address,
-};
+use crate::harness::{Confdir, Etcd, Mood, Nginx, Running, SOON, Site, eventually, own_address};
 
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
 const KEYS: &str = "keys = [\"/services/web\"]";
@@ -29,25 +28,9 @@ const NOBODY: [&str; 5] = [
     "--",
 ];
 
-fn is_root() -> bool {
-    rustix::process::getuid().is_root()
-}
-
 /// The same command, as somebody who may have no more processes than his limit says.
 fn limitable(command: &Command) -> Command {
     wrapped(if is_root() { &NOBODY } else { &["env"] }, command)
-}
-
-fn wrapped(wrapper: &[&str], command: &Command) -> Command {
-    let mut outer = Command::new(wrapper[0]);
-    outer
-        .args(&wrapper[1..])
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, _) in command.get_envs() {
-        outer.env_remove(name);
-    }
-    outer
 }
 
 fn run(command: &mut Command) {
@@ -70,9 +53,16 @@ fn limit(process: &Running, resource: &str, most: &str) {
     run(&mut command);
 }
 
-/// Takes the limit away again.
+/// Takes the limit away again, as far as that may be.
 fn unlimit(process: &Running, resource: &str) {
-    limit(process, resource, "1000");
+    let name = match resource {
+        "nofile" => "Max open files",
+        _ => "Max processes",
+    };
+    let limits = process.proc("limits");
+    let line = limits.lines().find_map(|line| line.strip_prefix(name));
+    let most = line.unwrap().split_whitespace().nth(1).unwrap();
+    limit(process, resource, most);
 }
 
 fn times(process: &Running, text: &str) -> usize {
@@ -269,23 +259,9 @@ fn a_proxy_that_may_start_nothing_keeps_its_file_and_catches_up() {
 /// not let us mount.
 fn mounted(etcd: &Etcd, confdir: &Confdir, mount: &str) -> Option<Running> {
     let script = format!("cd {} && {mount} && exec \"$@\"", confdir.flag());
-    let ways: [&[&str]; 2] = [
-        &["unshare", "--mount"],
-        &["unshare", "--user", "--map-root-user", "--mount"],
-    ];
-    let way = ways.into_iter().find(|way| {
-        let tried = Command::new(way[0]).args(&way[1..]).arg("true").output();
-        tried.is_ok_and(|output| output.status.success())
-    });
-    let Some(way) = way else {
-        eprintln!("not permitted to mount: nothing tried");
-        return None;
-    };
-    let wrapper = [way, &["sh", "-c", &script, "sh"]].concat();
-    Some(Running::spawn(&mut wrapped(
-        &wrapper,
-        &render(&etcd.url(), confdir),
-    )))
+    let wrapper = [own_mounts()?, &["sh", "-c", &script, "sh"]].concat();
+    let command = render(&etcd.url(), confdir);
+    Some(Running::spawn(&mut wrapped(&wrapper, &command)))
 }
 
 /// A file as that process sees it.
@@ -353,10 +329,11 @@ fn remount(process: &Running, confdir: &Confdir, how: &str) {
     if !is_root() {
         command.args(["--user", "--preserve-credentials"]);
     }
-    let out = confdir.path("out");
+    // With all that a mount has, lest it be told again the ids that it has outside.
     run(command
-        .args(["mount", "-o", &format!("remount,{how}")])
-        .arg(out));
+        .args(["mount", "-t", "tmpfs", "-o", &format!("remount,{how}")])
+        .arg("tmpfs")
+        .arg(confdir.path("out")));
 }
 
 /// One agent has one backend, so that ten thousand hanging ones are ten thousand agents, of which
@@ -365,7 +342,7 @@ fn remount(process: &Running, confdir: &Confdir, how: &str) {
 async fn ten_thousand_probes_of_backends_that_hang_time_out_and_recover() {
     const BACKENDS: usize = 10_000;
     if !may_open(BACKENDS + 2_000) {
-        figure("skipped: the limit of open files is below 12,000");
+        skip("the limit of open files is below 12,000");
         return;
     }
     // They take connections, and nobody reads from them: four, for the length of their queues.

@@ -1,10 +1,10 @@
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::running::{BINARY, render};
+use crate::harness::rights::{own_processes, wrapped};
+use crate::harness::running::render;
 use crate::harness::{Confdir, Etcd, Running, SOON, eventually};
 
 const KEYS: &str = "keys = [\"/services/web\"]";
@@ -67,17 +67,11 @@ fn the_command_starts_once_the_files_are_good() {
 #[test]
 fn the_command_gets_the_limit_of_open_files_that_we_were_given() {
     let (etcd, confdir) = with_a_server();
-    let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "ulimit -S -n 50 && exec \"$@\"",
-        "sh",
-        BINARY,
-        "render",
-    ]);
-    command.args(["--endpoints", &etcd.url(), "--confdir", &confdir.flag()]);
+    let mut command = render(&etcd.url(), &confdir);
     command.args(["--", "sh", "-c", "ulimit -S -n > limit; sleep 60"]);
-    let _proxy = Running::spawn(command.current_dir(confdir.path("out")));
+    command.current_dir(confdir.path("out"));
+    let limited = ["sh", "-c", "ulimit -S -n 50 && exec \"$@\"", "sh"];
+    let _proxy = Running::spawn(&mut wrapped(&limited, &command));
     confdir.wait_for("limit", "50\n", SOON);
 }
 
@@ -206,12 +200,14 @@ fn log_files_are_followed() {
 fn process_1_reaps_orphans_and_passes_signals_on() {
     let (etcd, confdir) = with_a_server();
     let script = format!("(sleep 0.01 &) ; (sleep 0.02 &) ; {CHILD}");
-    let mut command = Command::new("unshare");
+    let Some(wrapper) = own_processes() else {
+        return;
+    };
+    let mut command = render(&etcd.url(), &confdir);
     command
-        .args(["--pid", "--fork", "--kill-child", "--", BINARY, "render"])
-        .args(["--endpoints", &etcd.url(), "--confdir", &confdir.flag()])
-        .args(["--", "sh", "-c", &script]);
-    let mut outside = Running::spawn(command.current_dir(confdir.path("out")));
+        .args(["--", "sh", "-c", &script])
+        .current_dir(confdir.path("out"));
+    let mut outside = Running::spawn(&mut wrapped(wrapper, &command));
     wait_for_line(&confdir, "started");
     let init = children_of(outside.id())[0];
     eventually("orphans are reaped", SOON, || {

@@ -6,14 +6,18 @@ pub mod etcd;
 pub mod load;
 pub mod nginx;
 pub mod pki;
+pub mod rights;
 pub mod running;
 pub mod site;
 pub mod wire;
 
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -61,15 +65,31 @@ pub fn own_address() -> SocketAddrV4 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let own = NEXT.fetch_add(1, Ordering::Relaxed);
     assert!(own < 511, "more servers than addresses");
-    // 127.0.0.0/8: 15 bits for the process, 9 for its servers.
-    let process = 1 + std::process::id() % 0x7fff;
-    let ip = Ipv4Addr::from_bits(127 << 24 | process << 9 | own);
+    let ip = Ipv4Addr::from_bits(127 << 24 | own_block() << 9 | own);
     let port = TcpListener::bind((ip, 0))
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
     SocketAddrV4::new(ip, port)
+}
+
+/// Which 512 addresses of 127.0.0.0/8 are this process's for as long as it lives: whoever has bound
+/// the name that goes with them. Such names, like the addresses, are those of the network name space.
+fn own_block() -> u32 {
+    const BLOCKS: u32 = 0x7fff;
+    static OWN: OnceLock<(u32, UnixDatagram)> = OnceLock::new();
+    let claim = |block| {
+        let name = SocketAddr::from_abstract_name(format!("register's tests: {block}")).unwrap();
+        let claimed = UnixDatagram::bind_addr(&name).ok()?;
+        Some((block, claimed))
+    };
+    let first = std::process::id() % BLOCKS;
+    let own = OWN.get_or_init(|| {
+        let blocks = (0..BLOCKS).map(|n| 1 + (first + n) % BLOCKS);
+        blocks.filter_map(claim).next().expect("a free block")
+    });
+    own.0
 }
 
 /// A program from the system, or from where `make deps` unpacks what the system has not.

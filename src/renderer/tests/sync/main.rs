@@ -1,13 +1,16 @@
 //! Files on disk and commands that run: what a sync does, and what is left when it fails.
 #![expect(
     unreachable_pub,
+    dead_code,
     clippy::unwrap_used,
-    reason = "tests stop at the first surprise, and nobody else uses the harness"
+    reason = "tests stop at the first surprise, use a part of the harness, and nobody else uses theirs"
 )]
 
 mod child;
 mod host;
 mod record;
+#[path = "../../../../tests/harness/rights.rs"]
+mod rights;
 
 /// Which check runs when, and what a failed one leaves.
 mod checks;

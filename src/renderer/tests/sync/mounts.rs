@@ -1,35 +1,18 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::process::Command;
 
 use crate::host::Host;
+use crate::rights::own_mounts;
 
 /// Mounts the file by itself.
 const ITSELF: &str = "mount --bind out/a out/a";
 
-/// In a name space of its own, what is mounted is gone with the process. Not everybody may have
-/// one, nor a user name space.
-fn unshare() -> Option<&'static [&'static str]> {
-    let ways: [&[&str]; 2] = [
-        &["unshare", "--user", "--map-root-user", "--mount"],
-        &["unshare", "--mount"],
-    ];
-    ways.into_iter().find(|way| {
-        let mount = ["mount", "-t", "tmpfs", "tmpfs", "/tmp"];
-        let tried = Command::new(way[0]).args(&way[1..]).args(mount).output();
-        tried.is_ok_and(|output| output.status.success())
-    })
-}
-
 /// Runs the child between two bits of shell, where the system lets us mount.
 pub fn sync_between(host: &Host, mount: &str, after: &str) -> Option<Vec<String>> {
-    let Some(unshare) = unshare() else {
-        eprintln!("not permitted to mount: nothing tried");
-        return None;
-    };
+    let wrapper = own_mounts()?;
     let dir = host.dir().display();
     let script = format!("set -e; cd '{dir}'; {mount}; \"$@\"; {after}");
-    Some(host.sync_as(&[unshare, &["sh", "-c", &script, "sh"]].concat()))
+    Some(host.sync_as(&[wrapper, &["sh", "-c", &script, "sh"]].concat()))
 }
 
 fn mode(host: &Host) -> u32 {

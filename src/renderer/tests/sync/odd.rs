@@ -8,6 +8,7 @@ use renderer::sync::Syncer;
 
 use crate::host::Host;
 use crate::record::record;
+use crate::rights::{is_root_for, skip};
 
 const NOBODY: u32 = 65534;
 
@@ -17,14 +18,6 @@ const AS_NOBODY: [&str; 4] = [
     "--regid=65534",
     "--clear-groups",
 ];
-
-fn is_root() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("not root, so there is nobody else to be: nothing tried");
-    }
-    is_root
-}
 
 /// `out`, seen through a file system that does as it is told here.
 struct Odd<'h>(&'h Host);
@@ -42,7 +35,7 @@ impl<'h> Odd<'h> {
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(host));
         }
-        eprintln!("no bindfs, or not permitted to mount: nothing tried");
+        skip("no bindfs, or not permitted to mount");
         None
     }
 }
@@ -196,7 +189,7 @@ fn an_owner_that_the_host_does_not_know_is_one_warning_under_confd() {
 
 #[test]
 fn a_group_that_a_directory_gives_is_no_reason_to_write_again() {
-    if !is_root() {
+    if !is_root_for("it is run as somebody else") {
         return;
     }
     let mut host = Host::new();
@@ -213,7 +206,7 @@ fn a_group_that_a_directory_gives_is_no_reason_to_write_again() {
 
 #[test]
 fn a_user_replaces_roots_file_in_his_own_directory_with_any_check() {
-    if !is_root() {
+    if !is_root_for("it is run as somebody else") {
         return;
     }
     let checks = [
@@ -246,7 +239,7 @@ fn a_user_replaces_roots_file_in_his_own_directory_with_any_check() {
 
 #[test]
 fn a_user_may_not_make_root_the_owner() {
-    if !is_root() {
+    if !is_root_for("it is run as somebody else") {
         return;
     }
     for field in ["uid = 0", "owner = \"root\""] {
@@ -268,7 +261,7 @@ fn a_user_may_not_make_root_the_owner() {
 
 #[test]
 fn where_root_looks_like_nobody_its_directories_are_trusted_all_the_same() {
-    if !is_root() {
+    if !is_root_for("it is run as somebody else") {
         return;
     }
     let mut host = Host::new();
@@ -280,7 +273,7 @@ fn where_root_looks_like_nobody_its_directories_are_trusted_all_the_same() {
     let way = [AS_NOBODY.as_slice(), &space].concat();
     let tried = Command::new(way[0]).args(&way[1..]).arg("true").status();
     if !tried.is_ok_and(|status| status.success()) {
-        eprintln!("no user name space to be had: nothing tried");
+        skip("no user name space to be had");
         return;
     }
     assert_eq!(host.sync_as(&way), ["updated"]);
@@ -371,7 +364,7 @@ fn where_nothing_could_be_replaced_nothing_is_put_back() {
         .arg(host.path("out/a"))
         .status();
     if !immutable.is_ok_and(|status| status.success()) {
-        eprintln!("no file can be made immutable: not tried");
+        skip("no file can be made immutable here");
         return;
     }
     let outcomes = host.sync_as(&["env"]);

@@ -5,21 +5,13 @@ use std::process::Command;
 use renderer::options::Options;
 
 use crate::host::Host;
+use crate::rights::is_root_for;
 
 /// Whoever has the number that systems give to nobody.
 const NOBODY: u32 = 65534;
 
 fn open_to_all(host: &Host) {
     fs::set_permissions(host.path("out"), fs::Permissions::from_mode(0o1777)).unwrap();
-}
-
-/// Files of two owners: only root can make them.
-fn may_give_away() -> bool {
-    let is_root = rustix::process::geteuid().is_root();
-    if !is_root {
-        eprintln!("not root, so there are no files of others: nothing tried");
-    }
-    is_root
 }
 
 fn give_away(host: &Host, name: &str) {
@@ -51,7 +43,7 @@ fn unsafe_path(what: &str) -> String {
 
 #[test]
 fn what_somebody_else_put_into_a_directory_for_all_is_not_acted_on() {
-    if !may_give_away() {
+    if !is_root_for("links and files are given to somebody else") {
         return;
     }
     let mut host = Host::new();
@@ -96,7 +88,7 @@ fn our_own_link_in_a_directory_for_all_is_followed() {
 
 #[test]
 fn nobodys_link_at_dest_does_not_lead_root_to_roots_file() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
@@ -115,7 +107,7 @@ fn nobodys_link_at_dest_does_not_lead_root_to_roots_file() {
 
 #[test]
 fn a_dry_run_does_not_read_roots_file_through_nobodys_link() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
@@ -133,7 +125,7 @@ fn a_dry_run_does_not_read_roots_file_through_nobodys_link() {
 
 #[test]
 fn nobodys_link_on_the_way_does_not_lead_root_into_roots_directory() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
@@ -155,7 +147,7 @@ fn nobodys_link_on_the_way_does_not_lead_root_into_roots_directory() {
 
 #[test]
 fn roots_directory_in_nobodys_is_not_entered() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
@@ -175,7 +167,7 @@ fn roots_directory_in_nobodys_is_not_entered() {
 
 #[test]
 fn nobodys_link_to_what_is_nobodys_is_followed_time_after_time() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
@@ -198,7 +190,7 @@ fn nobodys_link_to_what_is_nobodys_is_followed_time_after_time() {
 
 #[test]
 fn a_plain_file_in_nobodys_directory_is_replaced_whosever_it_is() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
@@ -217,7 +209,7 @@ fn a_plain_file_in_nobodys_directory_is_replaced_whosever_it_is() {
 
 #[test]
 fn nobodys_file_does_not_become_roots_program() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
@@ -233,7 +225,7 @@ fn nobodys_file_does_not_become_roots_program() {
 
 #[test]
 fn what_is_swapped_between_look_and_rename_leads_nowhere_else() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     for check in ["true # {{.src}}", "true"] {
@@ -251,7 +243,7 @@ fn what_is_swapped_between_look_and_rename_leads_nowhere_else() {
 
 #[test]
 fn a_link_put_in_the_files_place_is_replaced_and_not_followed() {
-    if !may_give_away() {
+    if !is_root_for("files are given to somebody else") {
         return;
     }
     let mut host = in_nobodys_directory();
