@@ -4,6 +4,7 @@ mod confd;
 mod etcd;
 mod file;
 mod render;
+mod secret;
 mod supervise;
 mod target;
 
@@ -255,7 +256,7 @@ fn probe(args: ProbeArgs, address: Option<&str>, faults: &mut Faults) -> Option<
         headers: args.header,
         body_regex: args.body_regex,
         host: args.host,
-        tls_skip_verify: args.tls_skip_verify,
+        tls_skip_verify: args.tls_skip_verify.unwrap_or_default(),
         ca_file: args.check_ca,
     };
     match Probe::new(spec) {

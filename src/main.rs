@@ -43,7 +43,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let etcd = args.etcd;
     match args.command {
-        None if args.agent.once => {
+        None if args.agent.once == Some(true) => {
             let config = config::agent(args.agent, etcd, env)?;
             block_on(oneshot::unless_stopped(oneshot::once(config)))
         }

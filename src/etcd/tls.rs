@@ -102,7 +102,7 @@ pub enum TlsError {
         key: String,
         reason: rustls::Error,
     },
-    #[error("no CA certificates on this system ({0}); give --cacert")]
+    #[error("there are no CA certificates on this system{0}; install them, or give --cacert")]
     NoRoots(String),
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
@@ -153,8 +153,8 @@ fn roots(ca: Option<&str>) -> Result<RootCertStore, TlsError> {
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     if roots.is_empty() {
-        let reasons: Vec<_> = system.errors.iter().map(ToString::to_string).collect();
-        return Err(TlsError::NoRoots(reasons.join("; ")));
+        let reasons = system.errors.iter().map(|error| format!(": {error}"));
+        return Err(TlsError::NoRoots(reasons.collect()));
     }
     Ok(roots)
 }

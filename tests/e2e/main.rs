@@ -44,6 +44,8 @@ mod render_once;
 mod rendering;
 /// No descriptors, no processes, no room, no right to write, and backends that hang.
 mod resources;
+/// What flags, variables and files come to.
+mod settings;
 /// `register render -- COMMAND`.
 mod supervising;
 /// What the service manager is told.
