@@ -83,7 +83,7 @@ pub struct DeregisterArgs {
 
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// Where to look
+    /// Where to look: the key of that name and all below PREFIX/; "" for all keys
     #[arg(env = "REGISTER_PREFIX", default_value = "/services")]
     pub prefix: String,
     #[command(flatten)]

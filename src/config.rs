@@ -25,7 +25,7 @@ pub use target::Target;
 /// A year: longer is a mistake, and far more would not fit the clock.
 const LONGEST: Duration = Duration::from_secs(31_557_600);
 
-/// How long `list` may take.
+/// How long etcd may send nothing while `list` waits for it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct DeregisterConfig {
 #[derive(Debug)]
 pub struct ListConfig {
     pub prefix: String,
-    pub timeout: Duration,
+    pub patience: Duration,
     pub output: OutputFormat,
     pub etcd: EtcdConfig,
 }
@@ -197,13 +197,12 @@ pub fn deregister(
 /// All that is wrong.
 pub fn list(args: ListArgs, etcd: EtcdArgs, env: impl Env) -> Result<ListConfig, Faults> {
     let mut faults = Faults::default();
-    let prefix = target::check_prefix("PREFIX", &args.prefix, &mut faults);
     let etcd = etcd::check(etcd, env, &mut faults);
     let output = args.output.output;
     let settings = (|| {
         Some(ListConfig {
-            prefix: prefix?,
-            timeout: LIST_TIMEOUT,
+            prefix: args.prefix,
+            patience: LIST_TIMEOUT,
             output,
             etcd: etcd?,
         })

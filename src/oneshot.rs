@@ -119,7 +119,7 @@ pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
             let seconds = attempt.took.as_secs_f64();
             let healthy = exit == Exit::Done;
             let report = serde_json::json!({ "healthy": healthy, "detail": attempt.text(), "seconds": seconds });
-            format!("{report}\n")
+            wording::printable_json(&report) + "\n"
         }
     };
     output::print(&text)?;

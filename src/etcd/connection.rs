@@ -17,9 +17,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Endpoint, Uri};
 
+use super::arrivals::{Arrivals, Counted, Silence};
 use super::error::EtcdError;
 use crate::config::EtcdConfig;
-use crate::wording::whole_millis;
+use crate::wording::{self, whole_millis};
 
 /// Connecting, TLS and login included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -49,6 +50,7 @@ pub struct Connection {
     pub(super) client: Client,
     endpoint: String,
     call_timeout: Duration,
+    arrivals: Arrivals,
 }
 
 impl Connector {
@@ -146,6 +148,8 @@ impl Connector {
             .filter(|_| url.starts_with("https://"))
             .map(|tls| tls.config());
         let round = self.round;
+        let arrivals = Arrivals::default();
+        let counting = arrivals.clone();
         // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
         let channel = Endpoint::from_shared(url.replacen("https://", "http://", 1))
             .map_err(transport_error)?
@@ -154,8 +158,11 @@ impl Connector {
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true)
             .connect_with_connector(tower::service_fn(move |uri: Uri| {
-                let tls = tls.clone();
-                async move { dial(&uri, tls, round).await.map(TokioIo::new) }
+                let (tls, counting) = (tls.clone(), counting.clone());
+                async move {
+                    let stream = dial(&uri, tls, round).await?;
+                    Ok::<_, io::Error>(TokioIo::new(Counted::new(stream, counting)))
+                }
             }))
             .await
             .map_err(transport_error)?;
@@ -172,6 +179,7 @@ impl Connector {
             client,
             endpoint: url.to_owned(),
             call_timeout,
+            arrivals,
         })
     }
 }
@@ -212,6 +220,21 @@ impl Connection {
             call.await.map_err(|error| self.error(&error))
         })
         .await
+    }
+
+    /// Waits for work on this connection for as long as etcd keeps sending.
+    ///
+    /// # Errors
+    /// When it has sent nothing for `patience`.
+    pub(super) async fn outlast<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, EtcdError> {
+        let done = self.arrivals.outlast(patience, work).await;
+        done.map_err(|Silence| {
+            self.broken(&format!("sent nothing for {}", wording::duration(patience)))
+        })
     }
 
     pub(super) fn error(&self, error: &etcd_client::Error) -> EtcdError {

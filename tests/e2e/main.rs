@@ -30,6 +30,8 @@ mod hostile;
 mod https;
 /// The proxy side under random changes, cuts and compactions.
 mod interleavings;
+/// `list`: much, far away, and what the role allows.
+mod listing;
 /// `--once`, `deregister`, `list`, `check`.
 mod oneshot;
 /// Etcd killed, hung, wiped, cut off.
