@@ -141,7 +141,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 /// All that is wrong.
 pub fn agent(args: AgentArgs, etcd: EtcdArgs, env: impl Env) -> Result<AgentConfig, Faults> {
     let mut faults = Faults::default();
-    let target = target::check(&args.target, &mut faults);
+    let target = target::to_announce(&args.target, &mut faults);
     let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
     let interval = faults.duration("--interval", &args.interval, MILLISECOND);
     let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
@@ -216,6 +216,7 @@ pub fn check(args: CheckArgs) -> Result<CheckConfig, Faults> {
     let mut faults = Faults::default();
     if let Some(address) = &args.target.address {
         target::check_address(address, &mut faults);
+        target::check_advertised("--address", address, &mut faults);
     }
     let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
     let output = args.output.output;

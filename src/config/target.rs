@@ -1,7 +1,10 @@
 //! What is registered: the key and the value.
 
-use crate::address::Address;
+use std::net::IpAddr;
+
+use crate::address::{Address, Host};
 use crate::cli::TargetArgs;
+use crate::wording::masked;
 
 use super::Faults;
 
@@ -10,6 +13,34 @@ use super::Faults;
 pub struct Target {
     pub key: String,
     pub value: String,
+}
+
+/// What is to be put: others are to connect to it.
+pub(super) fn to_announce(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
+    if let Some(text) = &args.address {
+        check_advertised("--address", text, faults);
+    }
+    let target = check(args, faults)?;
+    if args.value.is_some() {
+        check_advertised("--value", &target.value, faults);
+    }
+    Some(target)
+}
+
+/// If this is an address, or the URL of one, it must be one that others can connect to.
+pub(super) fn check_advertised(flag: &str, text: &str, faults: &mut Faults) {
+    let behind_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = behind_scheme.split('/').next().unwrap_or_default();
+    let host = match authority.parse::<Address>() {
+        Ok(address) => Some(address.host),
+        Err(_) => {
+            let bare = authority.trim_start_matches("[").trim_end_matches("]");
+            bare.parse::<IpAddr>().ok().map(Host::from)
+        }
+    };
+    if let Some(Err(reason)) = host.map(|host| host.fit_to_advertise()) {
+        faults.add(format!("{flag} {text:?}: {reason}"));
+    }
 }
 
 pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
@@ -57,7 +88,7 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
 pub(super) fn check_address(text: &str, faults: &mut Faults) -> Option<Address> {
     faults.take(
         text.parse()
-            .map_err(|error| format!("--address {text:?}: {error}")),
+            .map_err(|error| format!("--address {:?}: {error}", masked(text))),
     )
 }
 
@@ -188,6 +219,49 @@ mod tests {
     fn an_unknown_placeholder_is_named() {
         let error = target("10.0.0.5:7777", Some("/x/{hots}"), None).expect_err("unknown");
         assert!(error.contains("unknown placeholder {hots}"), "{error}");
+    }
+
+    #[test]
+    fn what_nobody_could_connect_to_is_not_announced() {
+        let announced = |address: &str, value: Option<&str>| {
+            let mut faults = Faults::default();
+            let args = TargetArgs {
+                service: Some("apache".to_owned()),
+                address: Some(address.to_owned()),
+                prefix: "/services".to_owned(),
+                key: None,
+                value: value.map(str::to_owned),
+            };
+            let target = to_announce(&args, &mut faults);
+            faults.settle(target).map_err(|faults| faults.to_string())
+        };
+        let fault = announced("0.0.0.0:80", None).expect_err("listens everywhere");
+        assert!(
+            fault.starts_with("--address \"0.0.0.0:80\": stands for every address of this host"),
+            "{fault}"
+        );
+        for value in [
+            "0.0.0.0:80",
+            "[::]:80",
+            "0.0.0.0",
+            "::",
+            "http://0.0.0.0:80/x",
+            "tcp://[::]",
+        ] {
+            let fault = announced("10.0.0.5:80", Some(value)).expect_err(value);
+            assert!(
+                fault.starts_with(&format!("--value {value:?}: stands for every")),
+                "{fault}"
+            );
+        }
+        for value in [
+            "{address}",
+            "http://{address}/",
+            "up",
+            "{\"listens\":\"0.0.0.0:80\"}",
+        ] {
+            assert!(announced("10.0.0.5:80", Some(value)).is_ok(), "{value}");
+        }
     }
 
     #[test]
