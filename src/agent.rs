@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::alarm::Alarm;
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, KEY_OF_ITS_OWN};
 use crate::deadline::{sleep_until_some, tick, ticks};
 use crate::etcd::connection::Connector;
 use crate::etcd::error::EtcdError;
@@ -54,6 +54,7 @@ pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Resul
         registration: Registration::new(drain, stop_timeout, fastrand::u64(..)),
         requests,
         key,
+        neighbour: false,
         stopping: false,
     };
     let between = Alarm::new()?;
@@ -70,6 +71,8 @@ struct Agent {
     registration: Registration,
     requests: mpsc::Sender<Request>,
     key: String,
+    /// Whether another instance on this host holds the key.
+    neighbour: bool,
     stopping: bool,
 }
 
@@ -101,6 +104,10 @@ impl Agent {
                 }
                 told = news.recv() => match told {
                     Some(News::Event(event)) => event,
+                    Some(News::Neighbour(neighbour)) => {
+                        self.neighbour = neighbour;
+                        continue;
+                    }
                     Some(News::Refused(error)) => return Err(error),
                     // The session ends before us only by breaking down.
                     None => return Ok(Exit::Store),
@@ -172,6 +179,10 @@ impl Agent {
     fn report(&self, status: Status) {
         let key = &self.key;
         match status {
+            Status::Displaced if self.neighbour => warn!(
+                key,
+                "displaced by another registration, for another port of this host; standing by; {KEY_OF_ITS_OWN}"
+            ),
             Status::Displaced => warn!(key, "displaced by another registration; standing by"),
             Status::Draining => info!(key, "draining"),
             Status::Starting

@@ -20,7 +20,7 @@ use crate::probe::{self, Probe};
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
 pub use etcd::{Credentials, EtcdConfig};
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
-pub use target::Target;
+pub use target::{KEY_OF_ITS_OWN, Target};
 
 /// A year: longer is a mistake, and far more would not fit the clock.
 const LONGEST: Duration = Duration::from_secs(31_557_600);
