@@ -128,6 +128,25 @@ pub struct LogArgs {
         default_value = "info"
     )]
     pub log_level: String,
+    /// Nothing on success: no result of --once, deregister or check, no log but warnings and errors
+    #[arg(
+        long,
+        env = "REGISTER_QUIET",
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        value_parser = parse::switch
+    )]
+    pub quiet: Option<bool>,
+}
+
+impl LogArgs {
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet.unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -36,7 +36,11 @@ pub fn install(args: &LogArgs) -> Result<(), String> {
                     args.log_level
                 )
             })?;
-            ours(level)
+            ours(if args.is_quiet() {
+                level.min(LevelFilter::WARN)
+            } else {
+                level
+            })
         }
     };
     let builder = tracing_subscriber::fmt()

@@ -42,10 +42,11 @@ fn main() -> ExitCode {
 fn run(args: Cli) -> anyhow::Result<Exit> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let etcd = args.etcd;
+    let quiet = args.log.is_quiet();
     match args.command {
         None if args.agent.once == Some(true) => {
             let config = config::agent(args.agent, etcd, env)?;
-            block_on(oneshot::unless_stopped(oneshot::once(config)))
+            block_on(oneshot::unless_stopped(oneshot::once(config, quiet)))
         }
         None => {
             let config = config::agent(args.agent, etcd, env)?;
@@ -53,7 +54,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
         }
         Some(Command::Deregister(args)) => {
             let config = config::deregister(args, etcd, env)?;
-            block_on(oneshot::deregister(config))
+            block_on(oneshot::deregister(config, quiet))
         }
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, env)?;
@@ -61,7 +62,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
         }
         Some(Command::Check(args)) => {
             let config = config::check(args)?;
-            block_on(oneshot::unless_stopped(oneshot::check(config)))
+            block_on(oneshot::unless_stopped(oneshot::check(config, quiet)))
         }
         Some(Command::Render(RenderArgs {
             command: Some(RenderCommand::Lint(args)),

@@ -36,7 +36,7 @@ pub async fn unless_stopped(
 ///
 /// # Errors
 /// When etcd cannot be told.
-pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
+pub async fn once(config: AgentConfig, quiet: bool) -> anyhow::Result<Exit> {
     let AgentConfig {
         target,
         probe,
@@ -67,19 +67,16 @@ pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
     })
     .await
     .with_context(|| format!("the backend is {verdict}, but etcd could not be told"))?;
-    output::print(&format!(
-        "{}: {verdict} ({}); {done}\n",
-        target.key,
-        attempt.text()
-    ))?;
-    Ok(exit)
+    let text = attempt.text();
+    let result = format!("{}: {verdict} ({text}); {done}\n", target.key);
+    end(exit, &result, quiet)
 }
 
 /// Removes the registration if it is for this address.
 ///
 /// # Errors
 /// When etcd cannot be told.
-pub async fn deregister(config: DeregisterConfig) -> anyhow::Result<Exit> {
+pub async fn deregister(config: DeregisterConfig, quiet: bool) -> anyhow::Result<Exit> {
     let DeregisterConfig {
         target,
         timeout,
@@ -95,15 +92,14 @@ pub async fn deregister(config: DeregisterConfig) -> anyhow::Result<Exit> {
     } else {
         "nothing of ours there"
     };
-    output::print(&format!("{}: {done}\n", target.key))?;
-    Ok(Exit::Done)
+    end(Exit::Done, &format!("{}: {done}\n", target.key), quiet)
 }
 
 /// Probes once and prints what came of it.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
+pub async fn check(config: CheckConfig, quiet: bool) -> anyhow::Result<Exit> {
     let attempt = config.probe.attempt().await;
     let (verdict, exit) = match attempt.result {
         Ok(_) => ("healthy", Exit::Done),
@@ -122,7 +118,14 @@ pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
             wording::printable_json(&report) + "\n"
         }
     };
-    output::print(&text)?;
+    end(exit, &text, quiet)
+}
+
+/// Prints the result, unless it is a success of which nobody wants to hear.
+fn end(exit: Exit, result: &str, quiet: bool) -> anyhow::Result<Exit> {
+    if !quiet || exit != Exit::Done {
+        output::print(result)?;
+    }
     Ok(exit)
 }
 
