@@ -54,6 +54,8 @@ impl EtcdError {
 
     pub(super) fn from_transport(endpoint: String, error: &tonic::transport::Error) -> Self {
         let reason = innermost(error).unwrap_or_else(|| error.to_string());
+        // It may quote the server's certificate.
+        let reason = printable(reason.as_bytes());
         if is_certificate_fault(error) {
             Self::Refused { endpoint, reason }
         } else {
