@@ -313,7 +313,10 @@ impl Etcd {
         } = self.putter();
         for some in pairs.chunks(100) {
             let puts = some.iter().map(|(key, value)| {
-                let lease = runtime.block_on(client.lease_grant(3600, None)).unwrap().id();
+                let lease = runtime
+                    .block_on(client.lease_grant(3600, None))
+                    .unwrap()
+                    .id();
                 let options = etcd_client::PutOptions::new().with_lease(lease);
                 etcd_client::TxnOp::put(key.as_str(), value.as_str(), Some(options))
             });
