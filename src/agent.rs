@@ -16,7 +16,7 @@ use crate::deadline::{sleep_until_some, tick, ticks};
 use crate::etcd::connection::Connector;
 use crate::etcd::error::EtcdError;
 use crate::etcd::session::{News, Request, Session};
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
 use crate::health::{self, Cadence, Health, Verdict};
 use crate::notify;
 use crate::probe::{Attempt, Probe};
@@ -32,7 +32,7 @@ const REQUEST_DEPTH: usize = 1;
 ///
 /// # Errors
 /// When etcd refuses us at the start.
-pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Result<Exit> {
+pub async fn run(config: AgentConfig, mut signals: StopSignals) -> Result<Exit, RunError> {
     let AgentConfig {
         target,
         probe,

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::cli::{
     AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ProbeArgs,
 };
+use crate::exit::{Exit, RunError};
 use crate::health::{Cadence, Thresholds};
 use crate::probe::{self, Probe};
 
@@ -135,6 +136,12 @@ impl fmt::Display for Faults {
 }
 
 impl std::error::Error for Faults {}
+
+impl From<Faults> for RunError {
+    fn from(faults: Faults) -> Self {
+        Self::new(Exit::Usage, faults)
+    }
+}
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 

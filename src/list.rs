@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
 use crate::etcd::connection::Connector;
 use crate::etcd::read::{self, Entry};
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
+use crate::oneshot::etcd_is_late;
 use crate::output;
-use crate::wording::{self, printable, printable_json};
+use crate::wording::{printable, printable_json};
 
 /// Of a column: longer text is not waited for by the other rows.
 const WIDEST: usize = 120;
@@ -20,7 +20,7 @@ const HEADINGS: [&str; 4] = ["KEY", "VALUE", "TTL LEFT", "LEASE"];
 
 /// # Errors
 /// When etcd cannot be read.
-pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
+pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
     let ListConfig {
         prefix,
         patience,
@@ -30,7 +30,7 @@ pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
     let mut connector = Connector::new(etcd);
     let connection = timeout(patience, connector.connect_within(patience))
         .await
-        .with_context(|| format!("etcd did not answer within {}", wording::duration(patience)))??;
+        .map_err(|_| etcd_is_late(patience))??;
     let entries = read::list(&connection, &prefix, patience).await?;
     let text = match format {
         OutputFormat::Text => table(&entries),

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
-use register::config::{self, Faults, Run};
-use register::exit::Exit;
-use register::output::{self, OutputError};
-use register::proxy::data::DataError;
+use register::config::{self, Run};
+use register::exit::{Exit, RunError};
+use register::output;
 use register::proxy::{self, once};
 use register::runtime::block_on;
 use register::signal::{ProxySignals, StopSignals};
@@ -32,14 +31,14 @@ fn main() -> ExitCode {
     }
     match run(args) {
         Ok(exit) => exit.into(),
-        Err(error) => {
-            log::fatal(log_format, &format!("{error:#}"));
-            exit_code_of(&error).into()
+        Err(failure) => {
+            log::fatal(log_format, &failure.to_string());
+            failure.exit().into()
         }
     }
 }
 
-fn run(args: Cli) -> anyhow::Result<Exit> {
+fn run(args: Cli) -> Result<Exit, RunError> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let etcd = args.etcd;
     let quiet = args.log.is_quiet();
@@ -88,15 +87,5 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
             output::print(&cli::man_page()?)?;
             Ok(Exit::Done)
         }
-    }
-}
-
-fn exit_code_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Faults>() || error.is::<DataError>() {
-        Exit::Usage
-    } else if error.is::<OutputError>() || error.is::<std::io::Error>() {
-        Exit::Failed
-    } else {
-        Exit::Store
     }
 }

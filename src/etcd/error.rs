@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
+use crate::exit::{Exit, RunError};
 use crate::wording::printable;
 
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,12 @@ impl EtcdError {
             Self::Refused { .. } | Self::Rejected { .. } => true,
             Self::Unavailable { .. } | Self::Timeout { .. } => false,
         }
+    }
+}
+
+impl From<EtcdError> for RunError {
+    fn from(error: EtcdError) -> Self {
+        Self::new(Exit::Store, error)
     }
 }
 
