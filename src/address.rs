@@ -1,7 +1,7 @@
 //! `HOST:PORT` as a backend advertises it.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// A host and a port: `10.0.0.5:80`, `[2001:db8::5]:80` or `web.example.net:80`.
@@ -25,6 +25,18 @@ pub enum Host {
 pub enum AddressError {
     #[error("has no port; write HOST:PORT, as in 10.0.0.5:80")]
     NoPort,
+    #[error("holds a user or password; write HOST:PORT alone, as in 10.0.0.5:80")]
+    User,
+    #[error("is more than HOST:PORT; write no scheme and no path, as in 10.0.0.5:80")]
+    Url,
+    #[error("has white space in it; write HOST:PORT alone, as in 10.0.0.5:80")]
+    Blank,
+    #[error("has quotes in it; leave them out")]
+    Quotes,
+    #[error("has no host before its ':'; write HOST:PORT, as in 10.0.0.5:80")]
+    NoHost,
+    #[error("has more than one ':'; write one HOST:PORT, as in 10.0.0.5:80")]
+    Colons,
     #[error("is IPv6 without brackets; write [ADDRESS]:PORT, as in [2001:db8::5]:80")]
     Unbracketed,
     #[error("has a bad port; use a number from 1 to 65535")]
@@ -37,12 +49,70 @@ pub enum AddressError {
     Host,
 }
 
+/// Why nobody else could reach a backend at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreachable {
+    #[error(
+        "stands for every address of this host; give the one that others connect to, as in 10.0.0.5"
+    )]
+    Unspecified,
+    #[error(
+        "is a multicast or broadcast address; give the one that others connect to, as in 10.0.0.5"
+    )]
+    Group,
+}
+
+impl Host {
+    /// Whether others could be told to connect to it. Loopback passes: they may be on this host.
+    ///
+    /// # Errors
+    /// Why they could not.
+    pub fn fit_to_advertise(&self) -> Result<(), Unreachable> {
+        let ip = match self {
+            Self::Name(_) => return Ok(()),
+            Self::V4(ip) => IpAddr::V4(*ip),
+            // The same by another name.
+            Self::V6(ip) => ip.to_canonical(),
+        };
+        let of_this_network = matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 0);
+        let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+        if ip.is_unspecified() || of_this_network {
+            Err(Unreachable::Unspecified)
+        } else if ip.is_multicast() || broadcast {
+            Err(Unreachable::Group)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl From<IpAddr> for Host {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(ip) => Self::V4(ip),
+            IpAddr::V6(ip) => Self::V6(ip),
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if text.parse::<Ipv6Addr>().is_ok() {
             return Err(AddressError::Unbracketed);
+        }
+        if text.contains('@') {
+            return Err(AddressError::User);
+        }
+        if text.contains(char::is_whitespace) {
+            return Err(AddressError::Blank);
+        }
+        if text.contains(['"', '\'']) {
+            return Err(AddressError::Quotes);
+        }
+        if text.contains('/') {
+            return Err(AddressError::Url);
         }
         let (host, port) = text
             .rsplit_once(':')
@@ -51,8 +121,13 @@ impl FromStr for Address {
         let host = if let Some(inner) = host.strip_prefix('[') {
             let inner = inner.strip_suffix(']').ok_or(AddressError::V6)?;
             Host::V6(inner.parse().map_err(|_| AddressError::V6)?)
+        } else if host.is_empty() {
+            return Err(AddressError::NoHost);
         } else if host.contains(':') {
-            return Err(AddressError::Unbracketed);
+            return Err(match is_like_ipv6(text) {
+                true => AddressError::Unbracketed,
+                false => AddressError::Colons,
+            });
         } else if let Ok(v4) = host.parse() {
             Host::V4(v4)
         } else if is_hostname(host) {
@@ -71,8 +146,14 @@ impl FromStr for Address {
     }
 }
 
-/// RFC 1123, and underscores, which container networks use. A name whose last label is all digits
-/// would be a mistyped IPv4 address.
+/// `2001:db8:0:0:0:0:0:5:80` or anything with a `::`.
+fn is_like_ipv6(text: &str) -> bool {
+    let groups = text.split(':').count();
+    text.contains("::") || (groups > 3 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'))
+}
+
+/// RFC 1123, and underscores, which container networks use. A name whose last label is a number is
+/// a mistyped IPv4 address, or one that some programs read as such.
 fn is_hostname(name: &str) -> bool {
     let label_is_fine = |label: &str| {
         !label.is_empty()
@@ -84,9 +165,15 @@ fn is_hostname(name: &str) -> bool {
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     let last = name.rsplit('.').next().unwrap_or_default();
-    name.len() <= 253
-        && name.split('.').all(label_is_fine)
-        && !last.bytes().all(|b| b.is_ascii_digit())
+    name.len() <= 253 && name.split('.').all(label_is_fine) && !is_number(last)
+}
+
+fn is_number(label: &str) -> bool {
+    let lower = label.to_ascii_lowercase();
+    match lower.strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
+        None => lower.bytes().all(|b| b.is_ascii_digit()),
+    }
 }
 
 impl fmt::Display for Host {
@@ -142,13 +229,51 @@ mod tests {
             ("fe80::1%eth0:80", AddressError::Unbracketed),
             ("[::1:80", AddressError::V6),
             ("[nope]:80", AddressError::V6),
-            (":80", AddressError::Host),
+            (":80", AddressError::NoHost),
+            ("u:p@10.0.0.5:80", AddressError::User),
+            ("http://10.0.0.5:80", AddressError::Url),
+            ("10.0.0.5:80/", AddressError::Url),
+            ("10.0.0.5:80:81", AddressError::Colons),
+            ("web:80:81", AddressError::Colons),
+            ("2001:db8:0:0:0:0:0:5:80", AddressError::Unbracketed),
+            ("0:80", AddressError::Host),
+            ("0x0:80", AddressError::Host),
+            ("0x7f.1:80", AddressError::Host),
+            ("10.0x5:80", AddressError::Host),
+            ("*:80", AddressError::Host),
             ("10.0.0.500:80", AddressError::Host),
-            ("a b:80", AddressError::Host),
+            ("a b:80", AddressError::Blank),
+            ("10.0.0.5:80\n", AddressError::Blank),
+            ("\"10.0.0.5:80\"", AddressError::Quotes),
             ("-web:80", AddressError::Host),
             ("web;rm:80", AddressError::Host),
         ] {
             assert_eq!(text.parse::<Address>(), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_to_listen_on_is_none_to_advertise() {
+        let fit = |text: &str| {
+            let address: Address = text.parse().expect(text);
+            address.host.fit_to_advertise()
+        };
+        for text in [
+            "0.0.0.0:80",
+            "0.0.0.1:80",
+            "[::]:80",
+            "[0:0:0:0:0:0:0:0]:80",
+            "[::0.0.0.0]:80",
+            "[::ffff:0.0.0.0]:80",
+            "[::ffff:0:0]:80",
+        ] {
+            assert_eq!(fit(text), Err(Unreachable::Unspecified), "{text}");
+        }
+        for text in ["224.0.0.1:80", "255.255.255.255:80", "[ff02::1]:80"] {
+            assert_eq!(fit(text), Err(Unreachable::Group), "{text}");
+        }
+        for text in ["127.0.0.1:80", "[::1]:80", "10.0.0.0:80", "localhost:80"] {
+            assert_eq!(fit(text), Ok(()), "{text}");
         }
     }
 

@@ -11,12 +11,12 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::alarm::Alarm;
-use crate::config::AgentConfig;
+use crate::config::{AgentConfig, KEY_OF_ITS_OWN};
 use crate::deadline::{sleep_until_some, tick, ticks};
 use crate::etcd::connection::Connector;
 use crate::etcd::error::EtcdError;
 use crate::etcd::session::{News, Request, Session};
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
 use crate::health::{self, Cadence, Covered, Excuse, Health, Verdict};
 use crate::notify::{self, Notifier};
 use crate::probe::{Attempt, Probe};
@@ -33,7 +33,7 @@ const REQUEST_DEPTH: usize = 1;
 ///
 /// # Errors
 /// When etcd refuses us at the start.
-pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Result<Exit> {
+pub async fn run(config: AgentConfig, mut signals: StopSignals) -> Result<Exit, RunError> {
     let AgentConfig {
         target,
         probe,
@@ -57,6 +57,7 @@ pub async fn run(config: AgentConfig, mut signals: StopSignals) -> anyhow::Resul
         requests,
         key,
         notifier: Notifier::from_env(),
+        neighbour: false,
         stopping: false,
     };
     let between = Alarm::new()?;
@@ -75,6 +76,8 @@ struct Agent {
     requests: mpsc::Sender<Request>,
     key: String,
     notifier: Notifier,
+    /// Whether another instance on this host holds the key.
+    neighbour: bool,
     stopping: bool,
 }
 
@@ -106,6 +109,10 @@ impl Agent {
                 }
                 told = news.recv() => match told {
                     Some(News::Event(event)) => event,
+                    Some(News::Neighbour(neighbour)) => {
+                        self.neighbour = neighbour;
+                        continue;
+                    }
                     Some(News::Refused(error)) => return Err(error),
                     // The session ends before us only by breaking down.
                     None => return Ok(Exit::Store),
@@ -218,6 +225,10 @@ impl Agent {
     fn report(&mut self, status: Status) {
         let key = &self.key;
         match status {
+            Status::Displaced if self.neighbour => warn!(
+                key,
+                "displaced by another registration, for another port of this host; standing by; {KEY_OF_ITS_OWN}"
+            ),
             Status::Displaced => warn!(key, "displaced by another registration; standing by"),
             Status::Draining => info!(key, "draining"),
             Status::Starting

@@ -23,8 +23,8 @@ pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 #[derive(Parser, Debug)]
 #[command(name = "register", version)]
 #[command(after_help = "Durations are written 250ms, 30s or 1m 30s. \
-    Every flag can be given as REGISTER_<FLAG> in the environment, a switch as 1; etcdctl's ETCDCTL_* variables \
-    are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy, or a render or check \
+    Every flag can be given as REGISTER_<FLAG> in the environment, but render's --prefix, --interval and --once as \
+    REGISTER_RENDER_<FLAG>; a switch as 1 or 0. etcdctl's ETCDCTL_* variables are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy, or a render or check \
     failed; 2 usage or configuration; 3 etcd unreachable or refused; 128+n ended by signal n before finishing.")]
 pub struct Cli {
     #[command(flatten)]
@@ -83,7 +83,7 @@ pub struct DeregisterArgs {
 
 #[derive(Args, Debug)]
 pub struct ListArgs {
-    /// Where to look
+    /// Where to look: the key of that name and all below PREFIX/; "" for all keys
     #[arg(env = "REGISTER_PREFIX", default_value = "/services")]
     pub prefix: String,
     #[command(flatten)]
@@ -128,6 +128,25 @@ pub struct LogArgs {
         default_value = "info"
     )]
     pub log_level: String,
+    /// Nothing on success: no result of --once, deregister or check, no log but warnings and errors
+    #[arg(
+        long,
+        env = "REGISTER_QUIET",
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "BOOL",
+        value_parser = parse::switch
+    )]
+    pub quiet: Option<bool>,
+}
+
+impl LogArgs {
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet.unwrap_or_default()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -163,21 +182,68 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Flags and their variables.
+    fn variables(command: &clap::Command) -> Vec<(String, String)> {
+        let flags = command.get_arguments().filter_map(|argument| {
+            let flag = argument
+                .get_long()
+                .filter(|flag| !["help", "version"].contains(flag))?;
+            let variable = argument.get_env().and_then(|name| name.to_str());
+            Some((flag.to_owned(), variable.unwrap_or_default().to_owned()))
+        });
+        flags.collect()
+    }
+
+    fn screaming(flag: &str) -> String {
+        flag.replace('-', "_").to_uppercase()
+    }
+
     #[test]
     fn every_flag_has_its_environment_variable() {
-        for argument in Cli::command().get_arguments() {
-            let Some(flag) = argument.get_long() else {
-                continue;
-            };
-            if flag == "help" || flag == "version" {
-                continue;
-            }
-            let expected = format!("REGISTER_{}", flag.replace('-', "_").to_uppercase());
-            assert_eq!(
-                argument.get_env().and_then(|name| name.to_str()),
-                Some(expected.as_str()),
-                "--{flag}"
-            );
+        for (flag, variable) in variables(&Cli::command()) {
+            assert_eq!(variable, format!("REGISTER_{}", screaming(&flag)));
         }
+    }
+
+    #[test]
+    fn a_variable_of_the_agent_means_nothing_to_render() {
+        let agents = variables(&Cli::command());
+        let cli = Cli::command();
+        let render = cli.find_subcommand("render").expect("there is one");
+        for (flag, variable) in variables(render) {
+            let word = match agents.iter().any(|(known, _)| *known == flag) {
+                true => "REGISTER_RENDER",
+                false => "REGISTER",
+            };
+            assert_eq!(variable, format!("{word}_{}", screaming(&flag)));
+        }
+    }
+
+    #[test]
+    fn every_switch_can_be_given_as_false() {
+        let once = |words: &[&str]| {
+            let words = ["register"].iter().chain(words);
+            Cli::try_parse_from(words)
+                .expect("flags that clap takes")
+                .agent
+                .once
+        };
+        assert_eq!(once(&[]), None);
+        assert_eq!(once(&["--once"]), Some(true));
+        assert_eq!(once(&["--once=off"]), Some(false));
+        fn check(command: &clap::Command) {
+            let switches = command
+                .get_arguments()
+                .filter(|argument| argument.get_env().is_some());
+            for switch in switches {
+                assert!(
+                    !matches!(switch.get_action(), clap::ArgAction::SetTrue),
+                    "--{}",
+                    switch.get_id()
+                );
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 }

@@ -5,7 +5,7 @@ use tracing::info;
 use crate::cli::confd;
 use crate::cli::go_flags::FlagError;
 use crate::config::{ConfdConfig, ConfdSettings, Run, SrvLookup};
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
 use crate::log::confd::{ConfdLog, level};
 use crate::output;
 use crate::proxy;
@@ -37,25 +37,28 @@ pub fn main(program: &str, words: &[String]) -> Exit {
     };
     let log = ConfdLog::start(base(program).to_owned());
     let ended = if args.version {
-        output::print(VERSION).map_err(anyhow::Error::from)
+        output::print(VERSION).map_err(RunError::from)
     } else {
         run(ConfdSettings::gather(args), &log)
     };
     match ended {
         Ok(()) => Exit::Done,
         Err(error) => {
-            log.fatal(&format!("{error:#}"));
+            log.fatal(&error.to_string());
+            // confd has no other.
             Exit::Failed
         }
     }
 }
 
-fn run(mut settings: ConfdSettings, log: &ConfdLog) -> anyhow::Result<()> {
-    log.install(level(settings.log_level().as_deref().unwrap_or("info"))?);
+fn run(mut settings: ConfdSettings, log: &ConfdLog) -> Result<(), RunError> {
+    let level = level(settings.log_level().as_deref().unwrap_or("info"));
+    log.install(level.map_err(|error| RunError::new(Exit::Usage, error))?);
     let backend = settings.backend();
     info!("Backend set to {backend}");
     if !matches!(backend.as_str(), "etcd" | "etcdv3") {
-        anyhow::bail!("Invalid backend {backend:?}: only etcd and etcdv3 are supported");
+        let reason = format!("Invalid backend {backend:?}: only etcd and etcdv3 are supported");
+        return Err(RunError::new(Exit::Usage, reason));
     }
     let found = match settings.srv(&backend) {
         Some(lookup) => nodes_of(&lookup, &backend)?,
@@ -73,7 +76,7 @@ fn run(mut settings: ConfdSettings, log: &ConfdLog) -> anyhow::Result<()> {
         Run::Once => {
             let pass = block_on(proxy::once::once(render))?;
             match pass.failure {
-                Some(failure) => Err(anyhow::Error::msg(failure)),
+                Some(failure) => Err(RunError::new(Exit::Failed, failure)),
                 None => Ok(()),
             }
         }
@@ -85,12 +88,13 @@ fn run(mut settings: ConfdSettings, log: &ConfdLog) -> anyhow::Result<()> {
     }
 }
 
-fn nodes_of(lookup: &SrvLookup, backend: &str) -> anyhow::Result<Vec<String>> {
+fn nodes_of(lookup: &SrvLookup, backend: &str) -> Result<Vec<String>, RunError> {
     let SrvLookup { record, scheme } = lookup;
     info!("SRV record set to {record}");
     let found = renderer::functions::srv_records(record);
     if found.is_empty() {
-        anyhow::bail!("Cannot get nodes from SRV records: no record {record}");
+        let reason = format!("Cannot get nodes from SRV records: no record {record}");
+        return Err(RunError::new(Exit::Store, reason));
     }
     let nodes = found.iter().map(|srv| {
         let target = String::from_utf8_lossy(&srv.target);

@@ -1,9 +1,11 @@
 //! Flags as typed → settings that hold together. Every fault is found before any is reported.
 
 mod confd;
+mod endpoint;
 mod etcd;
 mod file;
 mod render;
+mod secret;
 mod supervise;
 mod target;
 
@@ -13,18 +15,19 @@ use std::time::Duration;
 use crate::cli::{
     AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ProbeArgs,
 };
+use crate::exit::{Exit, RunError};
 use crate::health::{Cadence, Thresholds};
 use crate::probe::{self, Probe};
 
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
 pub use etcd::{Credentials, EtcdConfig};
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
-pub use target::Target;
+pub use target::{KEY_OF_ITS_OWN, Target};
 
 /// A year: longer is a mistake, and far more would not fit the clock.
 const LONGEST: Duration = Duration::from_secs(31_557_600);
 
-/// How long `list` may take.
+/// How long etcd may send nothing while `list` waits for it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -50,7 +53,7 @@ pub struct DeregisterConfig {
 #[derive(Debug)]
 pub struct ListConfig {
     pub prefix: String,
-    pub timeout: Duration,
+    pub patience: Duration,
     pub output: OutputFormat,
     pub etcd: EtcdConfig,
 }
@@ -134,13 +137,19 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+impl From<Faults> for RunError {
+    fn from(faults: Faults) -> Self {
+        Self::new(Exit::Usage, faults)
+    }
+}
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// # Errors
 /// All that is wrong.
 pub fn agent(args: AgentArgs, etcd: EtcdArgs, env: impl Env) -> Result<AgentConfig, Faults> {
     let mut faults = Faults::default();
-    let target = target::check(&args.target, &mut faults);
+    let target = target::to_announce(&args.target, &mut faults);
     let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
     let interval = faults.duration("--interval", &args.interval, MILLISECOND);
     let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
@@ -196,13 +205,12 @@ pub fn deregister(
 /// All that is wrong.
 pub fn list(args: ListArgs, etcd: EtcdArgs, env: impl Env) -> Result<ListConfig, Faults> {
     let mut faults = Faults::default();
-    let prefix = target::check_prefix("PREFIX", &args.prefix, &mut faults);
     let etcd = etcd::check(etcd, env, &mut faults);
     let output = args.output.output;
     let settings = (|| {
         Some(ListConfig {
-            prefix: prefix?,
-            timeout: LIST_TIMEOUT,
+            prefix: args.prefix,
+            patience: LIST_TIMEOUT,
             output,
             etcd: etcd?,
         })
@@ -216,6 +224,7 @@ pub fn check(args: CheckArgs) -> Result<CheckConfig, Faults> {
     let mut faults = Faults::default();
     if let Some(address) = &args.target.address {
         target::check_address(address, &mut faults);
+        target::check_advertised("--address", address, &mut faults);
     }
     let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
     let output = args.output.output;
@@ -255,7 +264,7 @@ fn probe(args: ProbeArgs, address: Option<&str>, faults: &mut Faults) -> Option<
         headers: args.header,
         body_regex: args.body_regex,
         host: args.host,
-        tls_skip_verify: args.tls_skip_verify,
+        tls_skip_verify: args.tls_skip_verify.unwrap_or_default(),
         ca_file: args.check_ca,
     };
     match Probe::new(spec) {

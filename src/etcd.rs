@@ -1,5 +1,6 @@
 //! etcd v3: the only place that names `etcd_client`.
 
+mod arrivals;
 pub mod connection;
 mod copy;
 pub mod error;

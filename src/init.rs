@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
 
 /// Signals that somebody may send to a container.
 const PASSED_ON: [i32; 7] = [1, 2, 3, 10, 12, 15, 28];
@@ -25,7 +25,7 @@ pub fn is_needed() -> bool {
 ///
 /// # Errors
 /// When it cannot be started, or no handler can be installed.
-pub async fn run() -> anyhow::Result<Exit> {
+pub async fn run() -> Result<Exit, RunError> {
     let mut ended = signal(SignalKind::child())?;
     let (sender, mut signals) = mpsc::channel(PASSED_ON.len());
     for number in PASSED_ON {

@@ -2,34 +2,36 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
 use crate::etcd::connection::Connector;
 use crate::etcd::read::{self, Entry};
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
+use crate::oneshot::etcd_is_late;
 use crate::output;
-use crate::wording::{self, printable};
+use crate::wording::{printable, printable_json};
+
+/// Of a column: longer text is not waited for by the other rows.
+const WIDEST: usize = 120;
 
 const HEADINGS: [&str; 4] = ["KEY", "VALUE", "TTL LEFT", "LEASE"];
 
 /// # Errors
 /// When etcd cannot be read.
-pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
+pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
     let ListConfig {
         prefix,
-        timeout: limit,
+        patience,
         output: format,
         etcd,
     } = config;
-    let entries = timeout(limit, async {
-        let connection = Connector::new(etcd).connect_within(limit).await?;
-        read::list(&connection, &prefix).await
-    })
-    .await
-    .with_context(|| format!("etcd did not answer within {}", wording::duration(limit)))??;
+    let mut connector = Connector::new(etcd);
+    let connection = timeout(patience, connector.connect_within(patience))
+        .await
+        .map_err(|_| etcd_is_late(patience))??;
+    let entries = read::list(&connection, &prefix, patience).await?;
     let text = match format {
         OutputFormat::Text => table(&entries),
         OutputFormat::Json => json(&entries),
@@ -41,15 +43,18 @@ pub async fn run(config: ListConfig) -> anyhow::Result<Exit> {
 fn table(entries: &[Entry]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(entries.iter().map(|entry| {
-        let (ttl, lease) = match entry.lease {
-            Some((id, left)) => (format!("{}s", left.as_secs()), format!("{id:x}")),
-            None => ("-".to_owned(), "-".to_owned()),
-        };
+        let dash = || "-".to_owned();
+        let left = entry.lease.and_then(|hold| hold.left);
+        let ttl = left.map_or_else(dash, |left| format!("{}s", left.as_secs()));
+        let lease = entry
+            .lease
+            .map_or_else(dash, |hold| format!("{:x}", hold.lease));
         [printable(&entry.key), printable(&entry.value), ttl, lease]
     }));
     let width = |column: usize| {
         rows.iter()
             .map(|row| row[column].chars().count())
+            .filter(|width| *width <= WIDEST)
             .max()
             .unwrap_or(0)
     };
@@ -73,17 +78,18 @@ fn json(entries: &[Entry]) -> String {
             serde_json::json!({
                 "key": String::from_utf8_lossy(&entry.key),
                 "value": String::from_utf8_lossy(&entry.value),
-                "ttl_left": entry.lease.map(|(_, left)| left.as_secs()),
-                "lease": entry.lease.map(|(id, _)| format!("{id:x}")),
+                "ttl_left": entry.lease.and_then(|hold| Some(hold.left?.as_secs())),
+                "lease": entry.lease.map(|hold| format!("{:x}", hold.lease)),
             })
         })
         .collect();
-    format!("{}\n", serde_json::Value::Array(rows))
+    printable_json(&serde_json::Value::Array(rows)) + "\n"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::etcd::read::Hold;
     use std::time::Duration;
 
     fn entries() -> Vec<Entry> {
@@ -91,12 +97,23 @@ mod tests {
             Entry {
                 key: b"/services/apache/10.0.0.5".to_vec(),
                 value: b"10.0.0.5:7777".to_vec(),
-                lease: Some((0x7a, Duration::from_secs(29))),
+                lease: Some(Hold {
+                    lease: 0x7a,
+                    left: Some(Duration::from_secs(29)),
+                }),
             },
             Entry {
                 key: b"/services/apache/x".to_vec(),
                 value: b"\x1b[2J".to_vec(),
                 lease: None,
+            },
+            Entry {
+                key: b"/services/apache/y".to_vec(),
+                value: "\u{202e}08:1".into(),
+                lease: Some(Hold {
+                    lease: 0x7b,
+                    left: None,
+                }),
             },
         ]
     }
@@ -107,15 +124,34 @@ mod tests {
             table(&entries()),
             "KEY                        VALUE          TTL LEFT  LEASE\n\
              /services/apache/10.0.0.5  10.0.0.5:7777  29s       7a\n\
-             /services/apache/x         \\u{1b}[2J      -         -\n"
+             /services/apache/x         \\u{1b}[2J      -         -\n\
+             /services/apache/y         \\u{202e}08:1   -         7b\n"
         );
+    }
+
+    #[test]
+    fn a_value_of_megabytes_does_not_widen_the_other_rows() {
+        let mut entries = entries();
+        entries[1].value = vec![b'x'; 1 << 20];
+        let rows = table(&entries);
+        let longest = rows.lines().nth(2).map(str::len);
+        assert!(longest > Some(1 << 20));
+        assert!(rows.len() < (1 << 20) + 500);
     }
 
     #[test]
     fn json_has_null_where_no_lease_holds_the_key() {
         assert_eq!(
-            json(&entries()[1..]),
+            json(&entries()[1..2]),
             "[{\"key\":\"/services/apache/x\",\"lease\":null,\"ttl_left\":null,\"value\":\"\\u001b[2J\"}]\n"
         );
+    }
+
+    #[test]
+    fn json_is_exact_and_sends_no_invisible_character_either() {
+        let text = json(&entries()[2..]);
+        assert!(text.contains("\"value\":\"\\u202e08:1\""), "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(value[0]["value"], "\u{202e}08:1");
     }
 }

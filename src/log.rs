@@ -93,7 +93,10 @@ fn filter(args: &LogArgs) -> Result<EnvFilter, String> {
             args.log_level
         )
     })?;
-    Ok(ours(level))
+    Ok(ours(match args.is_quiet() {
+        true => level.min(LevelFilter::WARN),
+        false => level,
+    }))
 }
 
 /// Whether standard error is the stream that the service manager connected to the journal. The

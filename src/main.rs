@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
-use register::config::{self, Faults, Run};
-use register::exit::Exit;
+use register::config::{self, Run};
+use register::exit::{Exit, RunError};
 use register::log::Log;
-use register::output::{self, OutputError};
-use register::proxy::data::DataError;
+use register::output;
 use register::proxy::{self, once};
 use register::runtime::block_on;
 use register::signal::{ProxySignals, StopSignals};
@@ -33,20 +32,21 @@ fn main() -> ExitCode {
     }
     match run(args) {
         Ok(exit) => exit.into(),
-        Err(error) => {
-            log.fatal(&format!("{error:#}"));
-            exit_code_of(&error).into()
+        Err(failure) => {
+            log.fatal(&failure.to_string());
+            failure.exit().into()
         }
     }
 }
 
-fn run(args: Cli) -> anyhow::Result<Exit> {
+fn run(args: Cli) -> Result<Exit, RunError> {
     let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let etcd = args.etcd;
+    let quiet = args.log.is_quiet();
     match args.command {
-        None if args.agent.once => {
+        None if args.agent.once == Some(true) => {
             let config = config::agent(args.agent, etcd, env)?;
-            block_on(oneshot::unless_stopped(oneshot::once(config)))
+            block_on(oneshot::unless_stopped(oneshot::once(config, quiet)))
         }
         None => {
             let config = config::agent(args.agent, etcd, env)?;
@@ -54,7 +54,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
         }
         Some(Command::Deregister(args)) => {
             let config = config::deregister(args, etcd, env)?;
-            block_on(oneshot::deregister(config))
+            block_on(oneshot::deregister(config, quiet))
         }
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, env)?;
@@ -62,7 +62,7 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
         }
         Some(Command::Check(args)) => {
             let config = config::check(args)?;
-            block_on(oneshot::unless_stopped(oneshot::check(config)))
+            block_on(oneshot::unless_stopped(oneshot::check(config, quiet)))
         }
         Some(Command::Render(RenderArgs {
             command: Some(RenderCommand::Lint(args)),
@@ -88,15 +88,5 @@ fn run(args: Cli) -> anyhow::Result<Exit> {
             output::print(&cli::man_page()?)?;
             Ok(Exit::Done)
         }
-    }
-}
-
-fn exit_code_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Faults>() || error.is::<DataError>() {
-        Exit::Usage
-    } else if error.is::<OutputError>() || error.is::<std::io::Error>() {
-        Exit::Failed
-    } else {
-        Exit::Store
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
@@ -11,7 +10,7 @@ use crate::etcd::connection::Connector;
 use crate::etcd::granted::Granted;
 use crate::etcd::key::{self, Announcement};
 use crate::etcd::procedure::TakenOver;
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
 use crate::output;
 use crate::registration::Claim;
 use crate::signal::StopSignals;
@@ -22,8 +21,8 @@ use crate::wording;
 /// # Errors
 /// Those of `work`, or when no signal can be caught.
 pub async fn unless_stopped(
-    work: impl Future<Output = anyhow::Result<Exit>>,
-) -> anyhow::Result<Exit> {
+    work: impl Future<Output = Result<Exit, RunError>>,
+) -> Result<Exit, RunError> {
     let mut signals = StopSignals::catch_with_hangup()?;
     // Losing the work is what a signal asks for.
     tokio::select! {
@@ -36,7 +35,7 @@ pub async fn unless_stopped(
 ///
 /// # Errors
 /// When etcd cannot be told.
-pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
+pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
     let AgentConfig {
         target,
         probe,
@@ -66,20 +65,21 @@ pub async fn once(config: AgentConfig) -> anyhow::Result<Exit> {
         .to_owned())
     })
     .await
-    .with_context(|| format!("the backend is {verdict}, but etcd could not be told"))?;
-    output::print(&format!(
-        "{}: {verdict} ({}); {done}\n",
-        target.key,
-        attempt.text()
-    ))?;
-    Ok(exit)
+    .map_err(|failure| {
+        failure.meaning(&format!(
+            "the backend is {verdict}, but etcd could not be told"
+        ))
+    })?;
+    let text = attempt.text();
+    let result = format!("{}: {verdict} ({text}); {done}\n", target.key);
+    end(exit, &result, quiet)
 }
 
 /// Removes the registration if it is for this address.
 ///
 /// # Errors
 /// When etcd cannot be told.
-pub async fn deregister(config: DeregisterConfig) -> anyhow::Result<Exit> {
+pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, RunError> {
     let DeregisterConfig {
         target,
         timeout,
@@ -95,15 +95,14 @@ pub async fn deregister(config: DeregisterConfig) -> anyhow::Result<Exit> {
     } else {
         "nothing of ours there"
     };
-    output::print(&format!("{}: {done}\n", target.key))?;
-    Ok(Exit::Done)
+    end(Exit::Done, &format!("{}: {done}\n", target.key), quiet)
 }
 
 /// Probes once and prints what came of it.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
+pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
     let attempt = config.probe.attempt().await;
     let (verdict, exit) = match attempt.result {
         Ok(_) => ("healthy", Exit::Done),
@@ -119,10 +118,17 @@ pub async fn check(config: CheckConfig) -> anyhow::Result<Exit> {
             let seconds = attempt.took.as_secs_f64();
             let healthy = exit == Exit::Done;
             let report = serde_json::json!({ "healthy": healthy, "detail": attempt.text(), "seconds": seconds });
-            format!("{report}\n")
+            wording::printable_json(&report) + "\n"
         }
     };
-    output::print(&text)?;
+    end(exit, &text, quiet)
+}
+
+/// Prints the result, unless it is a success of which nobody wants to hear.
+fn end(exit: Exit, result: &str, quiet: bool) -> Result<Exit, RunError> {
+    if !quiet || exit != Exit::Done {
+        output::print(result)?;
+    }
     Ok(exit)
 }
 
@@ -144,9 +150,17 @@ fn told(announced: &Announcement) -> String {
 
 async fn within<T>(
     limit: Duration,
-    work: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
-    timeout(limit, work)
-        .await
-        .with_context(|| format!("etcd did not answer within {}", wording::duration(limit)))?
+    work: impl Future<Output = Result<T, RunError>>,
+) -> Result<T, RunError> {
+    let done = timeout(limit, work).await;
+    done.unwrap_or_else(|_| Err(etcd_is_late(limit)))
+}
+
+/// etcd did not answer in time.
+pub(crate) fn etcd_is_late(limit: Duration) -> RunError {
+    let limit = wording::duration(limit);
+    RunError::new(
+        Exit::Store,
+        format_args!("etcd did not answer within {limit}"),
+    )
 }

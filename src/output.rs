@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use crate::exit::RunError;
+
 /// Writes it all. A reader that has seen enough (`| head`) is no fault.
 ///
 /// # Errors
@@ -22,3 +24,9 @@ pub fn complain(text: &str) {
 #[derive(Debug, thiserror::Error)]
 #[error("standard output cannot be written: {0}")]
 pub struct OutputError(io::Error);
+
+impl From<OutputError> for RunError {
+    fn from(error: OutputError) -> Self {
+        Self::of_host(error)
+    }
+}

@@ -33,7 +33,7 @@ use crate::config::{EtcdConfig, FileConfig, RenderConfig, Source};
 use crate::deadline::{sleep_until_some, tick, ticks, ticks_later};
 use crate::etcd::connection::Connector;
 use crate::etcd::follow::{Change, Follower, Update};
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
 use crate::notify::{self, Notifier};
 use crate::signal::{ProxySignal, ProxySignals};
 use catalog::Catalog;
@@ -50,10 +50,13 @@ const UPDATES_DEPTH: usize = 16;
 ///
 /// # Errors
 /// When etcd refuses us at the start.
-pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> anyhow::Result<Exit> {
+pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> Result<Exit, RunError> {
     let etcd = match config.source {
         Source::Etcd(etcd) => etcd,
-        Source::File(path) => anyhow::bail!("--data {path:?}: nothing to follow in a file"),
+        Source::File(path) => {
+            let reason = format!("--data {path:?}: nothing to follow in a file");
+            return Err(RunError::new(Exit::Usage, reason));
+        }
     };
     raise_limit();
     let (catalog, faults) = Catalog::load(&config.files);
@@ -122,7 +125,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    async fn drive(&mut self, signals: &mut ProxySignals) -> anyhow::Result<Exit> {
+    async fn drive(&mut self, signals: &mut ProxySignals) -> Result<Exit, RunError> {
         let mut watchdog = notify::watchdog_period().map(ticks);
         loop {
             if let Some(pass) = self.start_due() {
@@ -174,7 +177,7 @@ impl Proxy {
         mut pass: Pass,
         signals: &mut ProxySignals,
         watchdog: &mut Option<Interval>,
-    ) -> anyhow::Result<Option<Exit>> {
+    ) -> Result<Option<Exit>, RunError> {
         let mut leave = None;
         let mut reload = false;
         let finished = loop {

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use crate::exit::RunError;
 
 /// As good as for ever.
 const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
@@ -14,8 +14,9 @@ const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
 ///
 /// # Errors
 /// Those of `work`, or when no runtime can be had.
-pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
-    look_for_descriptors().context("no file descriptors are left")?;
+pub fn block_on<T>(work: impl Future<Output = Result<T, RunError>>) -> Result<T, RunError> {
+    look_for_descriptors()
+        .map_err(|error| RunError::of_host(error).meaning("no file descriptors are left"))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .thread_keep_alive(KEPT)
@@ -23,7 +24,8 @@ pub fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // tokio panics when it has no thread for work that blocks, and can get none. So it gets one
     // while we may still fail, and keeps it.
     let tried = thread::Builder::new().spawn(|| ());
-    let _ended = tried.context("no thread can be started")?.join();
+    let tried = tried.map_err(|error| RunError::from(error).meaning("no thread can be started"))?;
+    let _ended = tried.join();
     runtime.spawn_blocking(|| ());
     let result = runtime.block_on(work);
     // A name look-up may still hang in its thread; the process does not wait for it.

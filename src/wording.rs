@@ -1,5 +1,6 @@
 //! How things are put to people.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use humantime::FormattedDuration;
@@ -16,19 +17,71 @@ pub fn whole_millis(duration: Duration) -> Duration {
     duration - Duration::from_nanos(u64::from(duration.subsec_nanos() % 1_000_000))
 }
 
-/// Others' text: a control character must not reach the terminal.
+/// Others' text: what the terminal would act on, or not show, is written out.
 #[must_use]
 pub fn printable(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .flat_map(|c| {
-            if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
+    let mut shown = String::with_capacity(bytes.len());
+    for c in String::from_utf8_lossy(bytes).chars() {
+        if is_hidden(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The same in JSON, whose own escapes leave each text what it is.
+#[must_use]
+pub fn printable_json(value: &serde_json::Value) -> String {
+    let text = value.to_string();
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
             }
-        })
-        .collect()
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Control characters, line and paragraph separators, and what a reader does not see: overrides of
+/// direction, joiners, fillers, tags and their like. These are Unicode 16's category Cf and its
+/// property `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt).
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{600}'..='\u{605}'
+                | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{890}'..='\u{891}'
+                | '\u{8e2}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{110bd}'
+                | '\u{110cd}'
+                | '\u{13430}'..='\u{1343f}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// A URL without the user and password that it may hold, well-formed or not.
@@ -50,6 +103,24 @@ mod tests {
         let third = Duration::from_secs(5) / 6;
         assert_eq!(duration(third).to_string(), "833ms");
         assert_eq!(duration(Duration::from_secs(90)).to_string(), "1m 30s");
+    }
+
+    #[test]
+    fn what_a_reader_would_not_see_is_written_out_and_scripts_are_left_alone() {
+        let hidden = "\u{1b} \u{7f} \u{85} \u{ad} \u{200b} \u{200d} \u{2028} \u{202e} \u{2066} \u{feff} \u{e0041}";
+        let shown = printable(hidden.as_bytes());
+        assert!(shown.is_ascii(), "{shown}");
+        assert_eq!(printable("a\u{202e}b\n".as_bytes()), "a\\u{202e}b\\n");
+        for text in ["grün", "e\u{301}", "हिन्दी", "日本", "שלום", "a b"] {
+            assert_eq!(printable(text.as_bytes()), text);
+        }
+        let value = serde_json::json!({ "k": hidden });
+        let json = printable_json(&value);
+        assert!(json.is_ascii(), "{json}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&json).ok(),
+            Some(value)
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::parse::switch;
+
 #[derive(Args, Debug)]
 pub struct AgentArgs {
     #[command(flatten)]
@@ -72,8 +74,8 @@ pub struct AgentArgs {
     )]
     pub stop_timeout: String,
     /// One probe, one write, exit: the key is left to its TTL
-    #[arg(long, env = "REGISTER_ONCE", help_heading = "Registration")]
-    pub once: bool,
+    #[arg(long, env = "REGISTER_ONCE", help_heading = "Registration", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
+    pub once: Option<bool>,
 }
 
 #[derive(Args, Debug)]
@@ -141,8 +143,8 @@ pub struct ProbeArgs {
     #[arg(long, env = "REGISTER_HOST", value_name = "NAME")]
     pub host: Option<String>,
     /// Take any certificate from an https:// backend
-    #[arg(long, env = "REGISTER_TLS_SKIP_VERIFY")]
-    pub tls_skip_verify: bool,
+    #[arg(long, env = "REGISTER_TLS_SKIP_VERIFY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
+    pub tls_skip_verify: Option<bool>,
     /// CA certificates (PEM) for an https:// backend, instead of the system's
     #[arg(long, env = "REGISTER_CHECK_CA", value_name = "FILE")]
     pub check_ca: Option<String>,

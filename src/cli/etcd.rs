@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::parse::switch;
+
 #[derive(Args, Debug)]
 #[command(next_help_heading = "etcd")]
 pub struct EtcdArgs {
@@ -35,6 +37,6 @@ pub struct EtcdArgs {
     #[arg(long, env = "REGISTER_CERT_KEY", global = true, value_name = "FILE")]
     pub cert_key: Option<String>,
     /// Take any certificate from etcd [env: ETCDCTL_INSECURE_SKIP_TLS_VERIFY]
-    #[arg(long, env = "REGISTER_INSECURE_SKIP_TLS_VERIFY", global = true)]
-    pub insecure_skip_tls_verify: bool,
+    #[arg(long, env = "REGISTER_INSECURE_SKIP_TLS_VERIFY", global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
+    pub insecure_skip_tls_verify: Option<bool>,
 }

@@ -100,13 +100,20 @@ pub fn parse(flags: &[Flag], words: &[String]) -> Result<Vec<Given>, FlagError> 
 }
 
 fn switch(name: &'static str, value: Option<&str>) -> Result<bool, FlagError> {
-    match value {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(other) => Err(FlagError::Switch {
-            name,
-            value: other.to_owned(),
-        }),
+    let Some(text) = value else { return Ok(true) };
+    parse_bool(text).ok_or_else(|| FlagError::Switch {
+        name,
+        value: text.to_owned(),
+    })
+}
+
+/// A boolean by the rules of Go's `strconv`.
+#[must_use]
+pub fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 
-use clap::builder::{BoolishValueParser, OsStr, Resettable};
+use clap::builder::{OsStr, Resettable};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::Cli;
 
@@ -26,17 +26,22 @@ impl Cli {
     }
 }
 
-/// An empty variable is as good as none, and a switch is on by `1`, `yes` and `on` too.
+/// What a switch may be given as.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" | "y" | "yes" | "on" => Ok(true),
+        "0" | "f" | "false" | "n" | "no" | "off" => Ok(false),
+        _ => Err("use true or false, yes or no, on or off, 1 or 0"),
+    }
+}
+
+/// An empty variable counts as unset.
 fn with_our_variables(command: Command) -> Command {
     let adapt = |argument: clap::Arg| {
         let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-        let argument = match argument.get_env() {
+        match argument.get_env() {
             Some(name) if is_empty(name) => argument.env(Resettable::<OsStr>::Reset),
             Some(_) | None => argument,
-        };
-        match argument.get_action() {
-            ArgAction::SetTrue => argument.value_parser(BoolishValueParser::new()),
-            _ => argument,
         }
     };
     command.mut_args(adapt).mut_subcommands(with_our_variables)
@@ -87,6 +92,22 @@ mod tests {
             fault("register --once list").as_deref(),
             Some("error: --once is no flag of 'list'")
         );
+    }
+
+    #[test]
+    fn a_switch_that_is_no_boolean_is_told_what_to_say() {
+        assert_eq!(
+            fault("register --once=maybe").as_deref(),
+            Some(
+                "error: invalid value 'maybe' for '--once[=<BOOL>]': use true or false, yes or no, on or off, 1 or 0"
+            )
+        );
+        for text in ["1", "Yes", "on", "TRUE", " true\n", "t"] {
+            assert_eq!(switch(text), Ok(true), "{text}");
+        }
+        for text in ["0", "No", "off", "FALSE", "f"] {
+            assert_eq!(switch(text), Ok(false), "{text}");
+        }
     }
 
     #[test]

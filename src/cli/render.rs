@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::parse::switch;
+
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct RenderArgs {
@@ -11,23 +13,23 @@ pub struct RenderArgs {
     #[arg(long, env = "REGISTER_CONFIG_FILE", value_name = "FILE")]
     pub config_file: Option<String>,
     /// What the keys of every resource start with, instead of its own prefix
-    #[arg(long, env = "REGISTER_PREFIX", value_name = "PATH")]
+    #[arg(long, env = "REGISTER_RENDER_PREFIX", value_name = "PATH")]
     pub prefix: Option<String>,
     /// Bring everything in step once and exit: 0, or 1 if something failed
-    #[arg(long, env = "REGISTER_ONCE")]
-    pub once: bool,
+    #[arg(long, env = "REGISTER_RENDER_ONCE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
+    pub once: Option<bool>,
     /// Besides watching, bring everything in step so often: repairs files that others changed
-    #[arg(long, env = "REGISTER_INTERVAL", value_name = "DURATION")]
+    #[arg(long, env = "REGISTER_RENDER_INTERVAL", value_name = "DURATION")]
     pub interval: Option<String>,
     /// Print what would change as a unified diff and exit: 0 in step, 1 changes pending
-    #[arg(long, env = "REGISTER_NOOP")]
-    pub noop: bool,
+    #[arg(long, env = "REGISTER_NOOP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
+    pub noop: Option<bool>,
     /// Neither check nor reload
-    #[arg(long, env = "REGISTER_SYNC_ONLY")]
-    pub sync_only: bool,
+    #[arg(long, env = "REGISTER_SYNC_ONLY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
+    pub sync_only: Option<bool>,
     /// Leave the temporary files that are made on the way
-    #[arg(long, env = "REGISTER_KEEP_STAGE_FILE")]
-    pub keep_stage_file: bool,
+    #[arg(long, env = "REGISTER_KEEP_STAGE_FILE", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
+    pub keep_stage_file: Option<bool>,
     /// After a first change, gather others until so long nothing changed, and MAX at the most
     #[arg(
         long,

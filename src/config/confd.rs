@@ -4,13 +4,12 @@ use std::path::Path;
 
 use renderer::options::{Dialect, Options};
 
-use super::etcd::Given;
+use super::etcd::{Given, named};
 use super::file::SettingsFile;
 use super::render::{DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, pause};
 use super::{Env, Faults, FileConfig, RenderConfig, Run, Source};
 use crate::child_env::WITHHELD;
 use crate::cli::confd::ConfdArgs;
-use crate::etcd::tls;
 
 const DEFAULT_INTERVAL: i64 = 600;
 
@@ -113,27 +112,24 @@ impl ConfdSettings {
         let of_file = file.etcd(&mut faults);
         let nodes = nodes(&backend, found, args.nodes, &file, &env, &mut faults);
         let by_flags = Given {
-            endpoints: Some(("-node".to_owned(), nodes.join(","))),
-            user: args.username,
+            endpoints: named("-node", Some(nodes.join(","))),
+            user: named("-username", args.username),
             password: args.password,
-            password_file: None,
-            tls: tls::Files {
-                ca: args.client_ca_keys,
-                cert: args.client_cert,
-                key: args.client_key,
-                skip_verify: args.client_insecure.unwrap_or_default(),
-            },
-        };
-        let by_env = Given {
-            tls: tls::Files {
-                ca: env("CONFD_CLIENT_CAKEYS"),
-                cert: env("CONFD_CLIENT_CERT"),
-                key: env("CONFD_CLIENT_KEY"),
-                skip_verify: false,
-            },
+            ca: named("-client-ca-keys", args.client_ca_keys),
+            cert: named("-client-cert", args.client_cert),
+            key: named("-client-key", args.client_key),
+            skip_verify: args.client_insecure.map(Ok),
             ..Given::default()
         };
-        let etcd = by_flags.or(of_file).or(by_env).check(&mut faults);
+        let variable = |name| named(name, env(name));
+        let by_env = Given {
+            ca: variable("CONFD_CLIENT_CAKEYS"),
+            cert: variable("CONFD_CLIENT_CERT"),
+            key: variable("CONFD_CLIENT_KEY"),
+            ..Given::default()
+        };
+        let given = by_flags.about_tls().or(of_file).or(by_env);
+        let etcd = given.check(&mut faults);
         let mut switch = |flag: Option<bool>, name: &str| {
             flag.or_else(|| file.flag(name, &mut faults))
                 .unwrap_or_default()
@@ -270,6 +266,18 @@ mod tests {
             Some("/flag")
         );
         assert_eq!(of_flags.render.run, Run::UntilStopped);
+    }
+
+    #[test]
+    fn a_certificate_is_verified_if_a_flag_says_so_whatever_the_file_says() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), "client_insecure = true\n").expect("written");
+        let path = file.path().display();
+        let line = format!("-config-file {path} -node 10.0.0.1:1");
+        let of_file = settle(&line, |_| None).expect("sound");
+        assert_eq!(endpoints(&of_file), ["https://10.0.0.1:1"]);
+        let of_flag = settle(&format!("{line} -client-insecure=false"), |_| None);
+        assert_eq!(endpoints(&of_flag.expect("sound")), ["http://10.0.0.1:1"]);
     }
 
     #[test]

@@ -8,9 +8,8 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::Faults;
-use super::etcd::Given;
-use crate::etcd::tls;
+use super::etcd::{Given, Named, named};
+use super::{Faults, secret};
 
 /// What the file holds. Names of settings do not depend on case; unknown ones are passed over.
 #[derive(Debug, Default)]
@@ -76,18 +75,28 @@ impl SettingsFile {
     /// What it says about etcd.
     pub(super) fn etcd(&self, faults: &mut Faults) -> Given {
         let nodes = self.list("nodes", faults).filter(|nodes| !nodes.is_empty());
-        Given {
-            endpoints: nodes.map(|nodes| (format!("{}: nodes", self.path), nodes.join(","))),
-            user: self.text("username", faults),
-            password: self.text("password", faults),
-            password_file: None,
-            tls: tls::Files {
-                ca: self.text("client_cakeys", faults),
-                cert: self.text("client_cert", faults),
-                key: self.text("client_key", faults),
-                skip_verify: self.flag("client_insecure", faults).unwrap_or_default(),
-            },
+        let password = self.text("password", faults);
+        if password.is_some() {
+            secret::warn_if_exposed("the password in", &self.path);
         }
+        let mut named = |name: &str| {
+            let shown = format!("{}: {name}", self.path);
+            named(shown, self.text(name, faults))
+        };
+        Given {
+            endpoints: nodes.map(|nodes| Named {
+                name: format!("{}: nodes", self.path),
+                value: nodes.join(","),
+            }),
+            user: named("username"),
+            password,
+            ca: named("client_cakeys"),
+            cert: named("client_cert"),
+            key: named("client_key"),
+            skip_verify: self.flag("client_insecure", faults).map(Ok),
+            ..Given::default()
+        }
+        .about_tls()
     }
 
     fn take<'a, T>(

@@ -73,8 +73,10 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
             .filter(|seconds| *seconds > 0)
             .map(pause),
     };
-    let mut switch =
-        |flag: bool, name: &str| flag || file.flag(name, &mut faults).unwrap_or_default();
+    let mut switch = |flag: Option<bool>, name: &str| {
+        flag.or_else(|| file.flag(name, &mut faults))
+            .unwrap_or_default()
+    };
     let noop = switch(args.noop, "noop");
     let once = switch(args.once, "onetime");
     let sync_only = switch(args.sync_only, "sync-only");
@@ -225,6 +227,30 @@ mod tests {
         let of_flags = config(&flags, env).expect("sound");
         assert_eq!(endpoints(&of_flags), ["http://10.0.0.3:2379"]);
         assert_eq!(of_flags.files.options.prefix.as_deref(), Some("/f"));
+    }
+
+    #[test]
+    fn a_switch_given_as_false_wins_over_the_files_true() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(
+            file.path(),
+            "noop = true\nonetime = true\nsync-only = true\n",
+        )
+        .expect("written");
+        let path = file.path().to_str().expect("a path");
+        let of_file = config(&["--config-file", path], |_| None).expect("sound");
+        assert_eq!(of_file.run, Run::Once);
+        assert!(of_file.files.options.noop && of_file.files.options.sync_only);
+        let off = [
+            "--config-file",
+            path,
+            "--noop=false",
+            "--once=0",
+            "--sync-only=no",
+        ];
+        let of_flags = config(&off, |_| None).expect("sound");
+        assert_eq!(of_flags.run, Run::UntilStopped);
+        assert!(!of_flags.files.options.noop && !of_flags.files.options.sync_only);
     }
 
     #[test]

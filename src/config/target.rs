@@ -1,7 +1,10 @@
 //! What is registered: the key and the value.
 
-use crate::address::Address;
+use std::net::IpAddr;
+
+use crate::address::{Address, Host};
 use crate::cli::TargetArgs;
+use crate::wording::masked;
 
 use super::Faults;
 
@@ -10,6 +13,79 @@ use super::Faults;
 pub struct Target {
     pub key: String,
     pub value: String,
+    /// Of the address.
+    pub port: u16,
+}
+
+/// What several instances of a service on one host need.
+pub const KEY_OF_ITS_OWN: &str =
+    "give each instance a key of its own, as with --key /services/{service}/{host}:{port}";
+
+impl Target {
+    /// Whether the value is what we would put for another port: that of another instance here.
+    #[must_use]
+    pub fn is_of_another_port(&self, value: &[u8]) -> bool {
+        let ours = self.value.as_str();
+        let port = self.port.to_string();
+        let is_port = |at: usize| {
+            let of_a_word = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+            // As in `[2001:80::80]:80`.
+            let of_an_address = |c: char| of_a_word(c) || c == ':' || c == ']';
+            let behind = &ours[at + port.len()..];
+            !ours[..at].ends_with(of_a_word) && !behind.starts_with(of_an_address)
+        };
+        let places: Vec<_> = ours
+            .match_indices(&port)
+            .map(|(at, _)| at)
+            .filter(|at| is_port(*at))
+            .collect();
+        let Some(theirs) = places.first().and_then(|at| port_at(value, *at)) else {
+            return false;
+        };
+        let mut expected = ours.to_owned();
+        for at in places.into_iter().rev() {
+            expected.replace_range(at..at + port.len(), &theirs);
+        }
+        theirs != port && expected.as_bytes() == value
+    }
+}
+
+/// The port that stands there.
+fn port_at(value: &[u8], at: usize) -> Option<String> {
+    let digits = value
+        .get(at..)?
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit());
+    let digits: String = digits.map(|byte| char::from(*byte)).collect();
+    digits.parse::<u16>().ok().map(|_| digits)
+}
+
+/// What is to be put: others are to connect to it.
+pub(super) fn to_announce(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
+    if let Some(text) = &args.address {
+        check_advertised("--address", text, faults);
+    }
+    let target = check(args, faults)?;
+    if args.value.is_some() {
+        check_advertised("--value", &target.value, faults);
+    }
+    Some(target)
+}
+
+/// If this is an address, or the URL of one, it must be one that others can connect to.
+pub(super) fn check_advertised(flag: &str, text: &str, faults: &mut Faults) {
+    let behind_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let authority = behind_scheme.split('/').next().unwrap_or_default();
+    let host = match authority.parse::<Address>() {
+        Ok(address) => Some(address.host),
+        Err(_) => {
+            let bare = authority.trim_start_matches("[").trim_end_matches("]");
+            bare.parse::<IpAddr>().ok().map(Host::from)
+        }
+    };
+    if let Some(Err(reason)) = host.map(|host| host.fit_to_advertise()) {
+        faults.add(format!("{flag} {text:?}: {reason}"));
+    }
 }
 
 pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
@@ -51,13 +127,14 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
         Some(template) => fill("--value", template, service, &address, faults)?,
         None => address.to_string(),
     };
-    Some(Target { key, value })
+    let port = address.port;
+    Some(Target { key, value, port })
 }
 
 pub(super) fn check_address(text: &str, faults: &mut Faults) -> Option<Address> {
     faults.take(
         text.parse()
-            .map_err(|error| format!("--address {text:?}: {error}")),
+            .map_err(|error| format!("--address {:?}: {error}", masked(text))),
     )
 }
 
@@ -188,6 +265,83 @@ mod tests {
     fn an_unknown_placeholder_is_named() {
         let error = target("10.0.0.5:7777", Some("/x/{hots}"), None).expect_err("unknown");
         assert!(error.contains("unknown placeholder {hots}"), "{error}");
+    }
+
+    #[test]
+    fn what_nobody_could_connect_to_is_not_announced() {
+        let announced = |address: &str, value: Option<&str>| {
+            let mut faults = Faults::default();
+            let args = TargetArgs {
+                service: Some("apache".to_owned()),
+                address: Some(address.to_owned()),
+                prefix: "/services".to_owned(),
+                key: None,
+                value: value.map(str::to_owned),
+            };
+            let target = to_announce(&args, &mut faults);
+            faults.settle(target).map_err(|faults| faults.to_string())
+        };
+        let fault = announced("0.0.0.0:80", None).expect_err("listens everywhere");
+        assert!(
+            fault.starts_with("--address \"0.0.0.0:80\": stands for every address of this host"),
+            "{fault}"
+        );
+        for value in [
+            "0.0.0.0:80",
+            "[::]:80",
+            "0.0.0.0",
+            "::",
+            "http://0.0.0.0:80/x",
+            "tcp://[::]",
+        ] {
+            let fault = announced("10.0.0.5:80", Some(value)).expect_err(value);
+            assert!(
+                fault.starts_with(&format!("--value {value:?}: stands for every")),
+                "{fault}"
+            );
+        }
+        for value in [
+            "{address}",
+            "http://{address}/",
+            "up",
+            "{\"listens\":\"0.0.0.0:80\"}",
+        ] {
+            assert!(announced("10.0.0.5:80", Some(value)).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn another_instance_on_this_host_is_known_by_its_value() {
+        let target = |value: &str| Target {
+            key: "/services/apache/10.0.0.80".to_owned(),
+            value: value.to_owned(),
+            port: 80,
+        };
+        let table = [
+            ("10.0.0.80:80", "10.0.0.80:81", true),
+            ("10.0.0.80:80", "10.0.0.80:8888", true),
+            ("[2001:80::80]:80", "[2001:80::80]:81", true),
+            (
+                r#"{"at":"h:80","port":80}"#,
+                r#"{"at":"h:81","port":81}"#,
+                true,
+            ),
+            ("10.0.0.80:80", "10.0.0.80:80", false),
+            ("10.0.0.80:80", "10.0.0.81:81", false),
+            ("10.0.0.80:80", "10.0.0.80:99999", false),
+            ("10.0.0.80:80", "10.0.0.80:", false),
+            ("10.0.0.80:80", "é", false),
+            (
+                r#"{"at":"h:80","port":80}"#,
+                r#"{"at":"h:81","port":82}"#,
+                false,
+            ),
+            ("up", "down", false),
+        ];
+        for (ours, theirs, is) in table {
+            let theirs = theirs.as_bytes();
+            assert_eq!(target(ours).is_of_another_port(theirs), is, "{ours}");
+        }
     }
 
     #[test]

@@ -14,10 +14,11 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::{Endpoint, Uri};
 use tracing::warn;
 
+use super::arrivals::{Arrivals, Counted, Silence};
 use super::error::{EtcdError, is_without_users, wants_user};
 use super::stream::{Alert, Stream};
 use crate::config::{Credentials, EtcdConfig};
-use crate::wording::whole_millis;
+use crate::wording::{self, whole_millis};
 
 /// Connecting, TLS and login included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,6 +52,7 @@ pub struct Connection {
     call_timeout: Duration,
     login: Login,
     alert: Alert,
+    arrivals: Arrivals,
 }
 
 /// Whether our user's name and password are in use.
@@ -162,6 +164,8 @@ impl Connector {
         let round = self.round;
         let alert = Alert::default();
         let told = alert.clone();
+        let arrivals = Arrivals::default();
+        let counting = arrivals.clone();
         // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
         let channel = Endpoint::from_shared(url.replacen("https://", "http://", 1))
             .map_err(transport_error)?
@@ -170,8 +174,11 @@ impl Connector {
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true)
             .connect_with_connector(tower::service_fn(move |uri: Uri| {
-                let (tls, alert) = (tls.clone(), told.clone());
-                async move { dial(&uri, tls, round, alert).await.map(TokioIo::new) }
+                let (tls, alert, counting) = (tls.clone(), told.clone(), counting.clone());
+                async move {
+                    let stream = dial(&uri, tls, round, alert).await?;
+                    Ok::<_, io::Error>(TokioIo::new(Counted::new(stream, counting)))
+                }
             }))
             .await
             .map_err(transport_error)?;
@@ -187,6 +194,7 @@ impl Connector {
             call_timeout,
             login,
             alert,
+            arrivals,
         })
     }
 
@@ -270,6 +278,21 @@ impl Connection {
             call.await.map_err(|error| self.error(&error))
         })
         .await
+    }
+
+    /// Waits for work on this connection for as long as etcd keeps sending.
+    ///
+    /// # Errors
+    /// When it has sent nothing for `patience`.
+    pub(super) async fn outlast<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, EtcdError> {
+        let done = self.arrivals.outlast(patience, work).await;
+        done.map_err(|Silence| {
+            self.broken(&format!("sent nothing for {}", wording::duration(patience)))
+        })
     }
 
     pub(super) fn error(&self, error: &etcd_client::Error) -> EtcdError {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
+use crate::exit::{Exit, RunError};
 use crate::tls;
 use crate::wording::printable;
 
@@ -60,7 +61,8 @@ impl EtcdError {
 
     pub(super) fn from_transport(endpoint: String, error: &tonic::transport::Error) -> Self {
         let reason = innermost(error).unwrap_or_else(|| error.to_string());
-        let reason = tls::explained(reason, FLAGS);
+        // It may quote the server's certificate.
+        let reason = tls::explained(printable(reason.as_bytes()), FLAGS);
         if is_certificate_fault(error) {
             Self::Refused { endpoint, reason }
         } else {
@@ -90,6 +92,12 @@ impl EtcdError {
             Self::Refused { .. } | Self::Rejected { .. } => true,
             Self::Unavailable { .. } | Self::Timeout { .. } => false,
         }
+    }
+}
+
+impl From<EtcdError> for RunError {
+    fn from(error: EtcdError) -> Self {
+        Self::new(Exit::Store, error)
     }
 }
 

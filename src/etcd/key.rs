@@ -192,15 +192,6 @@ async fn write_if(
     })
 }
 
-/// Who holds the key, and the revision at which that was so.
-///
-/// # Errors
-/// [`EtcdError`].
-pub async fn holder(connection: &Connection, key: &str) -> Result<(Revision, Holder), EtcdError> {
-    let (revision, kv) = read(connection, key).await?;
-    Ok((revision, kv.as_ref().map_or(Holder::Nobody, holder_of)))
-}
-
 pub(super) fn holder_of(kv: &KeyValue) -> Holder {
     match kv.lease() {
         0 => Holder::NoLease,
@@ -208,7 +199,11 @@ pub(super) fn holder_of(kv: &KeyValue) -> Holder {
     }
 }
 
-async fn read(
+/// The key, if it is there, and the revision at which that was so.
+///
+/// # Errors
+/// [`EtcdError`].
+pub(super) async fn read(
     connection: &Connection,
     key: &str,
 ) -> Result<(Revision, Option<KeyValue>), EtcdError> {

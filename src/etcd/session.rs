@@ -21,7 +21,7 @@ use super::outage::Outage;
 use super::procedure::TakenOver;
 use crate::alarm::Alarm;
 use crate::backoff::Backoff;
-use crate::config::Target;
+use crate::config::{KEY_OF_ITS_OWN, Target};
 use crate::deadline::sleep_until_some;
 use crate::registration::{Claim, Event, Holder};
 
@@ -44,6 +44,9 @@ pub enum Request {
 #[derive(Debug)]
 pub enum News {
     Event(Event),
+    /// Whether, by its value, another instance on this host holds the key. Told before the event
+    /// that comes of it.
+    Neighbour(bool),
     /// Etcd never let us in, or never took a write: wrong credentials, certificates or roles. The
     /// session has ended.
     Refused(EtcdError),
@@ -68,6 +71,8 @@ pub struct Session {
     written: bool,
     /// What the last announcement took over.
     taken_over: Option<TakenOver>,
+    /// As last told.
+    neighbour: bool,
     news: mpsc::Sender<News>,
 }
 
@@ -96,6 +101,7 @@ impl Session {
             let_in: false,
             written: false,
             taken_over: None,
+            neighbour: false,
             news,
         }
     }
@@ -135,6 +141,7 @@ impl Session {
                 match self.open().await {
                     Ok(link) => {
                         self.let_in = true;
+                        self.note_neighbour(link.neighbour).await?;
                         self.tell(link.seen).await?;
                         self.tell(Event::Connected).await?;
                         return Ok((link, waiting));
@@ -185,12 +192,15 @@ impl Session {
         let watch = connection
             .call(client.watch(key, None::<WatchOptions>))
             .await?;
-        let (revision, holder) = key::holder(&connection, key).await?;
+        let (revision, kv) = key::read(&connection, key).await?;
+        let holder = kv.as_ref().map_or(Holder::Nobody, key::holder_of);
+        let neighbour = kv.is_some_and(|kv| self.target.is_of_another_port(kv.value()));
         Ok(Link {
             connection,
             watch,
             keeper: None,
             seen: Event::Read { revision, holder },
+            neighbour,
             settles_at: Some(Instant::now() + SETTLED_AFTER),
         })
     }
@@ -238,13 +248,15 @@ impl Session {
         }
     }
 
-    async fn report(&self, change: &WatchResponse) -> Result<(), Closed> {
+    async fn report(&mut self, change: &WatchResponse) -> Result<(), Closed> {
         for event in change.events() {
             let Some(kv) = event.kv() else { continue };
             let holder = match event.event_type() {
                 EventType::Put => key::holder_of(kv),
                 EventType::Delete => Holder::Nobody,
             };
+            self.note_neighbour(self.target.is_of_another_port(kv.value()))
+                .await?;
             self.tell(Event::Changed {
                 revision: kv.mod_revision(),
                 holder,
@@ -336,6 +348,10 @@ impl Session {
             return;
         }
         match taken_over {
+            Some(TakenOver::Foreign) if self.neighbour => warn!(
+                key,
+                "took over a key that held another value, for another port of this host; {KEY_OF_ITS_OWN}"
+            ),
             Some(TakenOver::Foreign) => warn!(key, "took over a key that held another value"),
             Some(TakenOver::Ours) => info!(key, "took over the key of a previous incarnation"),
             None => {}
@@ -394,6 +410,14 @@ impl Session {
         Ok(())
     }
 
+    async fn note_neighbour(&mut self, neighbour: bool) -> Result<(), Closed> {
+        if std::mem::replace(&mut self.neighbour, neighbour) == neighbour {
+            return Ok(());
+        }
+        let told = self.news.send(News::Neighbour(neighbour)).await;
+        told.map_err(|_| Closed)
+    }
+
     async fn tell(&self, event: Event) -> Result<(), Closed> {
         self.news.send(News::Event(event)).await.map_err(|_| Closed)
     }
@@ -406,6 +430,8 @@ struct Link {
     keeper: Option<(LeaseKeeper, LeaseKeepAliveStream)>,
     /// The key as read when the link was made.
     seen: Event,
+    /// Whether another instance on this host held it then.
+    neighbour: bool,
     /// None once it has lasted for [`SETTLED_AFTER`].
     settles_at: Option<Instant>,
 }

@@ -102,7 +102,7 @@ pub enum TlsError {
         key: String,
         reason: rustls::Error,
     },
-    #[error("{0}; give --cacert")]
+    #[error("{0}; install them, or give --cacert")]
     NoRoots(String),
     #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),

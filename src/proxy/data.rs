@@ -9,20 +9,28 @@ use std::path::{Path, PathBuf};
 use renderer::snapshot::Snapshot;
 use serde_json::Value;
 
+use crate::exit::{Exit, RunError};
+
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    #[error("--data {path:?}")]
+    #[error("--data {path:?}: {source}")]
     Read {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("--data {path:?}")]
+    #[error("--data {path:?}: {source}")]
     Json {
         path: PathBuf,
         source: serde_json::Error,
     },
     #[error("--data {0:?}: must be an object, as in {{\"/services/apache/a\": \"10.0.0.1:80\"}}")]
     NoObject(PathBuf),
+}
+
+impl From<DataError> for RunError {
+    fn from(error: DataError) -> Self {
+        Self::new(Exit::Usage, error)
+    }
 }
 
 /// # Errors

@@ -16,7 +16,7 @@ use super::pass::{Finished, Pass, Work, failure};
 use crate::config::{RenderConfig, Source};
 use crate::etcd::connection::Connector;
 use crate::etcd::follow;
-use crate::exit::Exit;
+use crate::exit::{Exit, RunError};
 use crate::output;
 
 /// What came of one pass.
@@ -32,7 +32,7 @@ pub struct Report {
 
 /// # Errors
 /// When etcd cannot be asked, or the data file not be read.
-pub async fn once(config: RenderConfig) -> anyhow::Result<Report> {
+pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
     raise_limit();
     let (catalog, faults) = Catalog::load(&config.files);
     let mut report = Report::default();
@@ -85,7 +85,7 @@ impl Report {
 ///
 /// # Errors
 /// As [`once`], and when standard output cannot be written.
-pub async fn command(config: RenderConfig) -> anyhow::Result<Exit> {
+pub async fn command(config: RenderConfig) -> Result<Exit, RunError> {
     let report = once(config).await?;
     output::print(&report.diff)?;
     Ok(if report.failure.is_none() && !report.is_pending {
@@ -99,7 +99,7 @@ pub async fn command(config: RenderConfig) -> anyhow::Result<Exit> {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub fn lint(confdir: &Path) -> anyhow::Result<Exit> {
+pub fn lint(confdir: &Path) -> Result<Exit, RunError> {
     let mut exit = Exit::Done;
     let mut text = String::new();
     for defect in renderer::lint(confdir) {

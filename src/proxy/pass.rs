@@ -4,7 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context;
 use renderer::cancel::Cancel;
 use renderer::options::Dialect;
 use renderer::snapshot::Snapshot;
@@ -12,6 +11,7 @@ use renderer::sync::{Outcome, SyncError, Syncer};
 use tokio::task::JoinHandle;
 
 use super::catalog::Catalog;
+use crate::exit::RunError;
 
 /// A pass under way.
 pub(super) struct Pass(JoinHandle<Finished>);
@@ -56,8 +56,9 @@ impl Pass {
     ///
     /// # Errors
     /// When it broke down.
-    pub(super) async fn finished(&mut self) -> anyhow::Result<Finished> {
-        (&mut self.0).await.context("a pass broke down")
+    pub(super) async fn finished(&mut self) -> Result<Finished, RunError> {
+        let ended = (&mut self.0).await;
+        ended.map_err(|error| RunError::of_host(format_args!("a pass broke down: {error}")))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::harness::running::outcome;
 use crate::harness::{Confdir, Etcd, Nginx, Pki, Running, SOON, Wire, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
-fn etcd_with_users() -> Etcd {
+pub fn etcd_with_users() -> Etcd {
     let mut etcd = etcd_that_knows_users();
     enable_authentication(&mut etcd);
     etcd

@@ -35,6 +35,30 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
             "register: --address \"2001:db8::5:80\": is IPv6 without brackets; write [ADDRESS]:PORT, as in [2001:db8::5]:80",
         ),
         (
+            &["--service", "web", "--address", "0.0.0.0:80"],
+            "register: --address \"0.0.0.0:80\": stands for every address of this host; give the one that others connect to, as in 10.0.0.5",
+        ),
+        (
+            &["--service", "web", "--address", "http://10.0.0.5:80"],
+            "register: --address \"http://10.0.0.5:80\": is more than HOST:PORT; write no scheme and no path, as in 10.0.0.5:80",
+        ),
+        (
+            &[&WEB[..], &["--value", "[::]:80"]].concat(),
+            "register: --value \"[::]:80\": stands for every address of this host; give the one that others connect to, as in 10.0.0.5",
+        ),
+        (
+            &[&WEB[..], &["--check", "tcp://u:secret@10.0.0.5:80"]].concat(),
+            "register: --check \"tcp://***@10.0.0.5:80\": holds a user or password; write HOST:PORT alone, as in 10.0.0.5:80",
+        ),
+        (
+            &[
+                &WEB[..],
+                &["--endpoints", "http://10.0.0.1:2379 http://10.0.0.2:2379"],
+            ]
+            .concat(),
+            "register: --endpoints \"http://10.0.0.1:2379 http://10.0.0.2:2379\": is not one endpoint; separate several with commas, as in 10.0.0.1:2379,10.0.0.2:2379",
+        ),
+        (
             &["--service", "web", "--address", "10.0.0.5"],
             "register: --address \"10.0.0.5\": has no port; write HOST:PORT, as in 10.0.0.5:80",
         ),
@@ -107,6 +131,26 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
     for (flags, complaint) in table {
         assert_eq!(refusal(flags), *complaint);
     }
+}
+
+#[test]
+fn an_address_to_listen_on_can_still_be_deregistered_and_checked() {
+    let etcd = Etcd::start();
+    etcd.put_leased("/services/web/0.0.0.0", "0.0.0.0:80", 60);
+    let web = ["--service", "web", "--address", "0.0.0.0:80"];
+    let (code, said, _) = outcome(
+        register()
+            .arg("deregister")
+            .args(web)
+            .args(["--endpoints", &etcd.url()]),
+    );
+    assert_eq!(code, 0);
+    assert!(said.ends_with(": deregistered\n"), "{said}");
+    let backend = Nginx::start();
+    let port = backend.address().rsplit(':').next().unwrap().to_owned();
+    let check = format!("tcp://0.0.0.0:{port}");
+    let (code, _, complaint) = outcome(register().args(["check", "--check", &check]));
+    assert_ne!(code, 2, "{complaint}");
 }
 
 #[test]

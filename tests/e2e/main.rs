@@ -30,6 +30,8 @@ mod hostile;
 mod https;
 /// The proxy side under random changes, cuts and compactions.
 mod interleavings;
+/// `list`: much, far away, and what the role allows.
+mod listing;
 /// `--once`, `deregister`, `list`, `check`.
 mod oneshot;
 /// Etcd killed, hung, wiped, cut off.
@@ -44,6 +46,8 @@ mod render_once;
 mod rendering;
 /// No descriptors, no processes, no room, no right to write, and backends that hang.
 mod resources;
+/// What flags, variables and files come to.
+mod settings;
 /// Readers of ours that do not read: of the log, of notifications, of followed files.
 mod stalled;
 /// `register render -- COMMAND`.

@@ -45,6 +45,38 @@ fn once_with_an_unhealthy_backend_deletes_the_registration_and_exits_1() {
 }
 
 #[test]
+fn quiet_commands_say_nothing_on_success_and_everything_else() {
+    let (etcd, mut backend) = (Etcd::start(), Nginx::start());
+    let nothing = (0, String::new(), String::new());
+    assert_eq!(outcome(once(&etcd, &backend).arg("--quiet")), nothing);
+    assert!(etcd.get(&backend.key()).is_some());
+    let address = backend.address();
+    let run = |words: &[&str]| {
+        let web = ["--service", "web", "--address", &address];
+        outcome(
+            register()
+                .args(words)
+                .args(web)
+                .args(["--endpoints", &etcd.url()])
+                .env("REGISTER_QUIET", "1"),
+        )
+    };
+    assert_eq!(run(&["check"]), nothing);
+    assert_eq!(run(&["deregister"]), nothing);
+    assert_eq!(etcd.get(&backend.key()), None);
+    assert!(
+        run(&["deregister", "--quiet=false"])
+            .1
+            .contains("nothing of ours there")
+    );
+    backend.stop();
+    let (code, said, _) = run(&["--once"]);
+    assert_eq!(code, 1);
+    assert!(said.ends_with("was not registered\n"), "{said}");
+    assert!(run(&["check"]).1.starts_with("unhealthy: "));
+}
+
+#[test]
 fn once_leaves_a_registration_for_another_address_alone() {
     let (etcd, mut backend) = (Etcd::start(), Nginx::start());
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);

@@ -216,7 +216,7 @@ async fn told(news: &mut mpsc::Receiver<News>, is: impl Fn(&Event) -> bool) -> E
         loop {
             match news.recv().await {
                 Some(News::Event(event)) if is(&event) => return event,
-                Some(News::Event(_)) => {}
+                Some(News::Event(_) | News::Neighbour(_)) => {}
                 other => panic!("the session ended: {other:?}"),
             }
         }
@@ -235,6 +235,7 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
     let target = Target {
         key: "/services/web/a".to_owned(),
         value: "10.0.0.5:80".to_owned(),
+        port: 80,
     };
     let (news_end, mut news) = mpsc::channel(16);
     let (requests, requests_end) = mpsc::channel(1);

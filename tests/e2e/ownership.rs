@@ -1,6 +1,6 @@
 use rustix::process::Signal;
 
-use crate::harness::{Etcd, Nginx, Running, SOON, eventually};
+use crate::harness::{Etcd, Nginx, Running, SOON, eventually, register};
 
 #[test]
 fn a_key_deleted_by_hand_is_put_again_under_a_new_lease() {
@@ -86,6 +86,41 @@ fn displaced_it_stands_by_and_returns_when_the_other_goes() {
     );
     etcd.ctl(&["lease", "revoke", &other]);
     etcd.wait_for_value(&backend.key(), &backend.address());
+}
+
+#[test]
+fn two_instances_on_one_host_are_told_to_take_keys_of_their_own() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let first = Running::agent(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    let address = backend.address();
+    let (host, _) = address.split_once(':').unwrap();
+    let second = Running::spawn(
+        register()
+            .args(["--service", "web", "--address", &format!("{host}:1")])
+            .args(["--check", "none", "--endpoints", &etcd.url()]),
+    );
+    let advice =
+        "give each instance a key of its own, as with --key /services/{service}/{host}:{port}";
+    let of_this_host = "for another port of this host";
+    first.wait_for_log(
+        &format!("displaced by another registration, {of_this_host}; standing by; {advice}"),
+        SOON,
+    );
+    second.wait_for_log(
+        &format!("took over a key that held another value, {of_this_host}; {advice}"),
+        SOON,
+    );
+}
+
+#[test]
+fn a_rival_elsewhere_is_not_taken_for_another_instance() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let agent = Running::agent(&etcd, &backend, &[]);
+    etcd.wait_for(&backend.key(), SOON);
+    etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
+    agent.wait_for_log("displaced by another registration; standing by", SOON);
+    assert!(!agent.log().contains("--key"), "{}", agent.log());
 }
 
 #[test]

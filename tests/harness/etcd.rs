@@ -332,6 +332,27 @@ impl Etcd {
         }
     }
 
+    /// The same, under a lease of an hour each.
+    pub fn put_each_leased(&self, pairs: impl Iterator<Item = (String, String)>) {
+        let pairs: Vec<_> = pairs.collect();
+        let Putter {
+            mut client,
+            runtime,
+        } = self.putter();
+        for some in pairs.chunks(100) {
+            let puts = some.iter().map(|(key, value)| {
+                let lease = runtime
+                    .block_on(client.lease_grant(3600, None))
+                    .unwrap()
+                    .id();
+                let options = etcd_client::PutOptions::new().with_lease(lease);
+                etcd_client::TxnOp::put(key.as_str(), value.as_str(), Some(options))
+            });
+            let txn = etcd_client::Txn::new().and_then(puts.collect::<Vec<_>>());
+            runtime.block_on(client.txn(txn)).unwrap();
+        }
+    }
+
     fn ctl_command(&self) -> Command {
         let mut command = tool("etcdctl");
         command

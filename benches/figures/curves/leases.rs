@@ -119,6 +119,7 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
         let target = Target {
             key: format!("/services/web/{n}"),
             value: "10.0.0.1:80".to_owned(),
+            port: 80,
         };
         let connector = Connector::new(config.clone());
         let announced = announced.clone();
@@ -133,7 +134,7 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
                     match told {
                         News::Event(Event::Announced { .. }) => announced.send(()).await.unwrap(),
                         News::Event(Event::Failed) => requests.send(announce).await.unwrap(),
-                        News::Event(_) => {}
+                        News::Event(_) | News::Neighbour(_) => {}
                         News::Refused(error) => panic!("{error}"),
                     }
                 }
