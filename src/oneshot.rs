@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
@@ -72,7 +73,7 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
     })?;
     let text = attempt.text();
     let result = format!("{}: {verdict} ({text}); {done}\n", target.key);
-    end(exit, &result, quiet)
+    end(exit, result, quiet).await
 }
 
 /// Removes the registration if it is for this address.
@@ -95,7 +96,8 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
     } else {
         "nothing of ours there"
     };
-    end(Exit::Done, &format!("{}: {done}\n", target.key), quiet)
+    let result = format!("{}: {done}\n", target.key);
+    end(Exit::Done, result, quiet).await
 }
 
 /// Probes once and prints what came of it.
@@ -121,13 +123,15 @@ pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
             wording::printable_json(&report) + "\n"
         }
     };
-    end(exit, &text, quiet)
+    end(exit, text, quiet).await
 }
 
-/// Prints the result, unless it is a success of which nobody wants to hear.
-fn end(exit: Exit, result: &str, quiet: bool) -> Result<Exit, RunError> {
+/// Prints the result, unless it is a success of which nobody wants to hear. In a thread for work that
+/// blocks: a reader that stalls keeps no signal waiting.
+async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
     if !quiet || exit != Exit::Done {
-        output::print(result)?;
+        let printed = spawn_blocking(move || output::print(&result)).await;
+        printed.map_err(RunError::of_host)??;
     }
     Ok(exit)
 }

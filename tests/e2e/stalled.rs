@@ -157,6 +157,20 @@ fn very_many_lines_are_all_there_where_the_reader_keeps_up() {
 }
 
 #[test]
+fn a_result_that_nobody_reads_keeps_no_signal_waiting() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let (_reader, writer) = full_pipe();
+    let mut command = agent(&etcd, &backend);
+    let mut once = Owned(command.arg("--once").stdout(writer).spawn().unwrap());
+    etcd.wait_for(&backend.key(), SOON);
+    signal(&once.0, Signal::TERM);
+    let status = eventually("the command ends", SOON, || {
+        once.0.try_wait().unwrap().ok_or_else(String::new)
+    });
+    assert_eq!(status.code(), Some(128 + 15));
+}
+
+#[test]
 fn a_reader_of_followed_logs_that_stalls_keeps_nothing_waiting() {
     let etcd = Etcd::start();
     etcd.ctl(&["put", "/services/web/a", "1"]);
