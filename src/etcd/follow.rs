@@ -33,7 +33,8 @@ pub enum Update {
     Read(Snapshot),
     /// What happened since, in order.
     Changed(Vec<Change>),
-    /// No endpoint ever let us in: wrong credentials, certificates or roles. The follower has ended.
+    /// No endpoint ever let us in, and one refused: wrong credentials, certificates or roles. The
+    /// follower has ended.
     Refused(EtcdError),
 }
 
@@ -114,9 +115,9 @@ impl Follower {
         }
     }
 
-    /// Runs until the other end is gone, or every endpoint refuses us at the start.
+    /// Runs until the other end is gone, or a first round over the endpoints ends with a refusal.
     pub async fn run(mut self) {
-        let mut refusals = 0;
+        let mut refusal = None;
         let mut failures = 0;
         loop {
             let error = match self.follow().await {
@@ -128,19 +129,23 @@ impl Follower {
                 Stop::Etcd(error) => error,
             };
             failures += 1;
-            refusals = if error.is_refusal() { refusals + 1 } else { 0 };
-            if !self.let_in && refusals >= self.connector.endpoint_count() {
-                let _told = self.updates.send(Update::Refused(error)).await;
+            if error.is_refusal() && !self.let_in {
+                refusal.get_or_insert(error);
+            } else {
+                self.outage.goes_on(&error);
+            }
+            self.connector.rotate();
+            if failures % self.connector.endpoint_count() != 0 {
+                continue;
+            }
+            // As for an agent: one endpoint may be down, but what refuses us needs somebody's hand.
+            if let Some(refusal) = refusal.take_if(|_| !self.let_in) {
+                let _told = self.updates.send(Update::Refused(refusal)).await;
                 return;
             }
-            self.outage.goes_on(&error);
-            self.connector.rotate();
-            if failures % self.connector.endpoint_count() == 0 {
-                // Losing the wait loses nothing.
-                tokio::select! {
-                    () = sleep(self.backoff.delay()) => {}
-                    () = self.updates.closed() => return,
-                }
+            tokio::select! {
+                () = sleep(self.backoff.delay()) => {}
+                () = self.updates.closed() => return,
             }
         }
     }

@@ -311,6 +311,11 @@ fn a_refused_password_is_said_though_another_endpoint_is_down() {
                 "{complaint}"
             );
         }
+        let confdir = Confdir::new().with("app.conf", "keys = [\"/services\"]", "");
+        let mut proxy = Running::proxy(&endpoints, &confdir, &["--user", "web:wrong"]);
+        assert_eq!(proxy.wait_for_exit(SOON), 3);
+        let log = proxy.log();
+        assert!(log.contains("refused: authentication failed"), "{log}");
     }
 }
 
