@@ -12,7 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-/// Users and TLS.
+/// Users and roles.
 mod access;
 /// Mistakes on the command line.
 mod bad_input;
@@ -20,12 +20,16 @@ mod bad_input;
 mod confd;
 /// The command's surroundings: its terminal, its environment, its signals.
 mod edges;
+/// TLS to etcd.
+mod etcd_tls;
 /// The examples of `units/confd`, checked by nginx and HAProxy.
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;
 /// Servers that talk nonsense, and values that would be commands.
 mod hostile;
+/// What HTTP checks ask, and the answers they take.
+mod http_checks;
 /// Checks of a backend over TLS.
 mod https;
 /// The proxy side under random changes, cuts and compactions.
