@@ -46,8 +46,13 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         ..
     } = config;
     let attempt = probe.attempt().await;
-    let (verdict, exit) = match attempt.result {
+    let (verdict, exit) = match &attempt.result {
         Ok(_) => ("healthy", Exit::Done),
+        Err(failure) if failure.is_own_hosts() => {
+            let key = &target.key;
+            let result = format!("{key}: this host cannot probe ({failure}); left as it is\n");
+            return end(Exit::Failed, result, quiet).await;
+        }
         Err(_) => ("unhealthy", Exit::Failed),
     };
     let done = within(stop_timeout, async {
@@ -106,9 +111,14 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
 /// When standard output cannot be written.
 pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
     let attempt = config.probe.attempt().await;
-    let (verdict, exit) = match attempt.result {
-        Ok(_) => ("healthy", Exit::Done),
-        Err(_) => ("unhealthy", Exit::Failed),
+    let (verdict, is_healthy) = match &attempt.result {
+        Ok(_) => ("healthy", Some(true)),
+        Err(failure) if failure.is_own_hosts() => ("this host cannot probe", None),
+        Err(_) => ("unhealthy", Some(false)),
+    };
+    let exit = match is_healthy {
+        Some(true) => Exit::Done,
+        Some(false) | None => Exit::Failed,
     };
     let text = match config.output {
         OutputFormat::Text => {
@@ -118,8 +128,7 @@ pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
         }
         OutputFormat::Json => {
             let seconds = attempt.took.as_secs_f64();
-            let healthy = exit == Exit::Done;
-            let report = serde_json::json!({ "healthy": healthy, "detail": attempt.text(), "seconds": seconds });
+            let report = serde_json::json!({ "healthy": is_healthy, "detail": attempt.text(), "seconds": seconds });
             wording::printable_json(&report) + "\n"
         }
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -92,7 +92,7 @@ fn verifier(roots: RootCertStore, own: Vec<CertificateDer<'static>>) -> Result<V
 /// Takes any certificate, also one with a key that cannot be verified.
 #[must_use]
 pub fn taking_any() -> Verifier {
-    Arc::new(TakingAny(provider()))
+    Arc::new(TakingAny)
 }
 
 /// What `reason`, an error of TLS in rustls's words, means and what can be done.
@@ -100,21 +100,32 @@ pub fn taking_any() -> Verifier {
 pub fn explained(reason: String, flags: Flags) -> String {
     let Flags { ca, skip_verify } = flags;
     let has = |word| reason.contains(word);
-    let hint = if has("CertificateRequired") || has("BadCertificate") {
-        "it asks for a client's certificate that it trusts".to_owned()
+    let certificate = |what: &str| format!("invalid peer certificate: {what}");
+    if has("CertificateRequired") || has("BadCertificate") {
+        format!("{reason} (it asks for a client's certificate that it trusts)")
     } else if has("UnknownIssuer") {
-        format!("its CA is not among those that are trusted; see {ca}")
-    } else if has("HandshakeFailure") || has("UnsupportedSignatureAlgorithm") {
+        format!("{reason} (its CA is not among those that are trusted; see {ca})")
+    } else if has("HandshakeFailure") {
         format!(
-            "a key on the curve P-521, as of `etcd --auto-tls`, cannot be verified: have it use \
-             P-256, P-384 or RSA, or give {skip_verify}, which takes it over TLS 1.3"
+            "{reason} (no cipher or kind of key in common; a key on the curve P-521, as of \
+             `etcd --auto-tls`, cannot be verified: P-256, P-384 and RSA can, and {skip_verify} \
+             takes it over TLS 1.3)"
         )
+    } else if has("UnsupportedSignatureAlgorithm") {
+        certificate(
+            "its CA signed it in a way that cannot be verified; P-256, P-384, Ed25519 and RSA can",
+        )
+    } else if has("UnsupportedCertVersion") {
+        certificate("it is of X.509 version 1, which names no host; have it issued as version 3")
     } else if has("CaUsedAsEndEntity") {
-        format!("it is a CA's own; to trust it all the same, give it with {ca}")
+        certificate(&format!(
+            "it is a CA's own; to trust it all the same, give it with {ca}"
+        ))
+    } else if has("failed to parse private key") {
+        format!("{reason} (keys on the curve P-521 cannot be used)")
     } else {
-        return reason;
-    };
-    format!("{reason} ({hint})")
+        reason
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -194,12 +205,9 @@ impl ServerCertVerifier for Trusting {
     }
 }
 
-/// Signatures are checked as far as ring can, identities are not.
+/// Nothing is checked: what ring cannot verify is taken too, such as X.509 v1 or P-521.
 #[derive(Debug)]
-struct TakingAny(Arc<CryptoProvider>);
-
-/// Ring has no P-521; nor is there anything to verify.
-const UNVERIFIABLE: SignatureScheme = SignatureScheme::ECDSA_NISTP521_SHA512;
+struct TakingAny;
 
 impl ServerCertVerifier for TakingAny {
     fn verify_server_cert(
@@ -215,33 +223,37 @@ impl ServerCertVerifier for TakingAny {
 
     fn verify_tls12_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if signed.scheme == UNVERIFIABLE {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn verify_tls13_signature(
         &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        if signed.scheme == UNVERIFIABLE {
-            return Ok(HandshakeSignatureValid::assertion());
-        }
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
+        Ok(HandshakeSignatureValid::assertion())
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let mut schemes = self.0.signature_verification_algorithms.supported_schemes();
-        schemes.push(UNVERIFIABLE);
-        schemes
+        vec![
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+            SignatureScheme::ED25519,
+            SignatureScheme::ED448,
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::RSA_PSS_SHA384,
+            SignatureScheme::RSA_PSS_SHA512,
+            SignatureScheme::RSA_PKCS1_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA384,
+            SignatureScheme::RSA_PKCS1_SHA512,
+            SignatureScheme::ECDSA_SHA1_Legacy,
+            SignatureScheme::RSA_PKCS1_SHA1,
+        ]
     }
 }

@@ -37,6 +37,7 @@ case $(command -v protoc || true) in
 esac
 have systemd-analyze || tools_wanted+=("systemd-analyze systemd")
 have curl || tools_wanted+=("curl curl")
+have openssl || tools_wanted+=("openssl openssl")
 have etcd || servers+=("etcd etcd-server etcd")
 have etcdctl || servers+=("etcdctl etcd-client etcd")
 have haproxy || servers+=("haproxy haproxy")

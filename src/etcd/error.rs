@@ -10,7 +10,7 @@ use crate::exit::{Exit, RunError};
 use crate::tls;
 use crate::wording::printable;
 
-const FLAGS: tls::Flags = tls::Flags {
+pub(super) const FLAGS: tls::Flags = tls::Flags {
     ca: "--cacert",
     skip_verify: "--insecure-skip-tls-verify",
 };

@@ -11,6 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use tracing::{info, warn};
 
+use super::error::FLAGS;
 use crate::tls::{self, Verifier};
 
 /// TLS as its files have it. They are replaced while we run: certificates do not last for ever.
@@ -100,7 +101,7 @@ pub enum TlsError {
     Identity {
         cert: String,
         key: String,
-        reason: rustls::Error,
+        reason: String,
     },
     #[error("{0}; install them, or give --cacert")]
     NoRoots(String),
@@ -125,7 +126,7 @@ fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
                 .map_err(|reason| TlsError::Identity {
                     cert: cert.clone(),
                     key: key.clone(),
-                    reason,
+                    reason: tls::explained(reason.to_string(), FLAGS),
                 })?
         }
         (Some(_), None) | (None, Some(_)) => return Err(TlsError::HalfIdentity),

@@ -75,6 +75,8 @@ async fn to(address: SocketAddr) -> io::Result<TcpStream> {
 /// connects to itself.
 fn not_to_itself(stream: TcpStream) -> io::Result<TcpStream> {
     if stream.local_addr()? == stream.peer_addr()? {
+        // The port is the backend's, which is to find it free.
+        stream.set_zero_linger()?;
         return Err(Errno::CONNREFUSED.into());
     }
     Ok(stream)
@@ -157,5 +159,8 @@ mod tests {
         let stream = socket.connect(own).await.expect("it connects to itself");
         let error = not_to_itself(stream).expect_err("nobody listens");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        // As a server that does not set SO_REUSEADDR binds.
+        let backend = TcpSocket::new_v4().expect("a socket");
+        backend.bind(own).expect("the port is free at once");
     }
 }

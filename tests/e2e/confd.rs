@@ -385,6 +385,45 @@ fn the_tutorials_script_runs_unchanged() {
 }
 
 /// confd as a daemon.
+#[test]
+fn noop_exits_1_after_a_failure_only() {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/a", "1"]);
+    let url = etcd.url();
+    let noop = |confdir: &Confdir| {
+        let flags = [
+            "-onetime",
+            "-noop",
+            "-node",
+            &url,
+            "-confdir",
+            &confdir.flag(),
+        ];
+        let (code, _, stderr) = outcome(confd().args(flags));
+        assert!(confdir.files().is_empty());
+        (code, stderr)
+    };
+    let keys = "keys = [\"/a\"]";
+    let pending = Confdir::new().with("a.conf", keys, "{{getv \"/a\"}}");
+    let (code, stderr) = noop(&pending);
+    assert_eq!(code, 0, "{stderr}");
+
+    let no_key = Confdir::new().with("a.conf", keys, "{{getv \"/no\"}}");
+    let no_template = Confdir::new().with("a.conf", keys, "");
+    fs::remove_file(no_template.path("templates/a.conf.tmpl")).unwrap();
+    let no_resource = Confdir::new();
+    no_resource.write("conf.d/a.toml", "[template\n");
+    for confdir in [no_key, no_template, no_resource] {
+        let (code, stderr) = noop(&confdir);
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains("]: ERROR "), "{stderr}");
+        assert!(
+            stderr.lines().last().unwrap().contains("]: FATAL "),
+            "{stderr}"
+        );
+    }
+}
+
 fn daemon(url: &str, confdir: &Confdir, flags: &[&str]) -> Running {
     Running::spawn(
         confd()

@@ -1,6 +1,7 @@
-use std::net::SocketAddrV4;
-use std::path::Path;
+use std::net::{SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::harness::running::outcome;
 use crate::harness::{Nginx, Pki, Wire, own_address, register};
@@ -73,6 +74,21 @@ fn a_user_in_the_url_logs_in_over_tls_too() {
 /// A backend with the certificate that `arguments` of openssl make, for the address that it has.
 fn backend_of_openssl(directory: &Path, arguments: &[&str]) -> (Nginx, SocketAddrV4, String) {
     let address = own_address();
+    let (cert, key) = own_certificate(directory, address, arguments);
+    let (cert, key) = (cert.display().to_string(), key.display());
+    // Old keys are no concern of the server's here.
+    let tls = format!(
+        "listen {address} ssl; ssl_certificate {cert}; ssl_certificate_key {key};\n\
+         ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0;"
+    );
+    (Nginx::start_with("", &tls), address, cert)
+}
+
+fn own_certificate(
+    directory: &Path,
+    address: SocketAddrV4,
+    arguments: &[&str],
+) -> (PathBuf, PathBuf) {
     let (cert, key) = (directory.join("own.pem"), directory.join("own.key"));
     let name = format!("subjectAltName=IP:{}", address.ip());
     let made = Command::new("openssl")
@@ -86,11 +102,7 @@ fn backend_of_openssl(directory: &Path, arguments: &[&str]) -> (Nginx, SocketAdd
         .output()
         .unwrap();
     assert!(made.status.success(), "{made:?}");
-    let (cert, key) = (cert.display().to_string(), key.display());
-    let tls = format!(
-        "listen {address} ssl; ssl_certificate {cert}; ssl_certificate_key {key};\nssl_protocols TLSv1.2 TLSv1.3;"
-    );
-    (Nginx::start_with("", &tls), address, cert)
+    (cert, key)
 }
 
 #[test]
@@ -132,4 +144,61 @@ fn a_key_on_p_521_works_unverified_and_is_explained_where_it_cannot() {
     assert_eq!(code, 1);
     assert!(said.contains("P-521"), "{said}");
     assert!(said.contains("--tls-skip-verify"), "{said}");
+}
+
+#[test]
+fn certificates_that_cannot_be_verified_pass_where_nothing_is_to_be() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (_weak, address, _) = backend_of_openssl(directory.path(), &["-newkey", "rsa:1024"]);
+    let url = format!("https://{address}/");
+    assert_eq!(check(&url, &["--tls-skip-verify"]), well());
+
+    // Plain `openssl x509 -req` makes X.509 v1.
+    let run = |arguments: &[&str]| {
+        let made = Command::new("openssl").args(arguments).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+    };
+    let (request, key, old) = (path("old.csr"), path("old.key"), path("old.pem"));
+    run(&[
+        "req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=old", "-keyout", &key,
+        "-out", &request,
+    ]);
+    run(&[
+        "x509", "-req", "-in", &request, "-signkey", &key, "-out", &old,
+    ]);
+    let address = own_address();
+    let tls = format!("listen {address} ssl; ssl_certificate {old}; ssl_certificate_key {key};");
+    let _old = Nginx::start_with("", &tls);
+    let url = format!("https://{address}/");
+    assert_eq!(check(&url, &["--tls-skip-verify"]), well());
+    let (code, said) = check(&url, &[]);
+    assert_eq!(code, 1);
+    assert!(said.contains("X.509 version 1"), "{said}");
+}
+
+/// Relays one connection, and the server's first bytes only after a while.
+fn slow_handshake(server: SocketAddrV4, delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (near, _) = listener.accept().unwrap();
+        let far = TcpStream::connect(server).unwrap();
+        let (mut from, mut to) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        std::thread::sleep(delay);
+        let _ended = std::io::copy(&mut { far }, &mut { near });
+    });
+    address
+}
+
+#[test]
+fn a_slow_handshake_has_the_whole_timeout_by_name_too() {
+    let pki = Pki::new();
+    let (_backend, address) = backend(&pki, |_| "localhost".to_owned());
+    let ca = pki.path("ca.pem").display().to_string();
+    let slow = slow_handshake(address, Duration::from_secs(3));
+    let url = format!("https://localhost:{}/", slow.port());
+    let flags = ["--check-ca", &ca, "--timeout", "4s"];
+    assert_eq!(check(&url, &flags), well());
 }

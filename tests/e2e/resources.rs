@@ -13,7 +13,7 @@ use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
 use crate::harness::rights::{is_root, own_mounts, skip, wrapped};
-use crate::harness::running::{register, render};
+use crate::harness::running::{outcome, register, render};
 use crate::harness::{Confdir, Etcd, Mood, Nginx, Running, SOON, Site, eventually, own_address};
 
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
@@ -125,6 +125,26 @@ fn a_short_lack_of_descriptors_is_not_held_against_the_backend() {
         agent.log()
     );
     assert_eq!(etcd.get(&backend.key()).unwrap().lease, lease);
+}
+
+#[test]
+fn a_single_turn_leaves_the_key_as_it_is_where_this_host_cannot_probe() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    etcd.ctl(&["put", &backend.key(), &backend.address()]);
+    for count in 4..24 {
+        let mut command = register();
+        command.args([
+            "--once",
+            "--service",
+            "web",
+            "--address",
+            &backend.address(),
+        ]);
+        command.args(["--endpoints", &etcd.url(), "--check", "exec:true"]);
+        let (code, said, complaint) = outcome(&mut with_descriptors(count, &command));
+        assert!([0, 1, 3].contains(&code), "{count}: {code}: {complaint}");
+        assert!(etcd.get(&backend.key()).is_some(), "{count}: {said}");
+    }
 }
 
 /// `command` with so many descriptors at most.

@@ -60,7 +60,7 @@ fn client(spec: &Spec) -> Result<Client, String> {
         .with_custom_certificate_verifier(verifier(spec)?)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let mut builder = Client::builder()
+    let builder = Client::builder()
         .no_proxy()
         .http1_only()
         .redirect(Policy::none())
@@ -76,11 +76,9 @@ fn client(spec: &Spec) -> Result<Client, String> {
         .tcp_keepalive_interval(None)
         .tcp_keepalive_retries(None)
         .tcp_user_timeout(None)
+        // The addresses of a name share it.
+        .connect_timeout(spec.timeout)
         .tls_backend_preconfigured(tls);
-    if is_name(&spec.url) {
-        // Shared by all addresses of the name; the rest is for the answer.
-        builder = builder.connect_timeout(spec.timeout * 2 / 3);
-    }
     builder.build().map_err(|error| of_check(innermost(&error)))
 }
 
@@ -94,10 +92,4 @@ fn verifier(spec: &Spec) -> Result<Verifier, String> {
             format!("--check {:?}: {reason}; give --check-ca", masked(&spec.url))
         }),
     }
-}
-
-/// Whether it may have several addresses.
-fn is_name(url: &str) -> bool {
-    let host = Url::parse(url).ok();
-    host.is_some_and(|url| url.domain().is_some())
 }
