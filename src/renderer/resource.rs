@@ -197,8 +197,8 @@ impl Loaded {
     }
 
     fn parse(text: &str, file: &Path, confdir: &Path) -> Self {
-        let text = with_newlines(text);
-        let mut fields = Fields::parse(&text);
+        let readable = with_newlines(text);
+        let mut fields = Fields::parse(text, &readable);
         let resource = resource(&mut fields, file, confdir);
         let (faults, lines) = fields.finish();
         let sound = faults.iter().all(|fault| fault.harmless);

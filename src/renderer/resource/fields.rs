@@ -29,8 +29,9 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// A carriage return by itself ends a line, as it does for confd: see [`with_newlines`].
-    pub(super) fn parse(text: &'a str) -> Self {
+    /// `text` is that of the file, for the numbers of its lines, and `readable` that with newlines: see
+    /// [`with_newlines`].
+    pub(super) fn parse(text: &'a str, readable: &'a str) -> Self {
         let mut fields = Self {
             text,
             table: DeTable::default(),
@@ -38,7 +39,7 @@ impl<'a> Fields<'a> {
             faults: Vec::new(),
             lines: BTreeMap::new(),
         };
-        match DeTable::parse(fields.text) {
+        match DeTable::parse(readable) {
             Ok(root) => fields.open(root.into_inner()),
             Err(error) => {
                 let line = error.span().map(|span| fields.line(span.start));
@@ -244,7 +245,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// `text` with a newline for each carriage return that has none.
+/// `text` with a newline for each carriage return that has none: by itself it ends a line, as it does
+/// for confd.
 pub(super) fn with_newlines(text: &str) -> Cow<'_, str> {
     let is_alone = |(at, _): &(usize, &str)| text.as_bytes().get(at + 1) != Some(&b'\n');
     if !text.match_indices('\r').any(|found| is_alone(&found)) {

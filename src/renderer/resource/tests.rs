@@ -126,7 +126,7 @@ fn a_carriage_return_ends_a_line_as_a_newline_does() {
     let loaded = parse("[template]\rsrc = \"a\"\r\ndest = \"/d\"\rkeys = [7]\r");
     assert_eq!(
         faults(&loaded),
-        ["line 4: keys must be an array of strings"]
+        ["line 2: keys must be an array of strings"]
     );
 }
 
