@@ -24,17 +24,20 @@ const FLAGS: tls::Flags = tls::Flags {
     skip_verify: "--tls-skip-verify",
 };
 
-/// The most headers of an answer. curl takes as many.
-const MAX_HEADERS: usize = 5000;
-
 /// The most of a body that is read.
 const BODY_LIMIT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct HttpProbe {
     way: Way,
-    expect: Statuses,
-    body_regex: Option<Regex>,
+    expected: Expected,
+}
+
+/// What an answer must be like.
+#[derive(Debug)]
+struct Expected {
+    statuses: Statuses,
+    body: Option<Regex>,
 }
 
 #[derive(Debug)]
@@ -82,10 +85,12 @@ impl HttpProbe {
             way.map_err(&mut take).ok()
         });
         match (way, expect) {
-            (Some(way), Some(expect)) if faults.is_empty() => Ok(Self {
+            (Some(way), Some(statuses)) if faults.is_empty() => Ok(Self {
                 way,
-                expect,
-                body_regex,
+                expected: Expected {
+                    statuses,
+                    body: body_regex,
+                },
             }),
             _ => Err(faults),
         }
@@ -93,25 +98,23 @@ impl HttpProbe {
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
         match &self.way {
-            Way::Plain(plain) => {
-                plain
-                    .exchange(async |answer| self.judge(answer).await)
-                    .await
-            }
-            Way::Tls(tls) => self.judge(tls.exchange().await?).await,
+            Way::Plain(plain) => plain.exchange(&self.expected).await,
+            Way::Tls(tls) => self.expected.judge(tls.exchange().await?).await,
         }
     }
+}
 
+impl Expected {
     async fn judge<B>(&self, answer: Response<B>) -> Result<String, Failure>
     where
         B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
     {
         let status = answer.status().as_u16();
-        if !self.expect.contain(status) {
+        if !self.statuses.contain(status) {
             return Err(Failure::Status(status));
         }
         let body = read(answer.into_body()).await?;
-        match &self.body_regex {
+        match &self.body {
             Some(regex) if !matches(regex, &String::from_utf8_lossy(&body)) => Err(Failure::Body),
             Some(_) | None => Ok(format!("HTTP status {status}")),
         }

@@ -7,10 +7,13 @@ use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Method, Request, Url};
 
-use super::{MAX_HEADERS, failure, innermost};
+use super::{failure, innermost};
 use crate::probe::{Failure, Spec};
 use crate::tls::{self, Verifier};
 use crate::wording::masked;
+
+/// The most headers of an answer: room for them costs each probe time.
+const MAX_HEADERS: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Tls {

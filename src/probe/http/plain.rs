@@ -1,19 +1,25 @@
 //! Without TLS, by `hyper` alone.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::body::Incoming;
 use hyper::client::conn::http1::Builder;
 use hyper::header::HeaderMap;
-use hyper::{Method, Request, Response, Uri};
+use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 
-use super::{MAX_HEADERS, failure};
+use super::{Expected, failure};
 use crate::probe::Failure;
 use crate::probe::connect::connect;
+
+/// As many headers as an answer usually has at the most.
+const USUAL_HEADERS: usize = 100;
+
+/// As many as curl takes.
+const MAX_HEADERS: usize = 5000;
 
 #[derive(Debug)]
 pub(super) struct Plain {
@@ -21,6 +27,8 @@ pub(super) struct Plain {
     host: String,
     port: u16,
     timeout: Duration,
+    /// For so many headers: as the last answer needed it. Much room costs each probe time.
+    room: AtomicUsize,
     request: Request<Empty<Bytes>>,
 }
 
@@ -46,28 +54,49 @@ impl Plain {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port_or_known_default().unwrap_or(80),
             timeout,
+            room: AtomicUsize::new(MAX_HEADERS),
             request,
         })
     }
 
-    /// Sends the request and lets `judge` read the answer while the connection lasts.
-    pub(super) async fn exchange(
+    /// Sends the request, and reads and judges the answer while the connection lasts.
+    pub(super) async fn exchange(&self, expected: &Expected) -> Result<String, Failure> {
+        let room = self.room.load(Ordering::Relaxed);
+        match self.exchange_within(room, expected).await {
+            Err(error) if error.is_parse_too_large() && room < MAX_HEADERS => {
+                self.room.store(MAX_HEADERS, Ordering::Relaxed);
+                let again = self.exchange_within(MAX_HEADERS, expected).await;
+                again.unwrap_or_else(|error| Err(failure(&error)))
+            }
+            done => done.unwrap_or_else(|error| Err(failure(&error))),
+        }
+    }
+
+    /// With room for so many headers. The outer error is of HTTP, and the inner one of the backend.
+    async fn exchange_within(
         &self,
-        judge: impl AsyncFnOnce(Response<Incoming>) -> Result<String, Failure>,
-    ) -> Result<String, Failure> {
-        let stream = connect(&self.host, self.port, self.timeout).await?;
+        room: usize,
+        expected: &Expected,
+    ) -> Result<Result<String, Failure>, hyper::Error> {
+        let stream = match connect(&self.host, self.port, self.timeout).await {
+            Ok(stream) => stream,
+            Err(error) => return Ok(Err(error.into())),
+        };
         // As lenient as curl and browsers.
         let opened = Builder::new()
-            .max_headers(MAX_HEADERS)
+            .max_headers(room)
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .ignore_invalid_headers_in_responses(true)
             .handshake(TokioIo::new(stream))
             .await;
-        let (mut sender, connection) = opened.map_err(|error| failure(&error))?;
+        let (mut sender, connection) = opened?;
         let exchange = async {
-            let answer = sender.send_request(self.request.clone()).await;
-            judge(answer.map_err(|error| failure(&error))?).await
+            let answer = sender.send_request(self.request.clone()).await?;
+            if answer.headers().len() <= USUAL_HEADERS {
+                self.room.store(USUAL_HEADERS, Ordering::Relaxed);
+            }
+            Ok(expected.judge(answer).await)
         };
         tokio::pin!(exchange, connection);
         tokio::select! {
