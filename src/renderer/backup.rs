@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 
 use crate::directory::Directory;
 use crate::lock;
@@ -44,7 +45,12 @@ impl Backup {
 
     fn keep(target: &Target, dir: &Directory, file: &File) -> io::Result<Self> {
         let name = target.previous();
-        match dir.link(target.name(), &name) {
+        let linked = if dir.lets_remove(file.metadata()?.uid()) {
+            dir.link(target.name(), &name)
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
+        };
+        match linked {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
             // A mounted file has no second name, nor has any file on some file systems, and Linux

@@ -22,7 +22,7 @@ pub(crate) struct Contents<'a> {
 pub(crate) struct Current {
     pub(crate) bytes: Vec<u8>,
     pub(crate) permissions: Permissions,
-    /// By itself: it is of another file system than what lies beside it.
+    /// By itself: it is written in place.
     pub(crate) is_mounted: bool,
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn read(target: &Target, wanted: usize) -> Result<Option<Current>, Fi
         Ok(Current {
             bytes,
             permissions: Permissions::of(&metadata),
-            is_mounted: !dir.is_of_same_device(&metadata),
+            is_mounted: dir.is_mount(target.name(), &metadata),
         })
     };
     match read() {

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use rustix::fs::{
-    AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, linkat, openat, renameat, statat, unlinkat,
+    AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags, fstat, linkat, openat,
+    renameat, statat, statx, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::{Resource, geteuid, getrlimit};
@@ -21,6 +22,8 @@ use crate::lock;
 
 /// Of a directory in which all may create files, and remove only their own.
 const SHARED: u32 = 0o1002;
+
+const STICKY: u32 = 0o1000;
 
 /// A file of the directory is opened so: a link is no file, and neither a FIFO nor a terminal keeps us.
 const PLAIN: OFlags = OFlags::NOFOLLOW
@@ -53,8 +56,13 @@ impl Directory {
         self.stat.st_uid
     }
 
-    pub(crate) fn is_of_same_device(&self, file: &Metadata) -> bool {
-        file.dev() == self.stat.st_dev
+    /// Whether something is mounted on the file itself.
+    pub(crate) fn is_mount(&self, name: &OsStr, file: &Metadata) -> bool {
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        let found = statx(&self.fd, name, flags, StatxFlags::empty());
+        let is_root =
+            found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+        is_root || file.dev() != self.stat.st_dev
     }
 
     /// Refuses what somebody else has put into a directory that all may write to, such as `/tmp`.
@@ -63,6 +71,12 @@ impl Directory {
             return Err(Errno::ACCESS.into());
         }
         Ok(())
+    }
+
+    /// Whether we may remove a file of this owner here: in a sticky directory only some may.
+    pub(crate) fn lets_remove(&self, owner: u32) -> bool {
+        let we = geteuid().as_raw();
+        we == 0 || self.stat.st_mode & STICKY == 0 || [owner, self.stat.st_uid].contains(&we)
     }
 
     /// The file, to read it. Nothing but a regular file is opened.
@@ -125,7 +139,11 @@ impl Directory {
 
     /// Makes sure that a rename outlasts a power cut.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fsync(&self.fd)?)
+        match rustix::fs::fsync(&self.fd) {
+            // We may make files here and not look: then the handle is good for naming only.
+            Ok(()) | Err(Errno::BADF) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Marks the files that belong to `name` as in use, for as long as the directory is open.

@@ -4,13 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::confdir::{self, Loading};
-use crate::guard::Guards;
-use crate::permissions;
-use crate::regular;
-use crate::render;
-use crate::resource::{Fault, LoadError, Loaded, Resource};
-use crate::target::Target;
-use crate::wording;
+use crate::resource::{Fault, LoadError, Loaded};
+use crate::soundness;
 
 /// Something wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +26,10 @@ pub fn lint(confdir: &Path) -> Vec<Defect> {
         let mut loaded = Loaded::read(&file, confdir);
         let mut faults = std::mem::take(&mut loaded.faults);
         if let Some(resource) = &loaded.resource {
-            faults.extend(faults_of(resource, &loaded));
-            defects.extend(defects_of_template(resource, &loaded, &file));
+            faults.extend(soundness::faults_of_owner(resource, &loaded));
+            faults.extend(soundness::faults_of(resource, &loaded));
+            let of_template = soundness::fault_of_template(resource, &loaded);
+            defects.extend(of_template.map(|(file, fault)| Defect { file, fault }));
         }
         defects.extend(faults.into_iter().map(|fault| Defect {
             file: file.clone(),
@@ -41,7 +38,7 @@ pub fn lint(confdir: &Path) -> Vec<Defect> {
         lines.insert(file, loaded.lines.get("dest").copied());
         loading.resources.extend(loaded.resource);
     }
-    loading.refuse_same_dest(&lines);
+    loading.refuse_same_dest(&lines, &[]);
     defects.extend(loading.errors.into_iter().flat_map(of_file));
     defects
 }
@@ -52,79 +49,6 @@ fn of_file(error: LoadError) -> impl Iterator<Item = Defect> {
         file: file.clone(),
         fault,
     })
-}
-
-fn faults_of(resource: &Resource, loaded: &Loaded) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let mut add = |field: &'static str, message: String, harmless: bool| {
-        faults.push(Fault {
-            line: loaded.lines.get(field).copied(),
-            message,
-            harmless,
-        });
-    };
-    if let Some(Err(error)) = resource.owner.as_deref().map(permissions::uid) {
-        add("owner", error.to_string(), false);
-    }
-    if let Some(Err(error)) = resource.group.as_deref().map(permissions::gid) {
-        add("group", error.to_string(), false);
-    }
-    if let Err(error) = Guards::parse(&resource.require, &Default::default()) {
-        add("require", error.to_string(), false);
-    }
-    if let Err(error) = Guards::parse(&[], &resource.validate) {
-        add("validate", error.to_string(), false);
-    }
-    if let Some(check) = &resource.check_cmd
-        && let Err(error) = wording::check(check, &resource.dest, &resource.dest)
-    {
-        add("check_cmd", error, false);
-    }
-    match Target::of(&resource.dest) {
-        Ok(target) if target.dir().is_dir() => {}
-        Ok(target) => {
-            let dir = target.dir().display();
-            add("dest", format!("there is no directory {dir}"), false);
-        }
-        Err(error) => add("dest", error.to_string(), false),
-    }
-    if resource.keys.is_empty() {
-        add("keys", "no keys: the file never changes".to_owned(), true);
-    }
-    faults
-}
-
-fn defects_of_template(resource: &Resource, loaded: &Loaded, file: &Path) -> Option<Defect> {
-    let text = match regular::read(&resource.src) {
-        Ok(text) => text,
-        Err(error) => {
-            let message = format!("template {}: {error}", resource.src.display());
-            return Some(Defect {
-                file: file.to_owned(),
-                fault: Fault {
-                    line: loaded.lines.get("src").copied(),
-                    message,
-                    harmless: false,
-                },
-            });
-        }
-    };
-    let error = render::parse(&resource.src, text, &resource.delims).err()?;
-    let message = error.to_string();
-    Some(Defect {
-        file: resource.src.clone(),
-        fault: Fault {
-            line: line_in(&message),
-            message,
-            harmless: false,
-        },
-    })
-}
-
-/// The line in Go's `template: NAME:LINE: …`.
-fn line_in(message: &str) -> Option<usize> {
-    let (_, rest) = message.split_once("template: ")?;
-    rest.split(':').find_map(|part| part.parse().ok())
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ const MODE_BITS: u32 = 0o7777;
 /// Who executes the file gets the rights of its owner or group.
 const SET_ID: u32 = 0o6000;
 
+/// All who are neither owner nor of the group write.
+const OTHERS_WRITE: u32 = 0o002;
+
 /// Owner and mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Permissions {
@@ -113,14 +116,17 @@ impl Wanted {
         self.permissions.gid = gid.unwrap_or(self.permissions.gid);
     }
 
-    /// The mode of the file that is replaced. Who owns that one has not been given more rights.
+    /// The mode of the file that is replaced. Who owned that one, and may have put it there, does not
+    /// get to say who else writes ours.
     pub(crate) fn keep_mode(&mut self, now: Permissions) {
         let same_owner = now.owners() == self.permissions.owners();
-        self.permissions.mode = if same_owner {
-            now.mode
-        } else {
-            now.mode & !SET_ID
+        let is_strangers = ![0, geteuid().as_raw(), self.permissions.uid].contains(&now.uid);
+        let dropped = match (same_owner, is_strangers) {
+            (true, _) => 0,
+            (false, false) => SET_ID,
+            (false, true) => SET_ID | OTHERS_WRITE,
         };
+        self.permissions.mode = now.mode & !dropped;
     }
 
     /// Owner first: a change of owner takes bits from the mode. Fails only when there is no telling

@@ -182,6 +182,10 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    pub(crate) fn line(&self, field: &str) -> Option<usize> {
+        self.lines.get(field).copied()
+    }
+
     pub(crate) fn read(file: &Path, confdir: &Path) -> Self {
         let text = regular::read(file).and_then(|bytes| {
             String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))

@@ -128,7 +128,7 @@ impl Syncer {
         cancel: Option<&Cancel>,
     ) -> Vec<Outcome> {
         let mut outcomes = BTreeMap::new();
-        for group in groups(batch) {
+        for group in groups(batch, self.options.sync_only) {
             outcomes.extend(self.sync_group(&group, snapshot, cancel));
         }
         outcomes.into_values().collect()
@@ -208,10 +208,11 @@ impl Outcome {
 }
 
 /// Those that share a reload, with their places in the batch; in the order of the first of each.
-fn groups<'a>(batch: &[&'a Resource]) -> Vec<BTreeMap<usize, &'a Resource>> {
+/// Without reloads each is by itself.
+fn groups<'a>(batch: &[&'a Resource], sync_only: bool) -> Vec<BTreeMap<usize, &'a Resource>> {
     let mut groups: Vec<(Option<&str>, BTreeMap<usize, &Resource>)> = Vec::new();
     for (number, &resource) in batch.iter().enumerate() {
-        let shared = resource.shared_reload();
+        let shared = resource.shared_reload().filter(|_| !sync_only);
         let known = groups
             .iter_mut()
             .find(|(command, _)| command.is_some() && *command == shared);

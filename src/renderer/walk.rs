@@ -31,8 +31,10 @@ pub(crate) struct End {
 
 /// Walks to `dest`. A link there is followed, be there anything behind it or not.
 pub(crate) fn walk(dest: &Path) -> io::Result<End> {
+    // Where we are may be no place that we may look at, and need not be.
+    let start = if dest.is_absolute() { "/" } else { "." };
     let mut walk = Walk {
-        at: Place::open(CWD, ".".as_ref(), PathBuf::new())?,
+        at: Place::open(CWD, start.as_ref(), PathBuf::new())?,
         todo: steps(dest),
         links: 0,
         path: dest.to_owned(),

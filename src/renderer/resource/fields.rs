@@ -57,6 +57,16 @@ impl<'a> Fields<'a> {
             );
             return;
         };
+        for (key, value) in &root {
+            if !matches!(value.get_ref(), DeValue::Table(_)) {
+                let line = self.line(key.span().start);
+                let key = key.get_ref();
+                self.warn(
+                    Some(line),
+                    format!("{key} stands above [template] and is ignored"),
+                );
+            }
+        }
         let line = self.line(value.span().start);
         match value.into_inner() {
             DeValue::Table(table) => (self.table, self.opened) = (table, true),

@@ -292,8 +292,19 @@ impl<'a, 'o> Group<'a, 'o> {
         let (Some(member), Some(backup)) = (self.members.get(number), backup) else {
             return Ok(());
         };
-        let ended = end(backup.backup, member);
+        let ended = end(backup.backup, member).map_err(|error| self.after_the_first(&error));
         Ok(ended.map_err(FileError::new(doing, member.dest()))?)
+    }
+}
+
+impl Group<'_, '_> {
+    /// A failure to undo does not hide why it was to be undone.
+    fn after_the_first(&self, error: &io::Error) -> io::Error {
+        let text = match self.failures.last() {
+            Some(first) => format!("{error}; before that: {first}"),
+            None => error.to_string(),
+        };
+        io::Error::new(error.kind(), text)
     }
 }
 

@@ -82,7 +82,7 @@ impl<'a> Member<'a> {
         let tried = syncer.failed.get(member.dest());
         member.quiet = tried.is_some_and(|tried| member.digest().as_ref() == Some(tried));
         member.announce(syncer.options.noop);
-        if !member.changed() && !member.is_owed {
+        if syncer.options.noop || (!member.changed() && !member.is_owed) {
             member.target.close();
         }
         Ok(member)
@@ -237,7 +237,10 @@ impl<'a> Member<'a> {
             Ok(plan) if plan.changed => Ok(Synced::Pending {
                 diff: plan.diff(self.dest()),
             }),
-            Ok(_) => Ok(Synced::InStep),
+            Ok(_) => match self.pending() {
+                Some(diff) => Ok(Synced::Pending { diff }),
+                None => Ok(Synced::InStep),
+            },
         };
         let reload_owed = self.is_owed;
         let outcome = Outcome {
@@ -245,6 +248,15 @@ impl<'a> Member<'a> {
             reload_owed,
         };
         (self, outcome)
+    }
+}
+
+impl Member<'_> {
+    /// What there is to do for a file that is as it should be.
+    fn pending(&self) -> Option<String> {
+        let dest = self.dest().display();
+        self.is_owed
+            .then(|| format!("{dest} has been replaced, and its reload is owed\n"))
     }
 }
 
@@ -310,13 +322,16 @@ fn expected(
         Some((_, out)) => *out,
         None => wanted.permissions,
     };
-    // A mounted file stays the same: its owner is that of the mount.
+    // A mounted file stays the same: its owner and mode are those of the mount.
     if let Some(current) = current.filter(|current| current.is_mounted) {
         if !wanted.asks_owner {
             expected.uid = current.permissions.uid;
         }
         if !wanted.asks_group {
             expected.gid = current.permissions.gid;
+        }
+        if !wanted.asks_mode {
+            expected.mode = current.permissions.mode;
         }
     }
     expected

@@ -190,3 +190,18 @@ fn the_same_contents_are_tried_again_and_taken_once_the_check_passes() {
     assert_eq!(host.sync(&[&resource]), ["updated"]);
     assert_eq!(host.read("out/a"), "new\n");
 }
+
+#[test]
+fn a_failure_to_put_a_file_back_does_not_hide_why_it_was_to_be() {
+    let mut host = Host::new();
+    host.write("out/a", "old\n");
+    let resource = host.resource("a", "check_cmd = \"rm @DIR@/out/.a.previous; exit 3\"");
+    host.put("/a", "new");
+    assert_eq!(
+        host.sync(&[&resource]),
+        [
+            "cannot put back @DIR@/out/a: No such file or directory (os error 2); \
+          before that: Config check failed: exit status 3"
+        ]
+    );
+}

@@ -200,6 +200,23 @@ fn a_disk_that_is_full_keeps_the_old_file_and_leaves_nothing() {
 }
 
 #[test]
+fn noop_tells_of_a_reload_that_is_owed() {
+    let mut host = Host::with(Options {
+        noop: true,
+        ..Options::default()
+    });
+    let resource = host.resource("a", "reload_cmd = \"true\"");
+    host.put("/a", "old");
+    host.write("out/a", "old\n");
+    host.write("out/.a.owed", "");
+    assert_eq!(
+        host.sync(&[&resource]),
+        ["pending:\n@DIR@/out/a has been replaced, and its reload is owed\n (reload owed)"]
+    );
+    assert_eq!(host.names(), [".a.owed", "a"]);
+}
+
+#[test]
 fn noop_tells_the_difference_and_touches_nothing() {
     let mut host = Host::with(Options {
         noop: true,

@@ -379,3 +379,69 @@ fn where_nothing_could_be_replaced_nothing_is_put_back() {
     );
     assert_eq!(host.names(), ["a"]);
 }
+
+#[test]
+fn where_we_are_need_be_no_place_that_we_may_look_at() {
+    if !is_root_for("it is run as somebody else") {
+        return;
+    }
+    let mut host = Host::new();
+    fs::set_permissions(host.dir(), fs::Permissions::from_mode(0o777)).unwrap();
+    chown(host.path("out"), Some(NOBODY), Some(NOBODY)).unwrap();
+    let closed = host.path("closed");
+    fs::create_dir(&closed).unwrap();
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+    host.resource("a", "");
+    host.put("/a", "new");
+    let script = format!("cd '{}' && exec \"$@\"", closed.display());
+    let way = [&["sh", "-c", script.as_str(), "sh"], AS_NOBODY.as_slice()].concat();
+    assert_eq!(host.sync_as(&way), ["updated"]);
+}
+
+#[test]
+fn anothers_file_in_a_sticky_directory_stays_and_nothing_is_left_beside_it() {
+    if !is_root_for("it is run as somebody else") {
+        return;
+    }
+    let mut host = Host::new();
+    fs::set_permissions(host.dir(), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::set_permissions(host.path("out"), fs::Permissions::from_mode(0o1777)).unwrap();
+    host.write("out/a", "old\n");
+    chown(host.path("out/a"), Some(33), Some(33)).unwrap();
+    fs::set_permissions(host.path("out/a"), fs::Permissions::from_mode(0o666)).unwrap();
+    host.resource("a", "check_cmd = \"true\"\nreload_cmd = \"true\"");
+    host.put("/a", "new");
+    for _ in 0..2 {
+        let outcomes = host.sync_as(&AS_NOBODY);
+        assert_eq!(
+            outcomes,
+            ["cannot replace @DIR@/out/a: Operation not permitted (os error 1)"]
+        );
+        assert_eq!(host.names(), ["a"]);
+    }
+}
+
+#[test]
+fn a_file_mounted_by_itself_is_not_rewritten_for_its_owner() {
+    if !is_root_for("it is run as somebody else") {
+        return;
+    }
+    let mut host = Host::new();
+    fs::set_permissions(host.dir(), fs::Permissions::from_mode(0o777)).unwrap();
+    chown(host.path("out"), Some(NOBODY), Some(NOBODY)).unwrap();
+    host.write("source", "old\n");
+    chown(host.path("source"), Some(33), Some(33)).unwrap();
+    fs::set_permissions(host.path("source"), fs::Permissions::from_mode(0o666)).unwrap();
+    host.write("out/a", "");
+    chown(host.path("out/a"), Some(NOBODY), Some(NOBODY)).unwrap();
+    host.resource("a", "check_cmd = \"true\"");
+    host.put("/a", "new");
+    let script = format!(
+        "cd '{}' && mount --bind source out/a && \"$@\" && exec \"$@\"",
+        host.dir().display()
+    );
+    let way = ["unshare", "--mount", "sh", "-c", &script, "sh"];
+    let outcomes = host.sync_as(&[&way, AS_NOBODY.as_slice()].concat());
+    assert_eq!(outcomes, ["in step"], "the second time");
+    assert_eq!(host.read("source"), "new\n");
+}

@@ -271,3 +271,20 @@ fn a_fifo_keeps_nobody_waiting() {
         assert_eq!(host.sync(&[&resource]), [expected]);
     }
 }
+
+#[test]
+fn a_strangers_file_does_not_say_who_else_may_write_ours() {
+    if !is_root_for("files are given to somebody else") {
+        return;
+    }
+    let mut host = Host::new();
+    open_to_all(&host);
+    host.write("out/a", "theirs\n");
+    fs::set_permissions(host.path("out/a"), fs::Permissions::from_mode(0o666)).unwrap();
+    give_away(&host, "out/a");
+    let resource = host.resource("a", "");
+    host.put("/a", "new");
+    assert_eq!(host.sync(&[&resource]), ["updated"]);
+    let metadata = fs::metadata(host.path("out/a")).unwrap();
+    assert_eq!((metadata.mode() & 0o7777, metadata.uid()), (0o664, 0));
+}
