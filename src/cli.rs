@@ -155,6 +155,14 @@ pub enum LogFormat {
     Json,
 }
 
+/// A variable of the environment; an empty one counts as unset. One that is no text is told by its name
+/// when its value is looked at, not passed over.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    let value = std::env::var_os(name)?.to_string_lossy().into_owned();
+    Some(value).filter(|value| !value.is_empty())
+}
+
 /// A completion script.
 #[must_use]
 pub fn completions(shell: clap_complete::Shell) -> String {

@@ -2,8 +2,8 @@
 
 use tracing::info;
 
-use crate::cli::confd;
 use crate::cli::go_flags::FlagError;
+use crate::cli::{self, confd};
 use crate::config::{ConfdConfig, ConfdSettings, Run, SrvLookup};
 use crate::exit::{Exit, RunError};
 use crate::log::confd::{ConfdLog, level};
@@ -64,7 +64,7 @@ fn run(mut settings: ConfdSettings, log: &ConfdLog) -> Result<(), RunError> {
         Some(lookup) => nodes_of(&lookup, &backend)?,
         None => Vec::new(),
     };
-    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let env = cli::variable;
     let ConfdConfig {
         backend: _,
         nodes,

@@ -11,6 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::exit::{Exit, RunError};
+use crate::output;
+use crate::runtime::block_on;
 
 /// Signals that somebody may send to a container.
 const PASSED_ON: [i32; 7] = [1, 2, 3, 10, 12, 15, 28];
@@ -22,10 +24,15 @@ pub fn is_needed() -> bool {
 }
 
 /// Runs this program again as a child, and ends as it ends.
-///
-/// # Errors
-/// When it cannot be started, or no handler can be installed.
-pub async fn run() -> Result<Exit, RunError> {
+#[must_use]
+pub fn main() -> Exit {
+    block_on(run()).unwrap_or_else(|error| {
+        output::complain(&format!("register: {error}\n"));
+        error.exit()
+    })
+}
+
+async fn run() -> Result<Exit, RunError> {
     let mut ended = signal(SignalKind::child())?;
     let (sender, mut signals) = mpsc::channel(PASSED_ON.len());
     for number in PASSED_ON {

@@ -13,6 +13,9 @@ use register::signal::{ProxySignals, StopSignals};
 use register::{agent, confd, init, list, oneshot};
 
 fn main() -> ExitCode {
+    if init::is_needed() {
+        return init::main().into();
+    }
     let words: Vec<String> = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Cli) -> Result<Exit, RunError> {
-    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let env = cli::variable;
     let etcd = args.etcd;
     let quiet = args.log.is_quiet();
     match args.command {
@@ -72,7 +75,6 @@ fn run(args: Cli) -> Result<Exit, RunError> {
             let config = config::render(args, etcd, env)?;
             match config.run {
                 Run::Once => block_on(once::command(config)),
-                Run::UntilStopped if init::is_needed() => block_on(init::run()),
                 Run::UntilStopped => block_on(async {
                     let signals = ProxySignals::catch(config.child.is_some())?;
                     proxy::run(config, signals).await

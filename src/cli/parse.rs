@@ -56,13 +56,15 @@ fn lost_flag(command: &Command, matches: &ArgMatches) -> Option<String> {
     };
     let flag = command
         .get_arguments()
-        .filter(|argument| !argument.is_global_set())
+        // confd has flags of its own only.
+        .filter(|argument| name == "confd" || !argument.is_global_set())
         .find(typed)?
         .get_long()?;
-    let of_command = command
-        .find_subcommand(name)?
-        .get_arguments()
-        .any(|argument| argument.get_long() == Some(flag));
+    let of_command = name != "confd"
+        && command
+            .find_subcommand(name)?
+            .get_arguments()
+            .any(|argument| argument.get_long() == Some(flag));
     Some(if of_command {
         format!("--{flag} is given before '{name}'; write it after: register {name} --{flag} …")
     } else {
@@ -91,6 +93,10 @@ mod tests {
         assert_eq!(
             fault("register --once list").as_deref(),
             Some("error: --once is no flag of 'list'")
+        );
+        assert_eq!(
+            fault("register --endpoints http://a:1 confd -onetime").as_deref(),
+            Some("error: --endpoints is no flag of 'confd'")
         );
     }
 

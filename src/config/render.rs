@@ -81,6 +81,13 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
     let once = switch(args.once, "onetime");
     let sync_only = switch(args.sync_only, "sync-only");
     let keep_stage_file = switch(args.keep_stage_file, "keepstagefile");
+    if let Some(prefix) = &args.prefix
+        && prefix.contains(|c: char| c.is_whitespace() || c.is_control())
+    {
+        faults.add(format!(
+            "--prefix {prefix:?}: must hold no white space, as in /production"
+        ));
+    }
     let confdir = args
         .confdir
         .confdir

@@ -145,9 +145,8 @@ impl Connector {
         let limit = call_timeout.min(CONNECT_TIMEOUT);
         within(limit, &url, async {
             let connection = self.open(&url, call_timeout).await?;
-            connection.ask().await?;
-            connection.read_any().await?;
-            Ok(connection)
+            let (is_there, serves) = tokio::join!(connection.ask(), connection.read_any());
+            is_there.and(serves).map(|()| connection)
         })
         .await
     }

@@ -42,7 +42,10 @@ impl EtcdError {
                         .to_owned()
                 });
                 // The server's own words end up in logs and on terminals.
-                let reason = tls::explained(printable(reason.as_bytes()), FLAGS);
+                let mut reason = tls::explained(printable(reason.as_bytes()), FLAGS);
+                if wants_user(error) {
+                    reason += " (authentication is enabled, and no user's name was given)";
+                }
                 if is_refusal(status) || is_certificate_fault(status) {
                     Self::Refused { endpoint, reason }
                 } else if is_answer(status) {

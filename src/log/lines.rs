@@ -9,12 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
 use rustix::stdio::stderr;
 use tracing::warn;
 
-use crate::output;
+use crate::output::{self, Patient};
 
 /// The most that waits for the reader, in bytes. The 64 KiB of output that a failed command may
 /// have, a line each, fit in.
@@ -173,16 +171,11 @@ struct Unwritten(usize);
 fn write_to_stderr(text: &[u8]) -> Result<(), Unwritten> {
     let mut left = text;
     while !left.is_empty() {
-        match rustix::io::write(stderr(), first_piece(left)) {
-            Ok(length) => left = left.get(length..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            // Another process that shares it may have told it not to block.
-            Err(Errno::AGAIN) => {
-                let mut stderr = [PollFd::from_borrowed_fd(stderr(), PollFlags::OUT)];
-                let _interrupted = poll(&mut stderr, None);
-            }
-            Err(_) => return Err(Unwritten(count(left))),
+        let piece = first_piece(left);
+        if Patient(stderr()).write_all(piece).is_err() {
+            return Err(Unwritten(count(left)));
         }
+        left = left.get(piece.len()..).unwrap_or_default();
     }
     Ok(())
 }

@@ -13,7 +13,11 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
+use crate::output::Patient;
+
 const PERIOD: Duration = Duration::from_millis(200);
+/// After so many without a new line a file whose place was taken is done with.
+const QUIET_PERIODS: u32 = 10;
 /// How long the last lines may take when the process ends.
 const LAST_LINES: Duration = Duration::from_millis(250);
 
@@ -65,7 +69,7 @@ fn follow(mut files: Vec<Followed>, told: &Receiver<()>) {
         goes_on = told.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout);
         for file in &mut files {
             // A file that cannot be read now may be later; a closed output shows elsewhere.
-            let _ = file.copy(&mut io::stdout().lock());
+            let _ = file.copy(&mut Patient::stdout());
         }
     }
 }
@@ -74,6 +78,9 @@ struct Followed {
     path: PathBuf,
     file: Option<File>,
     inode: u64,
+    /// The file whose place has been taken, and for how many periods nothing was added to it: who writes
+    /// it may have it open for a while.
+    replaced: Option<(File, u32)>,
 }
 
 impl From<PathBuf> for Followed {
@@ -82,6 +89,7 @@ impl From<PathBuf> for Followed {
             path,
             file: None,
             inode: 0,
+            replaced: None,
         };
         if followed.open().is_ok()
             && let Some(file) = &mut followed.file
@@ -107,25 +115,42 @@ impl Followed {
     }
 
     fn copy(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.copy_replaced(out)?;
         if self.file.is_none() {
             self.open()?;
         }
         if let Some(file) = &mut self.file {
-            let length = file.metadata()?.len();
-            if file.stream_position()? > length {
-                file.rewind()?;
-            }
-            // What comes meanwhile has its turn later, so that others have theirs.
-            let added = length - file.stream_position()?;
-            io::copy(&mut file.take(added), out)?;
-            out.flush()?;
+            copy_added(file, out)?;
         }
-        // Read to its end first, then look whether another has taken its place.
-        if fs::metadata(&self.path).map_or(true, |now| now.ino() != self.inode) {
-            self.file = None;
+        // While nothing has taken its place it may still be written.
+        if fs::metadata(&self.path).is_ok_and(|now| now.ino() != self.inode) {
+            self.replaced = self.file.take().map(|file| (file, 0));
         }
         Ok(())
     }
+
+    fn copy_replaced(&mut self, out: &mut impl Write) -> io::Result<()> {
+        let Some((file, quiet)) = &mut self.replaced else {
+            return Ok(());
+        };
+        let added = copy_added(file, out)?;
+        *quiet = if added > 0 { 0 } else { *quiet + 1 };
+        if *quiet == QUIET_PERIODS {
+            self.replaced = None;
+        }
+        Ok(())
+    }
+}
+
+/// Copies what was added until now; what comes meanwhile has its turn later, so that other files have
+/// theirs. How much it was, in bytes.
+fn copy_added(file: &mut File, out: &mut impl Write) -> io::Result<u64> {
+    let length = file.metadata()?.len();
+    if file.stream_position()? > length {
+        file.rewind()?;
+    }
+    let added = length - file.stream_position()?;
+    io::copy(&mut file.take(added), out)
 }
 
 #[cfg(test)]
@@ -168,5 +193,26 @@ mod tests {
         fs::write(&path, "one\n").expect("written");
         followed.copy(&mut out).expect("copied");
         assert_eq!(out, b"one\n");
+    }
+
+    #[test]
+    fn a_replaced_file_is_read_on_while_it_is_written() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("log");
+        let mut writer = File::create(&path).expect("created");
+        let mut followed = Followed::from(path.clone());
+        let mut out = Vec::new();
+        let mut write = |text: &str| writer.write_all(text.as_bytes()).expect("written");
+        fs::rename(&path, directory.path().join("log.1")).expect("renamed");
+        write("one\n");
+        followed.copy(&mut out).expect("copied");
+        fs::write(&path, "").expect("the next one");
+        write("two\n");
+        followed.copy(&mut out).expect("copied");
+        write("three\n");
+        followed.copy(&mut out).expect("copied");
+        fs::write(&path, "four\n").expect("written");
+        followed.copy(&mut out).expect("copied");
+        assert_eq!(String::from_utf8_lossy(&out), "one\ntwo\nthree\nfour\n");
     }
 }

@@ -157,6 +157,24 @@ fn very_many_lines_are_all_there_where_the_reader_keeps_up() {
 }
 
 #[test]
+fn output_that_may_not_block_is_written_to_its_end() {
+    let (_, whole, _) = outcome(register().args(["completions", "bash"]));
+    let (mut reader, writer) = io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    let room = rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap();
+    assert!(room < whole.len(), "it fills the pipe");
+    let mut command = register();
+    command.args(["completions", "bash"]).stdout(writer);
+    let mut printing = Owned(command.spawn().unwrap());
+    drop(command);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert_eq!(text, whole);
+    assert!(printing.0.wait().unwrap().success());
+}
+
+#[test]
 fn a_result_that_nobody_reads_keeps_no_signal_waiting() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     let (_reader, writer) = full_pipe();

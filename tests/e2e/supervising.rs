@@ -5,7 +5,7 @@ use rustix::process::Signal;
 
 use crate::harness::rights::{own_processes, wrapped};
 use crate::harness::running::render;
-use crate::harness::{Confdir, Etcd, Running, SOON, eventually};
+use crate::harness::{Confdir, Etcd, Nginx, Running, SOON, eventually, register};
 
 const KEYS: &str = "keys = [\"/services/web\"]";
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
@@ -219,6 +219,54 @@ fn process_1_reaps_orphans_and_passes_signals_on() {
     let pid = rustix::process::Pid::from_raw(i32::try_from(init).unwrap()).unwrap();
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(outside.wait_for_exit(Duration::from_secs(10)), 7);
+}
+
+#[test]
+fn an_agent_as_process_1_reaps_what_its_checks_leave_behind() {
+    let (etcd, backend) = (Etcd::start(), Nginx::start());
+    let Some(wrapper) = own_processes() else {
+        return;
+    };
+    let mut command = register();
+    command
+        .args(["--service", "web", "--address", &backend.address()])
+        .args(["--endpoints", &etcd.url(), "--interval", "50ms"])
+        .args(["--check", "exec:(setsid sleep 0.01 &) ; true"]);
+    let mut outside = Running::spawn(&mut wrapped(wrapper, &command));
+    etcd.wait_for(&backend.key(), SOON);
+    let init = children_of(outside.id())[0];
+    eventually("orphans are reaped", SOON, || {
+        match children_of(init).as_slice() {
+            [_] => Ok(()),
+            several => Err(format!("{several:?}")),
+        }
+    });
+    let pid = rustix::process::Pid::from_raw(i32::try_from(init).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(outside.wait_for_exit(SOON), 0);
+    assert_eq!(etcd.get(&backend.key()), None);
+}
+
+#[test]
+fn one_pass_as_process_1_ends_by_a_signal() {
+    let (etcd, confdir) = with_a_server();
+    let Some(wrapper) = own_processes() else {
+        return;
+    };
+    let reload = format!(
+        "echo reloading >> {}; sleep 600",
+        confdir.dest("log").display()
+    );
+    let fields = format!("{KEYS}\nreload_cmd = \"{reload}\"");
+    confdir.add("app.conf", &fields, SERVERS);
+    let mut command = render(&etcd.url(), &confdir);
+    command.arg("--once");
+    let mut outside = Running::spawn(&mut wrapped(wrapper, &command));
+    wait_for_line(&confdir, "reloading");
+    let init = children_of(outside.id())[0];
+    let pid = rustix::process::Pid::from_raw(i32::try_from(init).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(outside.wait_for_exit(SOON), 128 + 15);
 }
 
 /// Zombies too.

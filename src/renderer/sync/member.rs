@@ -213,7 +213,10 @@ impl<'a> Member<'a> {
             self.say(line);
         }
         if noop {
-            warn!("Noop mode enabled. {dest} will not be modified");
+            match self.dialect {
+                Dialect::Confd => warn!("Noop mode enabled. {dest} will not be modified"),
+                Dialect::Plain => info!("Noop mode enabled. {dest} will not be modified"),
+            }
         } else if plan.changed {
             self.say(&format!("Target config {dest} out of sync"));
         } else {
