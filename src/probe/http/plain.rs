@@ -1,5 +1,6 @@
 //! Without TLS, by `hyper` alone.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -63,25 +64,18 @@ impl Plain {
     pub(super) async fn exchange(&self, expected: &Expected) -> Result<String, Failure> {
         let room = self.room.load(Ordering::Relaxed);
         match self.exchange_within(room, expected).await {
-            Err(error) if error.is_parse_too_large() && room < MAX_HEADERS => {
+            Err(Broken::NoRoom(_)) if room < MAX_HEADERS => {
                 self.room.store(MAX_HEADERS, Ordering::Relaxed);
                 let again = self.exchange_within(MAX_HEADERS, expected).await;
-                again.unwrap_or_else(|error| Err(failure(&error)))
+                again.map_err(Broken::failure)
             }
-            done => done.unwrap_or_else(|error| Err(failure(&error))),
+            done => done.map_err(Broken::failure),
         }
     }
 
-    /// With room for so many headers. The outer error is of HTTP, and the inner one of the backend.
-    async fn exchange_within(
-        &self,
-        room: usize,
-        expected: &Expected,
-    ) -> Result<Result<String, Failure>, hyper::Error> {
-        let stream = match connect(&self.host, self.port, self.timeout).await {
-            Ok(stream) => stream,
-            Err(error) => return Ok(Err(error.into())),
-        };
+    /// With room for so many headers.
+    async fn exchange_within(&self, room: usize, expected: &Expected) -> Result<String, Broken> {
+        let stream = connect(&self.host, self.port, self.timeout).await?;
         // As lenient as curl and browsers.
         let opened = Builder::new()
             .max_headers(room)
@@ -96,7 +90,7 @@ impl Plain {
             if answer.headers().len() <= USUAL_HEADERS {
                 self.room.store(USUAL_HEADERS, Ordering::Relaxed);
             }
-            Ok(expected.judge(answer).await)
+            Ok(expected.judge(answer).await?)
         };
         tokio::pin!(exchange, connection);
         tokio::select! {
@@ -104,5 +98,43 @@ impl Plain {
             // What it failed of, `exchange` is told too.
             _ended = &mut connection => exchange.await,
         }
+    }
+}
+
+/// Why an exchange came to nothing.
+enum Broken {
+    /// There was room for fewer headers than the answer has.
+    NoRoom(Failure),
+    Else(Failure),
+}
+
+impl Broken {
+    fn failure(self) -> Failure {
+        match self {
+            Self::NoRoom(failure) | Self::Else(failure) => failure,
+        }
+    }
+}
+
+impl From<hyper::Error> for Broken {
+    fn from(error: hyper::Error) -> Self {
+        let broken = if error.is_parse_too_large() {
+            Self::NoRoom
+        } else {
+            Self::Else
+        };
+        broken(failure(&error))
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Self::Else(error.into())
+    }
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self::Else(failure)
     }
 }
