@@ -8,6 +8,7 @@ use tonic::Code;
 use super::connection::Connection;
 use super::error::EtcdError;
 use super::progress::History;
+use crate::registration::Revision;
 
 /// Keys in one answer: an answer is held in memory twice for a moment.
 const PAGE: usize = 5_000;
@@ -32,17 +33,28 @@ pub(super) struct Copy {
     pub allowed: Vec<KeyRange>,
 }
 
-/// Where the server behind `connection` is now.
+/// Where the server behind `connection` is now; none if it has forgotten `seen`, or has yet to come to
+/// it. What a watch from the next revision on would tell may then be forgotten too: etcd watches on
+/// from the very revision that it compacted, and leaves that one's deletions out.
 ///
 /// # Errors
 /// [`EtcdError`].
-pub(super) async fn now(connection: &Connection, range: &KeyRange) -> Result<History, EtcdError> {
+pub(super) async fn now(
+    connection: &Connection,
+    range: &KeyRange,
+    seen: Revision,
+) -> Result<Option<History>, EtcdError> {
     let mut client = connection.client.clone();
-    let options = GetOptions::new().with_limit(1).with_keys_only();
-    let answer = connection
-        .call(client.get(start_of(range).clone(), Some(options)))
-        .await?;
-    Ok(answer.header().map(history).unwrap_or_default())
+    let options = GetOptions::new()
+        .with_limit(1)
+        .with_keys_only()
+        .with_revision(seen);
+    let asked = client.get(start_of(range).clone(), Some(options));
+    match connection.call(async { Ok(asked.await) }).await? {
+        Ok(answer) => Ok(Some(answer.header().map(history).unwrap_or_default())),
+        Err(Error::GRpcStatus(status)) if status.code() == Code::OutOfRange => Ok(None),
+        Err(error) => Err(connection.error(&error)),
+    }
 }
 
 fn history(header: &ResponseHeader) -> History {

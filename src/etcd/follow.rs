@@ -182,11 +182,11 @@ impl Follower {
     /// Reads everything, unless the copy can go on from where it is.
     async fn catch_up(&mut self, connection: &Connection) -> Result<(), Stop> {
         if let (Some(progress), Some(range)) = (&mut self.progress, self.ranges.first()) {
-            match copy::now(connection, range).await {
-                Ok(now) if progress.goes_on(now) => return Ok(()),
+            match copy::now(connection, range, progress.seen()).await {
+                Ok(Some(now)) if progress.goes_on(now) => return Ok(()),
                 // What we may read is another part by now.
                 Err(error) if error.is_refusal() => self.progress = None,
-                Ok(_) => {}
+                Ok(Some(_) | None) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -72,6 +72,13 @@ impl Progress {
         }
     }
 
+    /// All watches have told of everything until then.
+    #[must_use]
+    pub fn seen(&self) -> Revision {
+        let next = self.next.iter().copied().min();
+        next.map_or(self.history.revision, |next| next - 1)
+    }
+
     /// Where each watch goes on.
     #[must_use]
     pub fn next(&self) -> &[Revision] {

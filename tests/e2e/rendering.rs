@@ -348,6 +348,23 @@ fn a_wiped_etcd_that_has_fewer_revisions_than_were_told_is_read_afresh() {
 }
 
 #[test]
+fn a_deletion_that_was_compacted_while_the_connection_was_cut_is_noticed() {
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/services/web/a", "1"]);
+    etcd.ctl(&["put", "/services/web/b", "2"]);
+    let wire = Wire::to(etcd.address());
+    let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
+    let proxy = Running::proxy(&wire.url(), &confdir, &[]);
+    confdir.wait_for("app.conf", "server 1;\nserver 2;\n", SOON);
+    proxy.signal(Signal::STOP);
+    wire.cut();
+    etcd.ctl(&["del", "/services/web/b"]);
+    etcd.ctl(&["compact", "--physical", &etcd.revision().to_string()]);
+    proxy.signal(Signal::CONT);
+    confdir.wait_for("app.conf", "server 1;\n", SOON);
+}
+
+#[test]
 fn a_slip_in_a_resource_at_a_hangup_leaves_its_last_good_definition_in_force() {
     let etcd = Etcd::start();
     etcd.ctl(&["put", "/services/web/a", "1"]);
