@@ -158,14 +158,13 @@ impl Agent {
 
     /// Whether the attempt tells nothing of the backend.
     fn is_excused(&mut self, attempt: &Attempt) -> bool {
-        let Err(failure) = &attempt.result else {
-            self.vouch_again();
+        let failure = attempt.result.as_ref().err();
+        let Some(failure) = failure.filter(|failure| failure.is_own_hosts()) else {
+            if self.excuse.ends() {
+                info!("this host can probe again");
+            }
             return false;
         };
-        if !failure.is_own_hosts() {
-            self.vouch_again();
-            return false;
-        }
         let covered = self.excuse.covers(Instant::now());
         if covered == Covered::ForTheFirstTime {
             let limit = wording::duration(self.excuse.limit());
@@ -174,12 +173,6 @@ impl Agent {
             );
         }
         covered != Covered::NoLonger
-    }
-
-    fn vouch_again(&mut self) {
-        if self.excuse.ends() {
-            info!("this host can probe again");
-        }
     }
 
     fn wait(&self) -> Duration {

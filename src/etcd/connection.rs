@@ -246,20 +246,18 @@ impl Connection {
 
     async fn ask(&self) -> Result<(), EtcdError> {
         // Needs no permission, and fails on a member that has no leader.
-        let status = self.client.clone().status().await;
-        match status.map_err(|error| self.error(&error)) {
-            Err(error) if !error.is_answer() => Err(error),
-            Ok(_) | Err(_) => Ok(()),
-        }
+        self.answered(self.client.clone().status().await)
     }
 
-    /// Whether it serves reads. That it may not be us who reads is an answer, too.
+    /// Whether it serves reads.
     async fn read_any(&self) -> Result<(), EtcdError> {
-        let mut client = self.client.clone();
-        let read = client
-            .get("/", Some(GetOptions::new().with_count_only()))
-            .await;
-        match read.map_err(|error| self.error(&error)) {
+        let options = GetOptions::new().with_count_only();
+        self.answered(self.client.clone().get("/", Some(options)).await)
+    }
+
+    /// Whatever was said, be it no.
+    fn answered<T>(&self, result: Result<T, etcd_client::Error>) -> Result<(), EtcdError> {
+        match result.map_err(|error| self.error(&error)) {
             Err(error) if !error.is_answer() => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
