@@ -1,102 +1,172 @@
 //! Drives one registration: probes, signals and news from etcd go in as events, and what the
 //! registration decides is carried out.
 //!
-//! One loop owns all of it. The only other task is the etcd session, which is stopped and awaited
-//! before this returns. A probe is a future inside the loop: dropping it ends the attempt.
+//! One loop owns all of it. The session with etcd and the probe are futures beside the loop's:
+//! dropping them ends what they are at.
 
-use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::pin::{Pin, pin};
+use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::alarm::Alarm;
-use crate::config::{AgentConfig, KEY_OF_ITS_OWN};
-use crate::deadline::{sleep_until_some, tick, ticks};
-use crate::etcd::connection::Connector;
+use crate::config::{AgentConfig, KEY_OF_ITS_OWN, Target};
+use crate::deadline::{now, sleep_until_some};
 use crate::etcd::error::EtcdError;
-use crate::etcd::session::{News, Request, Session};
+use crate::etcd::holder::Request;
+use crate::etcd::session::{News, Session};
+use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::health::{self, Cadence, Covered, Excuse, Health, Verdict};
-use crate::notify::{self, Notifier};
-use crate::probe::{Attempt, Probe};
+use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
+use crate::host::Host;
+use crate::notify::{self, Notifier, NotifySocket};
+use crate::probe::Attempt;
 use crate::registration::{Action, Event, Outcome, Registration, Status};
-use crate::signal::StopSignals;
+use crate::signal::Caught;
 use crate::wording;
+use crate::world::{Backend, Signals, Timer, World};
 
 /// Room for a few changes of the key; the session waits when it is full.
 const NEWS_DEPTH: usize = 16;
 /// The registration has one request under way at a time.
 const REQUEST_DEPTH: usize = 1;
 
+/// What an agent is to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub target: Target,
+    pub thresholds: Thresholds,
+    pub cadence: Cadence,
+    /// Whole seconds.
+    pub ttl: Duration,
+    pub drain: Duration,
+    pub stop_timeout: Duration,
+    /// How often the service manager is told that the loop turns, if it wants to know.
+    pub watchdog: Option<Duration>,
+    /// For all that is random.
+    pub seed: u64,
+}
+
+/// What an agent has to do with.
+pub struct Surroundings<W: World> {
+    pub dial: W::Dial,
+    pub backend: W::Backend,
+    /// For the wait between probes.
+    pub between: W::Timer,
+    /// For the lease's renewal.
+    pub renewal: W::Timer,
+    pub manager: W::Manager,
+    pub signals: W::Signals,
+}
+
 /// Runs until a signal stops it.
 ///
 /// # Errors
 /// When etcd refuses us at the start.
-pub async fn run(config: AgentConfig, mut signals: StopSignals) -> Result<Exit, RunError> {
-    let AgentConfig {
-        target,
-        probe,
-        thresholds,
-        cadence,
-        ttl,
-        drain,
-        stop_timeout,
-        etcd,
-    } = config;
-    let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
-    let (news_end, news) = mpsc::channel(NEWS_DEPTH);
-    let key = target.key.clone();
-    let session = Session::new(Connector::new(etcd), target, ttl, Alarm::new()?, news_end);
-    let session = tokio::spawn(session.run(requests_end));
-    let agent = Agent {
-        health: Health::new(thresholds),
-        excuse: Excuse::new(cadence.interval),
-        cadence,
-        registration: Registration::new(drain, stop_timeout, fastrand::u64(..)),
-        requests,
-        key,
-        notifier: Notifier::from_env(),
-        neighbour: false,
-        stopping: false,
+pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
+    let settings = Settings {
+        target: config.target,
+        thresholds: config.thresholds,
+        cadence: config.cadence,
+        ttl: config.ttl,
+        drain: config.drain,
+        stop_timeout: config.stop_timeout,
+        watchdog: notify::watchdog_period(),
+        seed: fastrand::u64(..),
     };
-    let between = Alarm::new()?;
-    let result = agent.drive(&probe, &between, news, &mut signals).await;
-    // Whatever it is still waiting for, nobody wants the answer.
-    session.abort();
-    let _ended = session.await;
-    Ok(result?)
+    let surroundings = Surroundings {
+        dial: WireDial::new(config.etcd),
+        backend: config.probe,
+        between: Alarm::new()?,
+        renewal: Alarm::new()?,
+        manager: NotifySocket::from_env(),
+        signals,
+    };
+    Ok(drive::<Host>(settings, surroundings).await?)
 }
 
-struct Agent {
+/// An agent, in whatever surroundings.
+///
+/// # Errors
+/// When etcd refuses us at the start.
+pub async fn drive<W: World>(
+    settings: Settings,
+    surroundings: Surroundings<W>,
+) -> Result<Exit, EtcdError> {
+    let Surroundings {
+        dial,
+        backend,
+        between,
+        renewal,
+        manager,
+        mut signals,
+    } = surroundings;
+    let Settings { seed, ttl, .. } = settings;
+    let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
+    let (news_end, news) = mpsc::channel(NEWS_DEPTH);
+    let agent = Agent::<W>::new(&settings, manager, requests);
+    let session = Session::<W>::new(dial, settings.target, ttl, renewal, news_end, seed);
+    let session = pin!(session.run(requests_end));
+    let waits = Waits {
+        backend: &backend,
+        between: &between,
+    };
+    agent.drive(waits, session, news, &mut signals).await
+}
+
+struct Agent<W: World> {
     health: Health,
     excuse: Excuse,
     cadence: Cadence,
     registration: Registration,
     requests: mpsc::Sender<Request>,
     key: String,
-    notifier: Notifier,
+    notifier: Notifier<W::Manager>,
     /// Whether another instance on this host holds the key.
     neighbour: bool,
     stopping: bool,
+    rng: Rng,
 }
 
-impl Agent {
+impl<W: World> Agent<W> {
+    fn new(settings: &Settings, manager: W::Manager, requests: mpsc::Sender<Request>) -> Self {
+        let Settings {
+            drain,
+            stop_timeout,
+            seed,
+            ..
+        } = *settings;
+        Self {
+            health: Health::new(settings.thresholds),
+            excuse: Excuse::new(settings.cadence.interval),
+            cadence: settings.cadence,
+            registration: Registration::new(drain, stop_timeout, seed),
+            requests,
+            key: settings.target.key.clone(),
+            notifier: Notifier::new(manager, settings.watchdog),
+            neighbour: false,
+            stopping: false,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
     async fn drive(
         mut self,
-        probe: &Probe,
-        between: &Alarm,
+        waits: Waits<'_, W>,
+        mut session: Pin<&mut impl Future<Output = ()>>,
         mut news: mpsc::Receiver<News>,
-        signals: &mut StopSignals,
+        signals: &mut W::Signals,
     ) -> Result<Exit, EtcdError> {
-        let mut attempt = next_attempt(probe, between, Duration::ZERO);
-        let mut watchdog = notify::watchdog_period().map(ticks);
+        let mut attempt = waits.next_attempt(Duration::ZERO);
         loop {
             let deadline = self.registration.deadline();
-            // A lost probe attempt is polled again in the next turn; `recv` is cancel-safe and the
-            // rest are timers.
+            // A lost probe attempt is polled again in the next turn, and so is the session; `recv`
+            // is cancel-safe and the rest are signals and timers.
             let event = tokio::select! {
-                signal = signals.recv() => {
+                biased;
+                signal = signals.next() => {
                     if self.stopping {
                         warn!("second signal: leaving at once");
                         return Ok(Exit::Signal(signal));
@@ -107,6 +177,8 @@ impl Agent {
                     self.notifier.stopping();
                     Event::Shutdown
                 }
+                () = self.notifier.tick() => continue,
+                () = sleep_until_some(deadline) => Event::DeadlineReached,
                 told = news.recv() => match told {
                     Some(News::Event(event)) => event,
                     Some(News::Neighbour(neighbour)) => {
@@ -114,29 +186,21 @@ impl Agent {
                         continue;
                     }
                     Some(News::Refused(error)) => return Err(error),
-                    // The session ends before us only by breaking down.
+                    // The session ends before us only when it has told why.
                     None => return Ok(Exit::Store),
                 },
                 result = &mut attempt => {
                     let turned = self.observe(&result);
-                    let wait = health::jittered(self.wait(), fastrand::f64());
-                    attempt = next_attempt(probe, between, wait);
+                    let wait = health::jittered(self.wait(), self.rng.f64());
+                    attempt = waits.next_attempt(wait);
                     match turned {
                         Some(verdict) => Event::Verdict(verdict),
                         None => continue,
                     }
                 }
-                () = sleep_until_some(deadline) => Event::DeadlineReached,
-                () = tick(&mut watchdog) => {
-                    self.notifier.watchdog();
-                    continue;
-                }
-                () = sleep_until_some(self.notifier.deadline()) => {
-                    self.notifier.send_unsent();
-                    continue;
-                }
+                () = &mut session, if !news.is_closed() => continue,
             };
-            if let Some(exit) = self.react(event).await {
+            if let Some(exit) = self.react(event) {
                 return Ok(exit);
             }
         }
@@ -165,7 +229,7 @@ impl Agent {
             }
             return false;
         };
-        let covered = self.excuse.covers(Instant::now());
+        let covered = self.excuse.covers(now());
         if covered == Covered::ForTheFirstTime {
             let limit = wording::duration(self.excuse.limit());
             warn!(
@@ -183,14 +247,12 @@ impl Agent {
         }
     }
 
-    async fn react(&mut self, event: Event) -> Option<Exit> {
+    fn react(&mut self, event: Event) -> Option<Exit> {
         let before = self.registration.status();
-        for action in self.registration.on(event, Instant::now()) {
+        for action in self.registration.on(event, now()) {
             match action {
-                Action::Announce { take_over } => {
-                    self.request(Request::Announce { take_over }).await
-                }
-                Action::Withdraw(claim) => self.request(Request::Withdraw(claim)).await,
+                Action::Announce { take_over } => self.request(Request::Announce { take_over }),
+                Action::Withdraw(claim) => self.request(Request::Withdraw(claim)),
                 Action::Ready => self.notifier.ready(),
                 Action::Exit(Outcome::Clean) => return Some(Exit::Done),
                 Action::Exit(Outcome::LeftToTtl) => {
@@ -209,10 +271,11 @@ impl Agent {
         None
     }
 
-    /// The channel has room, as one request is under way at a time. A closed one shows as the end
-    /// of the news.
-    async fn request(&self, request: Request) {
-        let _sent = self.requests.send(request).await;
+    /// A session that has ended takes none, which shows as the end of its news.
+    fn request(&self, request: Request) {
+        if let Err(mpsc::error::TrySendError::Full(request)) = self.requests.try_send(request) {
+            unreachable!("one request is under way at a time: {request:?} is a second");
+        }
     }
 
     fn report(&mut self, status: Status) {
@@ -242,11 +305,18 @@ impl Agent {
     }
 }
 
-type NextAttempt<'a> = Pin<Box<dyn Future<Output = Attempt> + 'a>>;
+/// What the wait for the next probe needs.
+struct Waits<'a, W: World> {
+    backend: &'a W::Backend,
+    between: &'a W::Timer,
+}
 
-fn next_attempt<'a>(probe: &'a Probe, between: &'a Alarm, wait: Duration) -> NextAttempt<'a> {
-    Box::pin(async move {
-        between.until(Some(Instant::now() + wait)).await;
-        probe.attempt().await
-    })
+impl<'a, W: World> Waits<'a, W> {
+    fn next_attempt(&self, wait: Duration) -> Pin<Box<dyn Future<Output = Attempt> + 'a>> {
+        let Self { backend, between } = *self;
+        Box::pin(async move {
+            between.until(Some(now() + wait)).await;
+            backend.attempt().await
+        })
+    }
 }

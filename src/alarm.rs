@@ -12,6 +12,8 @@ use rustix::time::{
 };
 use tokio::net::unix::pipe::Receiver;
 
+use crate::world::Timer;
+
 /// The longest wait that the kernel is asked for; a longer one is made of several.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -34,22 +36,6 @@ impl Alarm {
         })
     }
 
-    /// Waits until `deadline`; for ever if there is none. Cancel-safe.
-    pub async fn until(&self, deadline: Option<Instant>) {
-        let Some(deadline) = deadline else {
-            return std::future::pending().await;
-        };
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            if self.wait(left.min(LONGEST)).await.is_err() {
-                return tokio::time::sleep_until(deadline.into()).await;
-            }
-        }
-    }
-
     async fn wait(&self, time: Duration) -> io::Result<()> {
         let once = Itimerspec {
             it_interval: Timespec::default(),
@@ -61,6 +47,23 @@ impl Alarm {
             match self.timer.try_read(&mut [0; 8]) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 rung => return rung.map(drop),
+            }
+        }
+    }
+}
+
+impl Timer for Alarm {
+    async fn until(&self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else {
+            return std::future::pending().await;
+        };
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            if self.wait(left.min(LONGEST)).await.is_err() {
+                return tokio::time::sleep_until(deadline.into()).await;
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::log::confd::{ConfdLog, level};
 use crate::output;
 use crate::proxy;
 use crate::runtime::block_on;
-use crate::signal::ProxySignals;
+use crate::signal::Caught;
 
 /// What confd's `-version` is asked for by scripts.
 const VERSION: &str = concat!("confd 0.16.0 (register ", env!("CARGO_PKG_VERSION"), ")\n");
@@ -81,7 +81,7 @@ fn run(mut settings: ConfdSettings, log: &ConfdLog) -> Result<(), RunError> {
             }
         }
         Run::UntilStopped => {
-            block_on(async { proxy::run(render, ProxySignals::catch(false)?).await })?;
+            block_on(async { proxy::run(render, Caught::of_the_proxy_side(false)?).await })?;
             info!("Captured terminated. Exiting...");
             Ok(())
         }

@@ -4,6 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{Interval, MissedTickBehavior, interval, interval_at};
 
+/// The time, as the loops have it: that of their timers.
+#[must_use]
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 /// Sleeps until `deadline`; for ever if there is none. Cancel-safe.
 pub async fn sleep_until_some(deadline: Option<Instant>) {
     match deadline {

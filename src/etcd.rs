@@ -1,17 +1,20 @@
-//! etcd v3: the only place that names `etcd_client`.
+//! etcd v3. What is asked of it is in `api`; `wire` alone names `etcd_client`.
 
-mod arrivals;
-pub mod connection;
+pub mod api;
 mod copy;
 pub mod error;
 pub mod follow;
 pub mod granted;
-pub mod key;
+pub mod holder;
 pub mod lease;
 mod outage;
 pub mod procedure;
 pub mod progress;
+pub mod reach;
 pub mod read;
 pub mod session;
+mod status;
 mod stream;
 pub mod tls;
+pub mod turns;
+pub mod wire;

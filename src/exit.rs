@@ -94,10 +94,7 @@ mod tests {
 
     #[test]
     fn who_makes_an_error_chooses_how_the_program_exits() {
-        let late = EtcdError::Timeout {
-            endpoint: "http://e".to_owned(),
-            after: std::time::Duration::from_secs(2),
-        };
+        let late = EtcdError::silent("http://e", std::time::Duration::from_secs(2));
         let late = RunError::from(late).meaning("etcd could not be told");
         assert_eq!(late.exit(), Exit::Store);
         assert_eq!(

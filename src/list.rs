@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-use tokio::time::timeout;
-
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
-use crate::etcd::connection::Connector;
+use crate::etcd::reach::{self, share};
 use crate::etcd::read::{self, Entry};
+use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::oneshot::etcd_is_late;
+use crate::host::Host;
 use crate::output;
 use crate::wording::{printable, printable_json};
 
@@ -27,11 +26,11 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
         output: format,
         etcd,
     } = config;
-    let mut connector = Connector::new(etcd);
-    let connection = timeout(patience, connector.connect_within(patience))
-        .await
-        .map_err(|_| etcd_is_late(patience))??;
-    let entries = read::list(&connection, &prefix, patience).await?;
+    let share = share(patience, etcd.endpoints.len());
+    let listed = reach::once(WireDial::new(etcd), share, async |connection| {
+        read::list::<Host>(connection, &prefix, patience).await
+    });
+    let entries = listed.await?;
     let text = match format {
         OutputFormat::Text => table(&entries),
         OutputFormat::Json => json(&entries),
@@ -95,16 +94,16 @@ mod tests {
     fn entries() -> Vec<Entry> {
         vec![
             Entry {
-                key: b"/services/apache/10.0.0.5".to_vec(),
-                value: b"10.0.0.5:7777".to_vec(),
+                key: "/services/apache/10.0.0.5".into(),
+                value: "10.0.0.5:7777".into(),
                 lease: Some(Hold {
                     lease: 0x7a,
                     left: Some(Duration::from_secs(29)),
                 }),
             },
             Entry {
-                key: b"/services/apache/x".to_vec(),
-                value: b"\x1b[2J".to_vec(),
+                key: "/services/apache/x".into(),
+                value: "\x1b[2J".into(),
                 lease: None,
             },
             Entry {

@@ -9,7 +9,7 @@ use register::log::Log;
 use register::output;
 use register::proxy::{self, once};
 use register::runtime::block_on;
-use register::signal::{ProxySignals, StopSignals};
+use register::signal::Caught;
 use register::{agent, confd, init, list, oneshot};
 
 fn main() -> ExitCode {
@@ -53,7 +53,7 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         }
         None => {
             let config = config::agent(args.agent, etcd, env)?;
-            block_on(async { agent::run(config, StopSignals::catch_with_hangup()?).await })
+            block_on(async { agent::run(config, Caught::to_stop()?).await })
         }
         Some(Command::Deregister(args)) => {
             let config = config::deregister(args, etcd, env)?;
@@ -76,7 +76,7 @@ fn run(args: Cli) -> Result<Exit, RunError> {
             match config.run {
                 Run::Once => block_on(once::command(config)),
                 Run::UntilStopped => block_on(async {
-                    let signals = ProxySignals::catch(config.child.is_some())?;
+                    let signals = Caught::of_the_proxy_side(config.child.is_some())?;
                     proxy::run(config, signals).await
                 }),
             }

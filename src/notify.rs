@@ -8,18 +8,27 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
+use tokio::time::Interval;
+
+use crate::deadline::{now, sleep_until_some, tick, ticks};
+use crate::world::Manager;
+
 /// Until what it did not take is sent again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Tells the service manager how we are. What it does not take at once and must know in the end is
 /// sent again; signs of life are not.
 #[derive(Debug)]
-pub struct Notifier {
-    /// None where nobody listens.
-    line: Option<Line>,
+pub struct Notifier<M> {
+    manager: M,
     unsent: Unsent,
     again_at: Option<Instant>,
+    watchdog: Option<Interval>,
 }
+
+/// The socket of the service manager; none where nobody listens.
+#[derive(Debug)]
+pub struct NotifySocket(Option<Line>);
 
 #[derive(Debug)]
 struct Line {
@@ -35,17 +44,14 @@ struct Unsent {
     status: Option<String>,
 }
 
-impl Notifier {
-    #[must_use]
-    pub fn from_env() -> Self {
-        let line = Line::from_env().unwrap_or_else(|error| {
-            tracing::debug!(%error, "the service manager cannot be notified");
-            None
-        });
+impl<M: Manager> Notifier<M> {
+    /// `watchdog`: how often to tell it that the loop turns.
+    pub fn new(manager: M, watchdog: Option<Duration>) -> Self {
         Self {
-            line,
+            manager,
             unsent: Unsent::default(),
             again_at: None,
+            watchdog: watchdog.map(ticks),
         }
     }
 
@@ -67,29 +73,41 @@ impl Notifier {
         self.send_unsent();
     }
 
-    /// `WATCHDOG=1`
-    pub fn watchdog(&self) {
-        if let Some(line) = &self.line {
-            line.send("WATCHDOG=1\n");
+    /// Does what is due by the clock alone: `WATCHDOG=1`, and what has not been told yet. To be
+    /// waited for again and again. Cancel-safe.
+    pub async fn tick(&mut self) {
+        tokio::select! {
+            biased;
+            () = tick(&mut self.watchdog) => {
+                // One that is not taken is not sent again: the next is soon.
+                let _taken = self.manager.tell("WATCHDOG=1\n");
+            }
+            () = sleep_until_some(self.again_at) => self.send_unsent(),
         }
     }
 
-    /// When to call [`Self::send_unsent`].
-    #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        self.again_at
-    }
-
-    /// Tells what has not been told yet.
-    pub fn send_unsent(&mut self) {
-        let sent = match &self.line {
-            Some(line) => line.send(&self.unsent.text()),
-            None => true,
-        };
+    fn send_unsent(&mut self) {
+        let sent = self.manager.tell(&self.unsent.text());
         if sent {
             self.unsent = Unsent::default();
         }
-        self.again_at = (!sent).then(|| Instant::now() + PAUSE);
+        self.again_at = (!sent).then(|| now() + PAUSE);
+    }
+}
+
+impl NotifySocket {
+    #[must_use]
+    pub fn from_env() -> Self {
+        Self(Line::from_env().unwrap_or_else(|error| {
+            tracing::debug!(%error, "the service manager cannot be notified");
+            None
+        }))
+    }
+}
+
+impl Manager for NotifySocket {
+    fn tell(&self, text: &str) -> bool {
+        self.0.as_ref().is_none_or(|line| line.send(text))
     }
 }
 
@@ -130,7 +148,7 @@ impl Unsent {
     }
 }
 
-/// How often to call [`Notifier::watchdog`]: half of what the service manager allows, if it asked
+/// How often to tell that the loop turns: half of what the service manager allows, if it asked
 /// for it.
 #[must_use]
 pub fn watchdog_period() -> Option<Duration> {
@@ -156,8 +174,8 @@ mod tests {
         assert_eq!(half(Duration::ZERO), None);
     }
 
-    #[test]
-    fn what_a_full_queue_did_not_take_is_sent_once_there_is_room() {
+    #[tokio::test(start_paused = true)]
+    async fn what_a_full_queue_did_not_take_is_sent_once_there_is_room() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("notify");
         let manager = UnixDatagram::bind(&path).expect("bound");
@@ -165,22 +183,16 @@ mod tests {
         socket.set_nonblocking(true).expect("set");
         while socket.send_to(b"of others", &path).is_ok() {}
         let address = SocketAddr::from_pathname(&path).expect("an address");
-        let mut notifier = Notifier {
-            line: Some(Line { socket, address }),
-            unsent: Unsent::default(),
-            again_at: None,
-        };
+        let socket = NotifySocket(Some(Line { socket, address }));
+        let mut notifier = Notifier::new(socket, None);
         notifier.ready();
         notifier.status("waiting for etcd");
-        notifier.watchdog();
         notifier.status("registered");
-        assert!(notifier.deadline().is_some());
 
         manager.set_nonblocking(true).expect("set");
         let mut text = [0; 100];
         while manager.recv(&mut text).is_ok() {}
-        notifier.send_unsent();
-        assert_eq!(notifier.deadline(), None);
+        notifier.tick().await;
         let length = manager.recv(&mut text).expect("told");
         assert_eq!(&text[..length], b"READY=1\nSTATUS=registered\n");
         assert!(manager.recv(&mut text).is_err(), "and nothing else");

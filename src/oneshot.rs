@@ -2,20 +2,25 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
-use crate::config::{AgentConfig, CheckConfig, DeregisterConfig};
-use crate::etcd::connection::Connector;
+use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig};
+use crate::etcd::error::EtcdError;
 use crate::etcd::granted::Granted;
-use crate::etcd::key::{self, Announcement};
-use crate::etcd::procedure::TakenOver;
+use crate::etcd::holder::{carry_out, fresh_lease};
+use crate::etcd::procedure::{Done, Procedure, TakenOver};
+use crate::etcd::reach::{self, Connection, share};
+use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::output;
 use crate::registration::Claim;
-use crate::signal::StopSignals;
+use crate::host::Host;
+use crate::signal::Caught;
 use crate::wording;
+use crate::world::{Backend, Signals};
 
 /// Runs `work` unless a signal ends it first. Commands that a probe runs are killed then.
 ///
@@ -24,11 +29,11 @@ use crate::wording;
 pub async fn unless_stopped(
     work: impl Future<Output = Result<Exit, RunError>>,
 ) -> Result<Exit, RunError> {
-    let mut signals = StopSignals::catch_with_hangup()?;
+    let mut signals = Caught::to_stop()?;
     // Losing the work is what a signal asks for.
     tokio::select! {
         done = work => done,
-        number = signals.recv() => Ok(Exit::Signal(number)),
+        number = signals.next() => Ok(Exit::Signal(number)),
     }
 }
 
@@ -55,20 +60,15 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         }
         Err(_) => ("unhealthy", Exit::Failed),
     };
-    let done = within(stop_timeout, async {
-        let connection = Connector::new(etcd).connect_within(stop_timeout).await?;
-        let mut granted = Granted::default();
-        if attempt.result.is_ok() {
-            let announced = key::announce(&connection, &target, ttl, true, &mut granted).await?;
-            return Ok(told(&announced));
-        }
-        let removed = key::withdraw(&connection, &target, Claim::Value, &mut granted).await?;
-        Ok(if removed {
-            "deregistered"
+    let mut granted = Granted::default();
+    let done = within(etcd, stop_timeout, async |connection| {
+        let begun = if attempt.result.is_ok() {
+            let fresh = (fresh_lease(&mut Rng::new()), ttl);
+            Procedure::announce(&target, fresh, true, &mut granted)
         } else {
-            "was not registered"
-        }
-        .to_owned())
+            Procedure::withdraw(&target, Claim::Value)
+        };
+        carry_out(connection, begun, &mut granted).await
     })
     .await
     .map_err(|failure| {
@@ -77,7 +77,7 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         ))
     })?;
     let text = attempt.text();
-    let result = format!("{}: {verdict} ({text}); {done}\n", target.key);
+    let result = format!("{}: {verdict} ({text}); {}\n", target.key, told(&done));
     end(exit, result, quiet).await
 }
 
@@ -91,15 +91,14 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
         timeout,
         etcd,
     } = config;
-    let removed = within(timeout, async {
-        let connection = Connector::new(etcd).connect_within(timeout).await?;
-        Ok(key::withdraw(&connection, &target, Claim::Value, &mut Granted::default()).await?)
+    let done = within(etcd, timeout, async |connection| {
+        let begun = Procedure::withdraw(&target, Claim::Value);
+        carry_out(connection, begun, &mut Granted::default()).await
     })
     .await?;
-    let done = if removed {
-        "deregistered"
-    } else {
-        "nothing of ours there"
+    let done = match done {
+        Done::Withdrawn { deleted: false } => "nothing of ours there".to_owned(),
+        done => told(&done),
     };
     let result = format!("{}: {done}\n", target.key);
     end(Exit::Done, result, quiet).await
@@ -145,9 +144,9 @@ async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> 
     Ok(exit)
 }
 
-fn told(announced: &Announcement) -> String {
-    match announced {
-        Announcement::Put {
+fn told(done: &Done) -> String {
+    match done {
+        Done::Put {
             lease, taken_over, ..
         } => {
             let of_whom = match taken_over {
@@ -157,16 +156,21 @@ fn told(announced: &Announcement) -> String {
             let ttl = wording::duration(lease.ttl());
             format!("registered for {ttl}{of_whom}")
         }
-        Announcement::Occupied { .. } => "held by another".to_owned(),
+        Done::Occupied { .. } => "held by another".to_owned(),
+        Done::Withdrawn { deleted: true } => "deregistered".to_owned(),
+        Done::Withdrawn { deleted: false } => "was not registered".to_owned(),
     }
 }
 
+/// Does `work` over the first endpoint that serves it.
 async fn within<T>(
+    etcd: EtcdConfig,
     limit: Duration,
-    work: impl Future<Output = Result<T, RunError>>,
+    work: impl AsyncFnMut(&Connection<Host>) -> Result<T, EtcdError>,
 ) -> Result<T, RunError> {
-    let done = timeout(limit, work).await;
-    done.unwrap_or_else(|_| Err(etcd_is_late(limit)))
+    let share = share(limit, etcd.endpoints.len());
+    let done = timeout(limit, reach::once(WireDial::new(etcd), share, work)).await;
+    Ok(done.map_err(|_| etcd_is_late(limit))??)
 }
 
 /// etcd did not answer in time.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use crate::wording::{self, masked};
+use crate::world::Backend;
 
 /// A probe as typed.
 #[derive(Debug)]
@@ -156,8 +157,11 @@ impl Probe {
         }
     }
 
-    /// Tries once. Dropping the future ends the attempt: a connection is closed, a command killed.
-    pub async fn attempt(&self) -> Attempt {
+}
+
+impl Backend for Probe {
+    /// Dropping the future closes a connection and kills a command.
+    async fn attempt(&self) -> Attempt {
         let start = Instant::now();
         let work = async {
             match &self.kind {

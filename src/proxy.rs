@@ -1,56 +1,82 @@
 //! The proxy side: keeps configuration files in step with etcd.
 //!
-//! One loop owns the snapshot and the schedule. The follower of etcd is a task that is ended and
-//! awaited before this returns. A pass over the files blocks, so it has a thread, and the snapshot,
-//! until it is over; etcd's news wait as long.
+//! One loop owns the snapshot and the schedule. The follower of etcd and the wait for the child are
+//! futures beside the loop's. A pass over the files blocks, so it goes on elsewhere, and has the
+//! snapshot until it is over; etcd's news wait as long.
 
 mod catalog;
 pub mod changes;
+pub mod child;
 pub mod data;
 pub mod debounce;
 mod failure_log;
+mod following;
 pub mod once;
-mod pass;
+pub mod pass;
 pub mod schedule;
 pub mod supervise;
 mod tail;
 
 use std::io;
-use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use fastrand::Rng;
 use renderer::Str;
-use renderer::cancel::Cancel;
 use renderer::descriptors::raise_limit;
+use renderer::options::Options;
 use renderer::snapshot::Snapshot;
-use renderer::sync::{Outcome, SyncError, Synced, Syncer};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use renderer::sync::{Outcome, SyncError, Synced};
 use tokio::time::Interval;
 use tracing::{info, warn};
 
-use crate::config::{EtcdConfig, FileConfig, RenderConfig, Source};
-use crate::deadline::{sleep_until_some, tick, ticks, ticks_later};
-use crate::etcd::connection::Connector;
-use crate::etcd::follow::{Change, Follower, Update};
+use crate::config::{RenderConfig, Source};
+use crate::deadline::{now, sleep_until_some, tick, ticks_later};
+use crate::etcd::api::Change;
+use crate::etcd::follow::Update;
+use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::notify::{self, Notifier};
-use crate::signal::{ProxySignal, ProxySignals};
+use crate::host::Host;
+use crate::notify::{self, Notifier, NotifySocket};
+use crate::signal::{Caught, ProxySignal, ProxySignals};
+use crate::world::{Files, Finished, Pass, World};
 use catalog::Catalog;
+use child::HostChild;
 use failure_log::FailureLog;
-use pass::{Finished, Pass, Work, failure};
+use following::Following;
+use pass::{HostFiles, failure};
 use schedule::Schedule;
-use supervise::Supervisor;
+use supervise::{SuperviseConfig, Supervisor};
 use tail::Tail;
 
-/// Room for a few messages of the watch. When it is full etcd keeps what follows.
-const UPDATES_DEPTH: usize = 16;
+/// What the proxy side is to do.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bring all in step so often, besides watching.
+    pub interval: Option<Duration>,
+    pub debounce: debounce::Settings,
+    pub options: Options,
+    /// What uses the files, if we are to run it.
+    pub child: Option<SuperviseConfig>,
+    /// How often the service manager is told that the loop turns, if it wants to know.
+    pub watchdog: Option<Duration>,
+    /// For all that is random.
+    pub seed: u64,
+}
+
+/// What the proxy side has to do with.
+pub struct Surroundings<W: World> {
+    pub dial: W::Dial,
+    pub files: W::Files,
+    pub child: W::Child,
+    pub manager: W::Manager,
+    pub signals: W::Signals,
+}
 
 /// Keeps everything in step until a signal ends it.
 ///
 /// # Errors
 /// When etcd refuses us at the start.
-pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> Result<Exit, RunError> {
+pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError> {
     let etcd = match config.source {
         Source::Etcd(etcd) => etcd,
         Source::File(path) => {
@@ -59,137 +85,160 @@ pub async fn run(config: RenderConfig, mut signals: ProxySignals) -> Result<Exit
         }
     };
     raise_limit();
-    let (catalog, faults) = Catalog::load(&config.files);
-    let (following, updates) = follow(&etcd, &catalog, false);
-    let mut proxy = Proxy {
-        schedule: schedule_of(&catalog, config.debounce),
-        catalog,
-        work: Some(Work {
-            syncer: Syncer::new(config.files.options.clone()),
-            snapshot: Snapshot::default(),
-        }),
-        read: false,
-        settings: config.files,
+    let surroundings = Surroundings {
+        dial: WireDial::new(etcd),
+        files: HostFiles::new(&config.files)?,
+        child: HostChild::default(),
+        manager: NotifySocket::from_env(),
+        signals,
+    };
+    let settings = Settings {
+        interval: config.interval,
         debounce: config.debounce,
-        etcd,
+        options: config.files.options,
+        child: config.child,
+        watchdog: notify::watchdog_period(),
+        seed: fastrand::u64(..),
+    };
+    let tail = Tail::start(config.follow)?;
+    let result = drive::<Host>(settings, surroundings).await;
+    if let Some(tail) = tail {
+        tail.stop();
+    }
+    result
+}
+
+/// The proxy side, in whatever surroundings.
+///
+/// # Errors
+/// When etcd refuses us at the start.
+pub async fn drive<W: World>(
+    settings: Settings,
+    surroundings: Surroundings<W>,
+) -> Result<Exit, RunError> {
+    let mut signals = ProxySignals::new(surroundings.signals);
+    let mut files = surroundings.files;
+    let (catalog, faults) = Catalog::of(&settings.options, files.load(None));
+    let mut rng = Rng::with_seed(settings.seed);
+    let (dial, trees) = (surroundings.dial, catalog.trees());
+    let following = Following::start::<W>(dial.clone(), trees, false, rng.u64(..));
+    let supervisor = Supervisor::new(settings.child, surroundings.child);
+    files.hold_reloads(supervisor.is_waiting());
+    // Etcd may be away, and a daemon may read the files meanwhile.
+    files.recover(&catalog.resources);
+    let mut proxy = Proxy::<W> {
+        schedule: Schedule::new(&catalog.groups(), settings.debounce, rng.u64(..)),
+        catalog,
+        snapshot: Some(Snapshot::default()),
+        read: false,
+        options: settings.options,
+        debounce: settings.debounce,
+        dial,
+        files,
         following,
-        updates,
-        poll: config.interval.map(ticks_later),
+        poll: settings.interval.map(ticks_later),
         log: FailureLog::default(),
         ready: false,
-        notifier: Notifier::from_env(),
-        supervisor: Supervisor::new(config.child),
+        notifier: Notifier::new(surroundings.manager, settings.watchdog),
+        supervisor,
         held_back: false,
-        cancel: Arc::new(Cancel::new()?),
+        rng,
     };
-    if let Some(work) = &mut proxy.work {
-        work.syncer.hold_reloads(proxy.supervisor.is_waiting());
-        // Etcd may be away, and a daemon may read the files meanwhile.
-        work.syncer.recover(&proxy.catalog.resources);
-    }
     proxy.log.tell_faults(&faults);
-    let tail = Tail::start(config.follow)?;
     let result = proxy.drive(&mut signals).await;
     // Whatever made us end, the child does not outlive us.
     proxy.supervisor.stop();
     let child = proxy.supervisor.stopped(&mut signals).await;
-    stop(&mut proxy.following).await;
-    if let Some(tail) = tail {
-        tail.stop();
-    }
     Ok(child.unwrap_or(result?))
 }
 
-struct Proxy {
+struct Proxy<W: World> {
     catalog: Catalog,
     schedule: Schedule,
     /// None while a pass has it.
-    work: Option<Work>,
+    snapshot: Option<Snapshot>,
     /// Whether the snapshot is what the resources read.
     read: bool,
-    settings: FileConfig,
+    options: Options,
     debounce: debounce::Settings,
-    etcd: EtcdConfig,
-    following: JoinHandle<()>,
-    updates: mpsc::Receiver<Update>,
+    dial: W::Dial,
+    files: W::Files,
+    following: Following,
     poll: Option<Interval>,
     log: FailureLog,
     ready: bool,
-    notifier: Notifier,
-    supervisor: Supervisor,
+    notifier: Notifier<W::Manager>,
+    supervisor: Supervisor<W::Child>,
     /// It was said that the child has to wait.
     held_back: bool,
-    /// For the pass under way when we are to leave. Made at the start: later no file descriptor may
-    /// be left.
-    cancel: Arc<Cancel>,
+    rng: Rng,
 }
 
-impl Proxy {
-    async fn drive(&mut self, signals: &mut ProxySignals) -> Result<Exit, RunError> {
-        let mut watchdog = notify::watchdog_period().map(ticks);
+impl<W: World> Proxy<W> {
+    async fn drive(&mut self, signals: &mut ProxySignals<W::Signals>) -> Result<Exit, RunError> {
         loop {
             if let Some(pass) = self.start_due() {
-                if let Some(exit) = self.sit_out(pass, signals, &mut watchdog).await? {
+                if let Some(exit) = self.sit_out(pass, signals).await? {
                     return Ok(exit);
                 }
                 continue;
             }
             let deadline = self.schedule.deadline().filter(|_| self.read);
-            // Losing the other branches loses nothing: `recv` is cancel-safe, the rest are timers.
+            // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
-                update = self.updates.recv() => match update {
-                    Some(Update::Read(snapshot)) => self.replace(snapshot),
-                    Some(Update::Changed(changes)) => self.patch(changes),
-                    Some(Update::Refused(error)) => return Err(error.into()),
-                    // The follower ends before us only by breaking down.
-                    None => return Ok(Exit::Store),
-                },
+                biased;
                 signal = signals.recv() => match signal {
                     ProxySignal::Stop => return Ok(self.stopping()),
                     ProxySignal::StopAtOnce(number) => return Ok(leaving_at_once(number)),
                     ProxySignal::Reload => {
                         info!("reading conf.d afresh");
-                        self.reload().await;
+                        self.reload();
                     }
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
-                exit = self.supervisor.ended() => return Ok(exit),
-                () = tick(&mut self.poll) => self.reload().await,
+                () = self.notifier.tick() => {}
+                () = tick(&mut self.poll) => self.reload(),
                 () = sleep_until_some(deadline) => {}
-                () = tick(&mut watchdog) => self.notifier.watchdog(),
-                () = sleep_until_some(self.notifier.deadline()) => self.notifier.send_unsent(),
+                exit = self.supervisor.ended() => return Ok(exit),
+                update = self.following.next() => match update {
+                    Some(Update::Read(snapshot)) => self.replace(snapshot),
+                    Some(Update::Changed(changes)) => self.patch(changes),
+                    Some(Update::Refused(error)) => return Err(error.into()),
+                    // The follower ends before us only when it has told why.
+                    None => return Ok(Exit::Store),
+                },
             }
         }
     }
 
-    fn start_due(&mut self) -> Option<Pass> {
+    fn start_due(&mut self) -> Option<<W::Files as Files>::Pass> {
         if !self.read {
             return None;
         }
-        let due = self.schedule.due(Instant::now());
-        let work = self.work.take_if(|_| !due.is_empty())?;
-        Some(Pass::start(&self.catalog, due, work, &self.cancel))
+        let due = self.schedule.due(now());
+        let snapshot = self.snapshot.take_if(|_| !due.is_empty())?;
+        Some(self.files.start(&self.catalog.resources, due, snapshot))
     }
 
-    /// Waits for the pass; only signals and the watchdog are served meanwhile.
+    /// Waits for the pass; only signals, the child and the service manager are served meanwhile, and
+    /// the follower until there is no room for its updates.
     async fn sit_out(
         &mut self,
-        mut pass: Pass,
-        signals: &mut ProxySignals,
-        watchdog: &mut Option<Interval>,
+        mut pass: impl Pass,
+        signals: &mut ProxySignals<W::Signals>,
     ) -> Result<Option<Exit>, RunError> {
         let mut leave = None;
         let mut reload = false;
         let finished = loop {
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
-                finished = pass.finished() => break finished?,
+                biased;
                 signal = signals.recv() => match signal {
                     ProxySignal::StopAtOnce(number) => return Ok(Some(leaving_at_once(number))),
                     ProxySignal::Stop => {
                         let exit = self.stopping();
                         leave.get_or_insert(exit);
-                        self.cancel.cancel();
+                        self.files.cancel();
                         self.supervisor.stop();
                     }
                     ProxySignal::Reload => {
@@ -198,28 +247,28 @@ impl Proxy {
                     }
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
+                () = self.notifier.tick() => {}
                 exit = self.supervisor.ended() => {
                     leave = Some(exit);
-                    self.cancel.cancel();
+                    self.files.cancel();
                 }
-                () = tick(watchdog) => self.notifier.watchdog(),
-                () = sleep_until_some(self.notifier.deadline()) => self.notifier.send_unsent(),
+                finished = pass.finished() => break finished?,
+                () = self.following.go_on() => {}
             }
         };
         let any_updated = self.take_back(finished);
         if leave.is_none() {
             self.tell_child(any_updated)?;
             if reload {
-                self.reload().await;
+                self.reload();
             }
         }
         Ok(leave)
     }
-
     /// Whether any file was replaced.
     fn take_back(&mut self, finished: Finished) -> bool {
-        let now = Instant::now();
-        self.work = Some(finished.work);
+        let now = now();
+        self.snapshot = Some(finished.snapshot);
         let updated = |outcome: &Outcome| matches!(outcome.result, Ok(Synced::Updated));
         let any_updated = finished.outcomes.iter().any(updated);
         for (number, outcome) in finished.due.into_iter().zip(finished.outcomes) {
@@ -231,7 +280,7 @@ impl Proxy {
                 Err(error) => Some(failure(
                     &error,
                     &resource.dest,
-                    self.settings.options.dialect,
+                    self.options.dialect,
                 )),
             };
             self.schedule.done(number, failure.is_some(), now);
@@ -263,9 +312,7 @@ impl Proxy {
             return Ok(());
         }
         self.supervisor.start()?;
-        if let Some(work) = &mut self.work {
-            work.syncer.hold_reloads(false);
-        }
+        self.files.hold_reloads(false);
         self.ready = true;
         self.notifier.ready();
         Ok(())
@@ -273,21 +320,24 @@ impl Proxy {
 
     /// Everything was read afresh: what has changed since the last time counts.
     fn replace(&mut self, new: Snapshot) {
-        let now = Instant::now();
-        let Some(work) = &mut self.work else { return };
-        if !std::mem::replace(&mut self.read, true) {
-            work.snapshot = new;
+        let now = now();
+        let first = !std::mem::replace(&mut self.read, true);
+        let changed = changes::replace(self.own_snapshot(), new);
+        if first {
             self.schedule.all_changed(now);
-            return;
+        } else {
+            self.mark(&changed, now);
         }
-        let changed = changes::replace(&mut work.snapshot, new);
-        self.mark(&changed, now);
     }
 
     fn patch(&mut self, changes: Vec<Change>) {
-        let Some(work) = &mut self.work else { return };
-        let changed = changes::patch(&mut work.snapshot, changes);
-        self.mark(&changed, Instant::now());
+        let changed = changes::patch(self.own_snapshot(), changes);
+        self.mark(&changed, now());
+    }
+
+    #[expect(clippy::expect_used, reason = "it is lent to a pass only, and those are sat out")]
+    fn own_snapshot(&mut self) -> &mut Snapshot {
+        self.snapshot.as_mut().expect("no pass is under way")
     }
 
     /// The resources that read these keys are to be brought in step.
@@ -306,52 +356,23 @@ impl Proxy {
     }
 
     /// Reads `conf.d` afresh, and brings everything in step.
-    async fn reload(&mut self) {
-        let (catalog, faults) = self.catalog.load_again(&self.settings);
+    fn reload(&mut self) {
+        let loading = self.files.load(Some(&self.catalog.resources));
+        let (catalog, faults) = Catalog::of(&self.options, loading);
         self.log.tell_faults(&faults);
         if catalog.trees() != self.catalog.trees() {
-            stop(&mut self.following).await;
-            (self.following, self.updates) = follow(&self.etcd, &catalog, self.ready);
+            let (dial, seed) = (self.dial.clone(), self.rng.u64(..));
+            self.following = Following::start::<W>(dial, catalog.trees(), self.ready, seed);
             self.read = false;
         }
         if catalog.resources != self.catalog.resources {
-            self.schedule = schedule_of(&catalog, self.debounce);
+            let seed = self.rng.u64(..);
+            self.schedule = Schedule::new(&catalog.groups(), self.debounce, seed);
             self.log.keep_only(&catalog.resources);
             self.catalog = catalog;
         }
-        self.schedule.all_changed(Instant::now());
+        self.schedule.all_changed(now());
     }
-}
-
-fn schedule_of(catalog: &Catalog, debounce: debounce::Settings) -> Schedule {
-    Schedule::new(&catalog.groups(), debounce, fastrand::u64(..))
-}
-
-/// Starts the task that follows what the resources read. Without a key there is nothing to follow:
-/// then it tells just that.
-fn follow(
-    etcd: &EtcdConfig,
-    catalog: &Catalog,
-    let_in: bool,
-) -> (JoinHandle<()>, mpsc::Receiver<Update>) {
-    let (sender, updates) = mpsc::channel(UPDATES_DEPTH);
-    let trees = catalog.trees();
-    let task = if trees.is_empty() {
-        tokio::spawn(async move {
-            let _told = sender.send(Update::Read(Snapshot::default())).await;
-            sender.closed().await;
-        })
-    } else {
-        let connector = Connector::new(etcd.clone());
-        tokio::spawn(Follower::new(connector, trees, let_in, sender).run())
-    };
-    (task, updates)
-}
-
-/// Whatever it is still waiting for, nobody wants the answer.
-async fn stop(task: &mut JoinHandle<()>) {
-    task.abort();
-    let _ended = task.await;
 }
 
 fn leaving_at_once(number: u8) -> Exit {

@@ -1,59 +1,65 @@
-//! The signals that stop the program, as a value to wait on.
+//! The signals that stop the program, reload it or are passed on.
 
 use std::fs;
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, and SIGHUP if asked for, caught from the moment this exists.
-pub struct StopSignals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Option<Signal>,
-}
+use crate::world::Signals;
 
-impl StopSignals {
-    /// # Errors
-    /// When the handlers cannot be installed.
-    pub fn catch() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: None,
-        })
-    }
+const HANGUP: i32 = 1;
+const INTERRUPT: i32 = 2;
+const QUIT: i32 = 3;
+const USER1: i32 = 10;
+const USER2: i32 = 12;
+const TERMINATE: i32 = 15;
+const WINDOW: i32 = 28;
 
-    /// SIGHUP too, the end of our terminal; unless we were started to ignore it, as by nohup.
+/// Signals that are caught from the moment this exists.
+pub struct Caught(Vec<(u8, Signal)>);
+
+impl Caught {
+    /// SIGTERM and SIGINT; SIGHUP too, the end of our terminal, unless we were started to ignore it,
+    /// as by nohup.
     ///
     /// # Errors
     /// When the handlers cannot be installed.
-    pub fn catch_with_hangup() -> io::Result<Self> {
-        let hangup = match is_hangup_ignored() {
-            true => None,
-            false => Some(signal(SignalKind::hangup())?),
-        };
-        Ok(Self {
-            hangup,
-            ..Self::catch()?
-        })
+    pub fn to_stop() -> io::Result<Self> {
+        let hangup = (!is_hangup_ignored()).then_some(HANGUP);
+        Self::catch([TERMINATE, INTERRUPT].into_iter().chain(hangup))
     }
 
-    /// Waits for the next one and returns its number. Cancel-safe.
-    pub async fn recv(&mut self) -> u8 {
-        tokio::select! {
-            _ = self.terminate.recv() => 15,
-            _ = self.interrupt.recv() => 2,
-            () = next(&mut self.hangup) => 1,
-        }
+    /// SIGTERM, SIGINT and SIGHUP. `for_a_child`: also SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH,
+    /// instead of dying of them.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn of_the_proxy_side(for_a_child: bool) -> io::Result<Self> {
+        let others = [QUIT, USER1, USER2, WINDOW];
+        let others = others.into_iter().filter(|_| for_a_child);
+        Self::catch([TERMINATE, INTERRUPT, HANGUP].into_iter().chain(others))
+    }
+
+    fn catch(numbers: impl Iterator<Item = i32>) -> io::Result<Self> {
+        let caught = numbers.map(|number| {
+            let byte = u8::try_from(number).map_err(io::Error::other)?;
+            Ok((byte, signal(SignalKind::from_raw(number))?))
+        });
+        Ok(Self(caught.collect::<io::Result<_>>()?))
     }
 }
 
-async fn next(signal: &mut Option<Signal>) {
-    match signal {
-        Some(signal) => {
-            signal.recv().await;
-        }
-        None => std::future::pending().await,
+impl Signals for Caught {
+    async fn next(&mut self) -> u8 {
+        std::future::poll_fn(|cx| {
+            for (number, signal) in &mut self.0 {
+                if signal.poll_recv(cx).is_ready() {
+                    return std::task::Poll::Ready(*number);
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
     }
 }
 
@@ -65,21 +71,11 @@ fn is_hangup_ignored() -> bool {
         .is_some_and(|mask| mask & 1 != 0)
 }
 
-/// What the proxy side listens to, caught from the moment this exists.
-pub struct ProxySignals {
-    stop: StopSignals,
+/// What the proxy side makes of signals.
+pub struct ProxySignals<S> {
+    signals: S,
     /// We were asked to stop, and how often.
     stops: Stops,
-    hangup: Signal,
-    /// Of no meaning to us, but maybe to a child.
-    others: Option<Others>,
-}
-
-struct Others {
-    quit: Signal,
-    user1: Signal,
-    user2: Signal,
-    window: Signal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,35 +96,21 @@ pub enum ProxySignal {
     Other(u8),
 }
 
-impl ProxySignals {
-    /// `for_a_child`: also SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH, instead of dying of them.
-    ///
-    /// # Errors
-    /// When the handlers cannot be installed.
-    pub fn catch(for_a_child: bool) -> io::Result<Self> {
-        let others = || {
-            Ok::<_, io::Error>(Others {
-                quit: signal(SignalKind::quit())?,
-                user1: signal(SignalKind::user_defined1())?,
-                user2: signal(SignalKind::user_defined2())?,
-                window: signal(SignalKind::window_change())?,
-            })
-        };
-        Ok(Self {
-            stop: StopSignals::catch()?,
+impl<S: Signals> ProxySignals<S> {
+    pub fn new(signals: S) -> Self {
+        Self {
+            signals,
             stops: Stops::None,
-            hangup: signal(SignalKind::hangup())?,
-            others: for_a_child.then(others).transpose()?,
-        })
+        }
     }
 
     /// Waits for the next one. Cancel-safe.
     pub async fn recv(&mut self) -> ProxySignal {
-        let others = self.others.as_mut();
-        tokio::select! {
-            number = self.stop.recv() => self.stops.next(number),
-            _ = self.hangup.recv() => ProxySignal::Reload,
-            number = Others::recv(others) => ProxySignal::Other(number),
+        let number = self.signals.next().await;
+        match i32::from(number) {
+            TERMINATE | INTERRUPT => self.stops.next(number),
+            HANGUP => ProxySignal::Reload,
+            _ => ProxySignal::Other(number),
         }
     }
 
@@ -150,20 +132,6 @@ impl Stops {
                 *self = Self::Again;
                 ProxySignal::StopAtOnce(number)
             }
-        }
-    }
-}
-
-impl Others {
-    async fn recv(others: Option<&mut Self>) -> u8 {
-        let Some(others) = others else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = others.quit.recv() => 3,
-            _ = others.user1.recv() => 10,
-            _ = others.user2.recv() => 12,
-            _ = others.window.recv() => 28,
         }
     }
 }

@@ -1,29 +1,15 @@
 //! A copy of parts of etcd, read at one revision.
 
-use bytes::Bytes;
-use etcd_client::{Error, GetOptions, GetResponse, ResponseHeader};
 use renderer::snapshot::{Snapshot, Subtree};
-use tonic::Code;
 
-use super::connection::Connection;
-use super::error::EtcdError;
-use super::progress::History;
+use super::api::{History, KeyRange, Page, Read, What};
+use super::error::{EtcdError, Problem};
+use super::reach::Connection;
 use crate::registration::Revision;
+use crate::world::World;
 
 /// Keys in one answer: an answer is held in memory twice for a moment.
 const PAGE: usize = 5_000;
-
-/// The most that one answer may take. What is read is what the caller asked to hold in memory.
-pub(super) const MESSAGE_LIMIT: usize = 1 << 30;
-
-/// A part of the key space, as etcd knows them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum KeyRange {
-    /// One key.
-    Exact(Bytes),
-    /// All keys that begin so.
-    Below(Bytes),
-}
 
 /// Parts of etcd at one revision.
 pub(super) struct Copy {
@@ -39,29 +25,24 @@ pub(super) struct Copy {
 ///
 /// # Errors
 /// [`EtcdError`].
-pub(super) async fn now(
-    connection: &Connection,
+pub(super) async fn now<W: World>(
+    connection: &Connection<W>,
     range: &KeyRange,
     seen: Revision,
 ) -> Result<Option<History>, EtcdError> {
-    let mut client = connection.client.clone();
-    let options = GetOptions::new()
-        .with_limit(1)
-        .with_keys_only()
-        .with_revision(seen);
-    let asked = client.get(start_of(range).clone(), Some(options));
-    match connection.call(async { Ok(asked.await) }).await? {
-        Ok(answer) => Ok(Some(answer.header().map(history).unwrap_or_default())),
-        Err(Error::GRpcStatus(status)) if status.code() == Code::OutOfRange => Ok(None),
-        Err(error) => Err(connection.error(&error)),
-    }
-}
-
-fn history(header: &ResponseHeader) -> History {
-    History {
-        cluster: header.cluster_id(),
-        term: header.raft_term(),
-        revision: header.revision(),
+    let first = Read {
+        range: KeyRange {
+            end: None,
+            ..range.clone()
+        },
+        revision: seen,
+        limit: 1,
+        what: What::KeysOnly,
+    };
+    match connection.read(first).await {
+        Ok(page) => Ok(Some(page.history)),
+        Err(error) if error.problem == Problem::NotThatRevision => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -72,7 +53,10 @@ fn history(header: &ResponseHeader) -> History {
 ///
 /// # Errors
 /// [`EtcdError`]; a refusal when nothing of a tree may be read.
-pub(super) async fn read(connection: &Connection, trees: &[Subtree]) -> Result<Copy, EtcdError> {
+pub(super) async fn read<W: World>(
+    connection: &Connection<W>,
+    trees: &[Subtree],
+) -> Result<Copy, EtcdError> {
     let mut copy = Copy {
         snapshot: Snapshot::default(),
         history: History::default(),
@@ -81,113 +65,63 @@ pub(super) async fn read(connection: &Connection, trees: &[Subtree]) -> Result<C
     for tree in trees {
         let mut any = false;
         for range in ranges(tree) {
-            if read_range(connection, &range, &mut copy).await?.is_some() {
-                copy.allowed.push(range);
-                any = true;
+            match read_range(connection, &range, &mut copy).await {
+                Ok(()) => {
+                    copy.allowed.push(range);
+                    any = true;
+                }
+                Err(error) if error.problem == Problem::Denied => {}
+                Err(error) => return Err(error),
             }
         }
         if !any {
-            let prefix = tree.prefix();
-            return Err(connection.refused(&format!("permission denied to read {prefix}")));
+            let reason = format!("permission denied to read {}", tree.prefix());
+            return Err(EtcdError::new(
+                connection.endpoint(),
+                Problem::Denied,
+                reason,
+            ));
         }
     }
     Ok(copy)
 }
 
 fn ranges(tree: &Subtree) -> impl Iterator<Item = KeyRange> {
-    let exact = tree
-        .key()
-        .map(|key| KeyRange::Exact(Bytes::copy_from_slice(key.as_bytes())));
+    let exact = tree.key().map(KeyRange::exactly);
     exact
         .into_iter()
-        .chain([KeyRange::Below(tree.prefix().into())])
+        .chain([KeyRange::below(&tree.prefix())])
 }
 
-/// `None` if it may not be read.
-async fn read_range(
-    connection: &Connection,
+/// Page by page.
+async fn read_range<W: World>(
+    connection: &Connection<W>,
     range: &KeyRange,
     copy: &mut Copy,
-) -> Result<Option<()>, EtcdError> {
-    let mut start = start_of(range).to_vec();
+) -> Result<(), EtcdError> {
+    let mut rest = range.clone();
     loop {
-        let options = GetOptions::new()
-            .with_limit(i64::try_from(PAGE).unwrap_or(i64::MAX))
-            .with_revision(copy.snapshot.revision);
-        let options = match range {
-            KeyRange::Exact(_) => options,
-            KeyRange::Below(prefix) => options.with_range(end_of(prefix)),
+        let read = Read {
+            range: rest,
+            revision: copy.snapshot.revision,
+            limit: PAGE,
+            what: What::Everything,
         };
-        let Some(mut page) = get(connection, start, options).await? else {
-            return Ok(None);
-        };
+        let Page {
+            history,
+            entries,
+            more,
+        } = connection.read(read).await?;
         if copy.snapshot.revision == 0 {
-            copy.history = page.header().map(history).unwrap_or_default();
-            copy.snapshot.revision = copy.history.revision;
+            copy.history = history;
+            copy.snapshot.revision = history.revision;
         }
-        let more = page.more();
-        let mut last = Bytes::new();
-        for kv in page.take_kvs() {
-            let (key, value) = kv.into_key_value();
-            last = Bytes::from(key);
-            copy.snapshot.entries.insert(last.clone(), value.into());
-        }
-        if !more || last.is_empty() {
-            return Ok(Some(()));
-        }
-        start = [last.as_ref(), b"\0"].concat();
-    }
-}
-
-async fn get(
-    connection: &Connection,
-    start: Vec<u8>,
-    options: GetOptions,
-) -> Result<Option<GetResponse>, EtcdError> {
-    let mut client = connection
-        .client
-        .kv_client()
-        .max_decoding_message_size(MESSAGE_LIMIT);
-    let answer = connection
-        .call(async { Ok(client.get(start, Some(options)).await) })
-        .await?;
-    match answer {
-        Ok(page) => Ok(Some(page)),
-        Err(Error::GRpcStatus(status)) if status.code() == Code::PermissionDenied => Ok(None),
-        Err(error) => Err(connection.error(&error)),
-    }
-}
-
-fn start_of(range: &KeyRange) -> &Bytes {
-    match range {
-        KeyRange::Exact(key) => key,
-        KeyRange::Below(prefix) => prefix,
-    }
-}
-
-/// The end of the range of all keys that start with `prefix`: the least that is greater than all
-/// of them; `\0`, which stands for no end, where there is none.
-pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.last_mut() {
-        if *last < u8::MAX {
-            *last += 1;
-            return end;
-        }
-        end.pop();
-    }
-    vec![0]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_prefix_ends_before_the_least_key_that_lacks_it() {
-        assert_eq!(end_of(b"/services/"), b"/services0");
-        assert_eq!(end_of(b"a\xff\xff"), b"b");
-        assert_eq!(end_of(b"\xff"), b"\0");
-        assert_eq!(end_of(b""), b"\0");
+        let next = entries.last().map(|last| range.after(&last.key));
+        let pairs = entries.into_iter().map(|kv| (kv.key, kv.value));
+        copy.snapshot.entries.extend(pairs);
+        rest = match next {
+            Some(next) if more => next,
+            Some(_) | None => return Ok(()),
+        };
     }
 }

@@ -1,30 +1,26 @@
 //! Keeps a copy of parts of etcd in step: one read, then one watch from the next revision on.
 //!
-//! It owns the connection. It ends when nobody takes its updates any more.
+//! It owns the link. It ends when nobody takes its updates any more.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use etcd_client::{Event, EventType, WatchOptions, WatchResponse, WatchStream};
 use renderer::snapshot::{Snapshot, Subtree};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::connection::{Connection, Connector};
-use super::copy::{self, Copy, KeyRange, MESSAGE_LIMIT};
-use super::error::EtcdError;
-use super::outage::Outage;
-use super::progress::{Progress, Told};
-use crate::backoff::Backoff;
+use super::api::{Change, KeyRange, Watch, WatchFrom};
+use super::copy::{self, Copy};
+use super::error::{EtcdError, Problem};
+use super::progress::Progress;
+use super::reach::{Connection, Reach};
+use super::turns::Turn;
+use crate::deadline::sleep_until_some;
 use crate::registration::Revision;
+use crate::world::World;
 
 /// One call, a page of a read among them.
-const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// The first wait after a round of failed attempts, doubled up to [`RECONNECT_CAP`].
-const RECONNECT_FIRST: Duration = Duration::from_millis(50);
-/// Short, as files are to be in step within a second of etcd's return.
-const RECONNECT_CAP: Duration = Duration::from_millis(800);
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the follower tells.
 #[derive(Debug)]
@@ -38,53 +34,32 @@ pub enum Update {
     Refused(EtcdError),
 }
 
-/// One key was put or deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    pub key: Bytes,
-    /// None if it was deleted.
-    pub value: Option<Bytes>,
-    pub revision: Revision,
-}
-
 /// Reads the trees once.
 ///
 /// # Errors
-/// [`EtcdError`] of the last endpoint tried.
-pub async fn read_once(
-    connector: &mut Connector,
+/// [`EtcdError`]
+pub async fn read_once<W: World>(
+    connection: &Connection<W>,
     trees: &[Subtree],
 ) -> Result<Snapshot, EtcdError> {
-    let connection = connector.connect_any(CALL_TIMEOUT).await?;
-    Ok(copy::read(&connection, trees).await?.snapshot)
+    Ok(copy::read(connection, trees).await?.snapshot)
 }
 
-pub struct Follower {
-    connector: Connector,
+pub struct Follower<W: World> {
+    reach: Reach<W>,
     trees: Vec<Subtree>,
     /// The ranges that may be read, and so are watched.
     ranges: Vec<KeyRange>,
     /// How far the copy of them has come; none if it must be read afresh.
     progress: Option<Progress>,
-    backoff: Backoff,
-    outage: Outage,
-    /// Whether a refusal is news, and not a mistake in how we were set up.
-    let_in: bool,
     updates: mpsc::Sender<Update>,
 }
 
-struct Link {
-    connection: Connection,
-    watch: WatchStream,
-}
-
-/// Why following stopped.
+/// Why a connection is left.
 enum Stop {
     /// Nobody listens any more.
     Closed,
     Etcd(EtcdError),
-    /// What we would have been told next is gone: read afresh.
-    Compacted,
 }
 
 impl From<EtcdError> for Stop {
@@ -93,187 +68,135 @@ impl From<EtcdError> for Stop {
     }
 }
 
-impl Follower {
+/// What a watch follows on.
+enum Start {
+    /// On what was told before.
+    Known(Progress),
+    Afresh(Copy),
+}
+
+impl<W: World> Follower<W> {
     /// `trees` is not empty, and none lies in another. `let_in`: etcd has served us before, so a
     /// refusal does not end the follower.
     #[must_use]
     pub fn new(
-        connector: Connector,
+        dial: W::Dial,
         trees: Vec<Subtree>,
         let_in: bool,
         updates: mpsc::Sender<Update>,
+        seed: u64,
     ) -> Self {
         Self {
-            connector,
+            reach: Reach::new(dial, CALL_TIMEOUT, let_in, seed),
             trees,
             ranges: Vec::new(),
             progress: None,
-            backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
-            outage: Outage::default(),
-            let_in,
             updates,
         }
     }
 
     /// Runs until the other end is gone, or a first round over the endpoints ends with a refusal.
     pub async fn run(mut self) {
-        let mut refusal = None;
-        let mut failures = 0;
         loop {
-            let error = match self.follow().await {
-                Stop::Closed => return,
-                Stop::Compacted => {
-                    self.progress = None;
+            let turn = match self.connect_and_follow().await {
+                Ok(turn) => turn,
+                Err(Stop::Closed) => return,
+                Err(Stop::Etcd(error)) => self.reach.lost(error),
+            };
+            match turn {
+                Turn::AtOnce => {}
+                Turn::After(pause) => tokio::select! {
+                    biased;
+                    () = self.updates.closed() => return,
+                    () = sleep(pause) => {}
+                },
+                Turn::Never(refusal) => {
+                    let _told = self.updates.send(Update::Refused(refusal)).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Follows over one connection, if one is to be had. When to make the next.
+    async fn connect_and_follow(&mut self) -> Result<Turn, Stop> {
+        let (trees, ranges, progress) = (&self.trees, &self.ranges, &mut self.progress);
+        let opened = self.reach.attempt(async |connection| {
+            connection.serves().await?;
+            open(connection, trees, ranges, progress).await
+        });
+        let (connection, mut opened) = match opened.await {
+            Ok(opened) => opened,
+            Err(turn) => return Ok(turn),
+        };
+        loop {
+            let (start, watch) = opened;
+            self.begin(start).await?;
+            self.follow(&connection, watch).await?;
+            opened = open(&connection, &self.trees, &self.ranges, &mut self.progress).await?;
+        }
+    }
+
+    /// What was read afresh is told. From here on the copy counts.
+    async fn begin(&mut self, start: Start) -> Result<(), Stop> {
+        match start {
+            Start::Known(progress) => self.progress = Some(progress),
+            Start::Afresh(Copy {
+                snapshot,
+                history,
+                allowed,
+            }) => {
+                let (keys, revision) = (snapshot.entries.len(), snapshot.revision);
+                debug!(keys, revision, "read");
+                self.progress = Some(Progress::since(history, allowed.len()));
+                self.ranges = allowed;
+                self.tell(Update::Read(snapshot)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what the watch tells, until what we have not seen yet was compacted.
+    async fn follow(
+        &mut self,
+        connection: &Connection<W>,
+        mut watch: W::Watch,
+    ) -> Result<(), Stop> {
+        loop {
+            // Losing the other branches loses nothing: `next` is cancel-safe.
+            let told = tokio::select! {
+                biased;
+                () = self.updates.closed() => return Err(Stop::Closed),
+                () = sleep_until_some(self.reach.settles_at()) => {
+                    self.reach.settled(connection);
                     continue;
                 }
-                Stop::Etcd(error) => error,
-            };
-            failures += 1;
-            if error.is_refusal() && !self.let_in {
-                refusal.get_or_insert(error);
-            } else {
-                self.outage.goes_on(&error);
-            }
-            self.connector.rotate();
-            if failures % self.connector.endpoint_count() != 0 {
-                continue;
-            }
-            // As for an agent: one endpoint may be down, but what refuses us needs somebody's hand.
-            if let Some(refusal) = refusal.take_if(|_| !self.let_in) {
-                let _told = self.updates.send(Update::Refused(refusal)).await;
-                return;
-            }
-            tokio::select! {
-                () = sleep(self.backoff.delay()) => {}
-                () = self.updates.closed() => return,
-            }
-        }
-    }
-
-    async fn follow(&mut self) -> Stop {
-        let connection = match self.connector.connect(CALL_TIMEOUT).await {
-            Ok(connection) => connection,
-            Err(error) => return Stop::Etcd(error),
-        };
-        match self.serve(connection).await {
-            Ok(never) => match never {},
-            Err(stop) => stop,
-        }
-    }
-
-    async fn serve(&mut self, connection: Connection) -> Result<std::convert::Infallible, Stop> {
-        connection.probe().await?;
-        self.catch_up(&connection).await?;
-        let mut link = self.watch(connection).await?;
-        loop {
-            // Losing the other branch loses nothing: `message` is cancel-safe.
-            let told = tokio::select! {
-                told = link.watch.message() => told,
-                () = self.updates.closed() => return Err(Stop::Closed),
+                told = watch.next() => told,
             };
             match told {
-                Ok(Some(answer)) => self.take_in(&link.connection, &answer).await?,
-                Ok(None) => return Err(link.connection.broken("the watch was ended").into()),
-                Err(error) => return Err(link.connection.error(&error).into()),
-            }
-        }
-    }
-
-    /// Reads everything, unless the copy can go on from where it is.
-    async fn catch_up(&mut self, connection: &Connection) -> Result<(), Stop> {
-        if let (Some(progress), Some(range)) = (&mut self.progress, self.ranges.first()) {
-            match copy::now(connection, range, progress.seen()).await {
-                Ok(Some(now)) if progress.goes_on(now) => return Ok(()),
-                // What we may read is another part by now.
-                Err(error) if error.is_refusal() => self.progress = None,
-                Ok(Some(_) | None) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let Copy {
-            snapshot,
-            history,
-            allowed,
-        } = copy::read(connection, &self.trees).await?;
-        debug!(
-            keys = snapshot.entries.len(),
-            revision = snapshot.revision,
-            "read"
-        );
-        self.progress = Some(Progress::since(history, allowed.len()));
-        self.ranges = allowed;
-        self.let_in = true;
-        self.tell(Update::Read(snapshot)).await
-    }
-
-    /// One stream with a watch for each range; the watches are numbered from 1.
-    async fn watch(&self, connection: Connection) -> Result<Link, Stop> {
-        let next = self.progress.as_ref().map_or(&[][..], Progress::next);
-        let watches = self.ranges.iter().zip(next);
-        let mut requests = (1..).zip(watches).map(|(id, (range, next))| {
-            let options = WatchOptions::new()
-                .with_watch_id(id)
-                .with_start_revision(*next)
-                .with_progress_notify();
-            match range {
-                KeyRange::Exact(key) => (key.clone(), options),
-                KeyRange::Below(prefix) => {
-                    (prefix.clone(), options.with_range(copy::end_of(prefix)))
+                Ok(told) => {
+                    self.reach.works(connection);
+                    if let Some(progress) = &mut self.progress {
+                        progress.take_in(&told);
+                    }
+                    if !told.changes.is_empty() {
+                        self.tell(Update::Changed(told.changes)).await?;
+                    }
+                }
+                Err(error) if error.problem == Problem::NotThatRevision => {
+                    debug!("{error}; reading afresh");
+                    self.progress = None;
+                    return Ok(());
+                }
+                Err(error) => {
+                    if error.is_refusal() {
+                        // What we may read is another part by now.
+                        self.progress = None;
+                    }
+                    return Err(error.into());
                 }
             }
-        });
-        let Some((key, options)) = requests.next() else {
-            return Err(connection.broken("there is nothing to watch").into());
-        };
-        let mut client = connection
-            .client
-            .watch_client()
-            .max_decoding_message_size(MESSAGE_LIMIT);
-        let mut watch = connection.call(client.watch(key, Some(options))).await?;
-        for (key, options) in requests {
-            connection.call(watch.watch(key, Some(options))).await?;
         }
-        Ok(Link { connection, watch })
-    }
-
-    async fn take_in(
-        &mut self,
-        connection: &Connection,
-        answer: &WatchResponse,
-    ) -> Result<(), Stop> {
-        if answer.canceled() {
-            return Err(self.cancelled(connection, answer));
-        }
-        self.backoff.reset();
-        self.outage.ends(connection.endpoint());
-        let changes: Vec<_> = answer.events().iter().filter_map(change).collect();
-        if let Some(progress) = &mut self.progress
-            && let Ok(watch) = usize::try_from(answer.watch_id() - 1)
-        {
-            progress.take_in(Told {
-                watch,
-                created: answer.created(),
-                last_change: changes.last().map(|change| change.revision),
-                revision: answer.header().map_or(0, |header| header.revision()),
-            });
-        }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.tell(Update::Changed(changes)).await
-    }
-
-    fn cancelled(&mut self, connection: &Connection, answer: &WatchResponse) -> Stop {
-        if answer.compact_revision() > 0 {
-            debug!(
-                revision = answer.compact_revision(),
-                "what we have not seen yet was compacted; reading afresh"
-            );
-            return Stop::Compacted;
-        }
-        // Our role may have changed, and with it what we may read.
-        self.progress = None;
-        Stop::Etcd(connection.broken(answer.cancel_reason()))
     }
 
     async fn tell(&self, update: Update) -> Result<(), Stop> {
@@ -281,14 +204,60 @@ impl Follower {
     }
 }
 
-fn change(event: &Event) -> Option<Change> {
-    let kv = event.kv()?;
-    Some(Change {
-        key: Bytes::copy_from_slice(kv.key()),
-        value: match event.event_type() {
-            EventType::Put => Some(Bytes::copy_from_slice(kv.value())),
-            EventType::Delete => None,
-        },
-        revision: kv.mod_revision(),
-    })
+/// Goes on from `progress` if this server can, or else reads afresh, and watches from there on. After
+/// a refusal nothing is taken for known.
+async fn open<W: World>(
+    connection: &Connection<W>,
+    trees: &[Subtree],
+    ranges: &[KeyRange],
+    progress: &mut Option<Progress>,
+) -> Result<(Start, W::Watch), EtcdError> {
+    let known = match progress {
+        Some(known) => go_on(connection, ranges, known).await?,
+        None => None,
+    };
+    if let Some(known) = known {
+        match watch(connection, ranges, known.next()).await {
+            Ok(watch) => return Ok((Start::Known(known), watch)),
+            Err(error) if error.is_refusal() || error.problem == Problem::NotThatRevision => {}
+            Err(error) => return Err(error),
+        }
+    }
+    *progress = None;
+    let copy = copy::read(connection, trees).await?;
+    let next = vec![copy.history.revision + 1; copy.allowed.len()];
+    let watch = watch(connection, &copy.allowed, &next).await?;
+    Ok((Start::Afresh(copy), watch))
+}
+
+/// The same progress, if the server is of the same history and remembers what comes next.
+async fn go_on<W: World>(
+    connection: &Connection<W>,
+    ranges: &[KeyRange],
+    known: &Progress,
+) -> Result<Option<Progress>, EtcdError> {
+    let Some(range) = ranges.first() else {
+        return Ok(None);
+    };
+    let mut known = known.clone();
+    match copy::now(connection, range, known.seen()).await {
+        Ok(Some(now)) if known.goes_on(now) => Ok(Some(known)),
+        Ok(Some(_) | None) => Ok(None),
+        // What we may read is another part by now.
+        Err(error) if error.is_refusal() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// One stream with a watch for each range.
+async fn watch<W: World>(
+    connection: &Connection<W>,
+    ranges: &[KeyRange],
+    next: &[Revision],
+) -> Result<W::Watch, EtcdError> {
+    let watches = ranges.iter().zip(next);
+    let watches: Vec<_> = watches
+        .map(|(range, next)| WatchFrom { range, next: *next })
+        .collect();
+    connection.watch(&watches).await
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
 use super::error::EtcdError;
+use crate::deadline::now;
 
 /// As many reasons are said of one outage. Those that name a port or a time are without end.
 const MOST_REASONS: usize = 20;
@@ -21,7 +22,7 @@ impl Outage {
     /// Etcd could not be reached, or a connection broke.
     pub(super) fn goes_on(&mut self, error: &EtcdError) {
         let is_news = self.since.is_none();
-        self.since.get_or_insert_with(Instant::now);
+        self.since.get_or_insert_with(now);
         let reason = error.to_string();
         if self.reasons.len() < MOST_REASONS && !self.reasons.contains(&reason) {
             if is_news {
@@ -37,7 +38,8 @@ impl Outage {
     pub(super) fn ends(&mut self, endpoint: &str) {
         if let Some(since) = self.since.take() {
             self.reasons.clear();
-            let away = humantime::format_duration(Duration::from_secs(since.elapsed().as_secs()));
+            let away = now().saturating_duration_since(since).as_secs();
+            let away = humantime::format_duration(Duration::from_secs(away));
             info!(endpoint, "etcd answers again after {away}");
         }
     }

@@ -4,70 +4,32 @@
 //! Each write is conditional on what was read, so that an answer that got lost, or a request that
 //! arrives late, can do no harm.
 
+use std::time::Duration;
+
+use super::api::{Answer, Call, Condition, KeyRange, KeyValue, Page, Read, What};
+use super::error::EtcdError;
 use super::granted::Granted;
 use super::lease::Lease;
+use crate::config::Target;
 use crate::registration::{Claim, LeaseId, Revision};
 
 /// How often to start over when somebody else writes the key at the same moment.
 const RACES: usize = 5;
 
-/// What to ask of etcd.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Call {
-    Read,
-    /// A lease of this id.
-    Grant(LeaseId),
-    /// Our value under the lease, if the key was last written at this revision; 0 if it is not there.
-    Put {
-        lease: LeaseId,
-        unchanged_since: Revision,
-    },
-    Delete(Condition),
-    Revoke(LeaseId),
+#[derive(Clone, Debug)]
+pub enum Next<'a> {
+    Call(Call<'a>),
+    Over(Ended),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    HeldBy(LeaseId),
-    UnchangedSince(Revision),
-}
-
-/// Each call has one answer.
-#[derive(Clone, Copy, Debug)]
-pub enum Answer {
-    Read {
-        revision: Revision,
-        found: Option<Found>,
-    },
-    Granted(Lease),
-    /// The condition held.
-    Written {
-        revision: Revision,
-    },
-    /// The condition did not hold.
-    Unchanged,
-    Revoked,
-    /// Etcd said no.
-    Refused,
-    /// Etcd was out of reach. It may have happened.
-    Lost,
-}
-
-/// The key as it was read.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    /// 0 if none holds it.
-    pub lease: LeaseId,
-    /// When it was last written.
-    pub revision: Revision,
-    /// Whether it has the value that we would write.
-    pub our_value: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub enum Next {
-    Call(Call),
+#[derive(Clone, Debug)]
+pub enum Ended {
     Done(Done),
+    /// Somebody else kept changing the key.
+    Contended,
+    /// As the call that failed, revocations not counted. What was asked may have happened unless
+    /// etcd said no.
+    Failed(EtcdError),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,11 +43,6 @@ pub enum Done {
     Occupied { revision: Revision },
     /// Nothing of ours is left.
     Withdrawn { deleted: bool },
-    /// As the call that failed, revocations not counted. It may have happened if etcd was out of
-    /// reach.
-    Failed,
-    /// Somebody else kept changing the key.
-    Contended,
 }
 
 /// Whose key it was before.
@@ -98,7 +55,11 @@ pub enum TakenOver {
 
 #[derive(Clone, Copy, Debug)]
 enum Goal {
-    Announce { fresh: LeaseId, take_over: bool },
+    Announce {
+        fresh: LeaseId,
+        ttl: Duration,
+        take_over: bool,
+    },
     Withdraw(Claim),
 }
 
@@ -106,7 +67,7 @@ enum Goal {
 ///  announce: Surveying ─▶ Returning ─▶ Granting ─▶ Reading ◀─▶ Writing ─▶ Returning ─▶ done
 ///  withdraw:                                       Reading ◀─▶ Writing ─▶ Returning ─▶ done
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Step {
     /// Which of our leases holds the key still?
     Surveying,
@@ -124,54 +85,66 @@ enum Step {
     /// Gives back only `id`: the key was not put under it.
     GivingUp {
         id: LeaseId,
-        done: Done,
+        ended: Ended,
     },
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Then {
-    Grant,
+    Grant { fresh: LeaseId, ttl: Duration },
     End(Done),
 }
 
 /// One announcement or withdrawal.
 #[derive(Clone, Debug)]
-pub struct Procedure {
+pub struct Procedure<'a> {
+    target: &'a Target,
     goal: Goal,
     step: Step,
     lease: Option<Lease>,
     races: usize,
 }
 
-impl Procedure {
+impl<'a> Procedure<'a> {
     /// Puts the key under a new lease, whose id is `fresh`. Choosing it ourselves lets us recognise
     /// the lease even if the answer is lost. `take_over`: even if another live lease holds the key.
-    pub fn announce(fresh: LeaseId, take_over: bool, granted: &mut Granted) -> (Self, Call) {
+    pub fn announce(
+        target: &'a Target,
+        (fresh, ttl): (LeaseId, Duration),
+        take_over: bool,
+        granted: &mut Granted,
+    ) -> (Self, Call<'a>) {
         let mut procedure = Self {
-            goal: Goal::Announce { fresh, take_over },
+            target,
+            goal: Goal::Announce {
+                fresh,
+                ttl,
+                take_over,
+            },
             step: Step::Surveying,
             lease: None,
             races: RACES,
         };
         let call = if granted.is_empty() {
-            procedure.grant(fresh, granted)
+            procedure.grant(fresh, ttl, granted)
         } else {
-            Call::Read
+            read(target)
         };
         (procedure, call)
     }
 
     /// Deletes the key if `claim` covers it.
     #[must_use]
-    pub fn withdraw(claim: Claim) -> (Self, Call) {
+    pub fn withdraw(target: &'a Target, claim: Claim) -> (Self, Call<'a>) {
         let (step, call) = match claim {
             Claim::Lease(id) => (
                 Step::Writing { taken_over: None },
-                Call::Delete(Condition::HeldBy(id)),
+                delete(target, Condition::HeldBy(id)),
             ),
-            Claim::Granted | Claim::Value => (Step::Reading, Call::Read),
+            Claim::Granted | Claim::Value => (Step::Reading, read(target)),
         };
         let procedure = Self {
+            target,
             goal: Goal::Withdraw(claim),
             step,
             lease: None,
@@ -181,68 +154,109 @@ impl Procedure {
     }
 
     /// Takes in the answer to the last call.
-    pub fn on(&mut self, answer: Answer, granted: &mut Granted) -> Next {
-        match (self.step, answer) {
-            // A server that is out of reach is not asked for the others; another may be.
-            (Step::Returning { then, .. }, Answer::Lost) => self.go_on(then, granted),
-            // If it could not be revoked, it is gone already, or we may not.
-            (Step::Returning { id, kept, then }, _) => {
-                granted.forget(id);
-                self.give_back(kept, then, granted)
-            }
-            (Step::GivingUp { done, .. }, Answer::Lost) => Next::Done(done),
-            (Step::GivingUp { id, done }, _) => {
-                granted.forget(id);
-                Next::Done(done)
-            }
+    pub fn on(&mut self, answer: Result<Answer, EtcdError>, granted: &mut Granted) -> Next<'a> {
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return self.failed(error, granted),
+        };
+        match (self.step.clone(), answer) {
             // One of them may hold the key: it goes after the key was put under the new one.
-            (Step::Surveying, Answer::Read { found, .. }) => {
-                self.give_back(found.map(|found| found.lease), Then::Grant, granted)
-            }
+            (Step::Surveying, Answer::Page(page)) => match self.goal {
+                Goal::Announce { fresh, ttl, .. } => {
+                    let kept = found(page).1.map(|kv| kv.lease);
+                    self.give_back(kept, Then::Grant { fresh, ttl }, granted)
+                }
+                Goal::Withdraw(_) => unreachable!("only who announces surveys"),
+            },
             (Step::Granting, Answer::Granted(lease)) => {
                 self.lease = Some(lease);
                 self.read()
             }
-            (Step::Granting, Answer::Refused) => {
-                if let Goal::Announce { fresh, .. } = self.goal {
-                    granted.forget(fresh);
-                }
-                Next::Done(Done::Failed)
+            (Step::Reading, Answer::Page(page)) => {
+                let (revision, found) = found(page);
+                self.decide(revision, found.as_ref(), granted)
             }
-            (Step::Reading, Answer::Read { revision, found }) => {
-                self.decide(revision, found, granted)
+            (Step::Writing { taken_over }, Answer::Written { revision }) => {
+                self.written(revision, taken_over, granted)
             }
-            (Step::Writing { taken_over }, Answer::Written { revision }) => match self.lease {
-                Some(lease) => {
-                    let done = Done::Put {
-                        lease,
-                        revision,
-                        taken_over,
-                    };
-                    self.give_back(Some(lease.id), Then::End(done), granted)
-                }
-                None => self.withdrawn(true, granted),
-            },
-            (Step::Writing { .. }, Answer::Unchanged) => match self.goal {
-                Goal::Withdraw(Claim::Lease(_)) => self.withdrawn(false, granted),
-                Goal::Announce { .. } | Goal::Withdraw(Claim::Granted | Claim::Value) => {
-                    self.races -= 1;
-                    if self.races == 0 {
-                        self.give_up(Done::Contended)
-                    } else {
-                        self.read()
-                    }
-                }
-            },
-            (_, Answer::Refused) => self.give_up(Done::Failed),
-            (_, _) => Next::Done(Done::Failed),
+            (Step::Writing { .. }, Answer::Unchanged) => self.not_written(granted),
+            (Step::Returning { id, kept, then }, Answer::Revoked) => {
+                granted.forget(id);
+                self.give_back(kept, then, granted)
+            }
+            (Step::GivingUp { id, ended }, Answer::Revoked) => {
+                granted.forget(id);
+                Next::Over(ended)
+            }
+            (step, answer) => unreachable!("{step:?} is not answered with {answer:?}"),
         }
     }
 
-    fn decide(&mut self, now: Revision, found: Option<Found>, granted: &mut Granted) -> Next {
+    fn failed(&mut self, error: EtcdError, granted: &mut Granted) -> Next<'a> {
+        let said_no = error.is_answer();
+        match (self.step.clone(), self.goal) {
+            // If it could not be revoked, it is gone already, or we may not.
+            (Step::Returning { id, kept, then }, _) if said_no => {
+                granted.forget(id);
+                self.give_back(kept, then, granted)
+            }
+            // A server that is out of reach is not asked for the others; another may be.
+            (Step::Returning { then, .. }, _) => self.go_on(then, granted),
+            (Step::GivingUp { id, ended }, _) => {
+                if said_no {
+                    granted.forget(id);
+                }
+                Next::Over(ended)
+            }
+            (Step::Granting, Goal::Announce { fresh, .. }) if said_no => {
+                granted.forget(fresh);
+                Next::Over(Ended::Failed(error))
+            }
+            _ if said_no => self.give_up(Ended::Failed(error)),
+            _ => Next::Over(Ended::Failed(error)),
+        }
+    }
+
+    fn written(
+        &mut self,
+        revision: Revision,
+        taken_over: Option<TakenOver>,
+        granted: &mut Granted,
+    ) -> Next<'a> {
+        let Some(lease) = self.lease else {
+            return self.withdrawn(true, granted);
+        };
+        let done = Done::Put {
+            lease,
+            revision,
+            taken_over,
+        };
+        self.give_back(Some(lease.id), Then::End(done), granted)
+    }
+
+    fn not_written(&mut self, granted: &mut Granted) -> Next<'a> {
+        if matches!(self.goal, Goal::Withdraw(Claim::Lease(_))) {
+            return self.withdrawn(false, granted);
+        }
+        self.races -= 1;
+        if self.races == 0 {
+            self.give_up(Ended::Contended)
+        } else {
+            self.read()
+        }
+    }
+
+    fn decide(
+        &mut self,
+        now: Revision,
+        found: Option<&KeyValue>,
+        granted: &mut Granted,
+    ) -> Next<'a> {
         match self.goal {
-            Goal::Announce { fresh, take_over } => {
-                let taken_over = found.and_then(|found| taken_over(found, granted));
+            Goal::Announce {
+                fresh, take_over, ..
+            } => {
+                let taken_over = found.and_then(|found| self.taken_over(found, granted));
                 let held = found.is_some_and(|found| found.lease != 0);
                 if held && taken_over.is_some() && !take_over {
                     let done = Done::Occupied { revision: now };
@@ -250,40 +264,58 @@ impl Procedure {
                 }
                 self.step = Step::Writing { taken_over };
                 Next::Call(Call::Put {
+                    key: &self.target.key,
+                    value: &self.target.value,
                     lease: fresh,
                     unchanged_since: found.map_or(0, |found| found.revision),
                 })
             }
             Goal::Withdraw(claim) => {
-                let ours = |found: &Found| {
-                    granted.contains(found.lease) || (claim == Claim::Value && found.our_value)
+                let ours = |found: &&KeyValue| {
+                    granted.contains(found.lease)
+                        || (claim == Claim::Value && self.has_our_value(found))
                 };
                 let Some(found) = found.filter(ours) else {
                     return self.withdrawn(false, granted);
                 };
                 self.step = Step::Writing { taken_over: None };
-                Next::Call(Call::Delete(Condition::UnchangedSince(found.revision)))
+                let unchanged = Condition::UnchangedSince(found.revision);
+                Next::Call(delete(self.target, unchanged))
             }
         }
     }
 
-    fn grant(&mut self, fresh: LeaseId, granted: &mut Granted) -> Call {
+    fn taken_over(&self, found: &KeyValue, granted: &Granted) -> Option<TakenOver> {
+        if granted.contains(found.lease) {
+            None
+        } else if self.has_our_value(found) {
+            Some(TakenOver::Ours)
+        } else {
+            Some(TakenOver::Foreign)
+        }
+    }
+
+    fn has_our_value(&self, found: &KeyValue) -> bool {
+        found.value == self.target.value.as_bytes()
+    }
+
+    fn grant(&mut self, fresh: LeaseId, ttl: Duration, granted: &mut Granted) -> Call<'a> {
         self.step = Step::Granting;
         granted.push(fresh);
-        Call::Grant(fresh)
+        Call::Grant { lease: fresh, ttl }
     }
 
-    fn read(&mut self) -> Next {
+    fn read(&mut self) -> Next<'a> {
         self.step = Step::Reading;
-        Next::Call(Call::Read)
+        Next::Call(read(self.target))
     }
 
-    fn withdrawn(&mut self, deleted: bool, granted: &mut Granted) -> Next {
+    fn withdrawn(&mut self, deleted: bool, granted: &mut Granted) -> Next<'a> {
         self.give_back(None, Then::End(Done::Withdrawn { deleted }), granted)
     }
 
     /// None of the leases is kept alive, so a failure only means that one lasts until its TTL.
-    fn give_back(&mut self, kept: Option<LeaseId>, then: Then, granted: &mut Granted) -> Next {
+    fn give_back(&mut self, kept: Option<LeaseId>, then: Then, granted: &mut Granted) -> Next<'a> {
         match granted.other_than(kept) {
             Some(id) => {
                 self.step = Step::Returning { id, kept, then };
@@ -293,32 +325,42 @@ impl Procedure {
         }
     }
 
-    fn go_on(&mut self, then: Then, granted: &mut Granted) -> Next {
-        match (then, self.goal) {
-            (Then::End(done), _) => Next::Done(done),
-            (Then::Grant, Goal::Announce { fresh, .. }) => Next::Call(self.grant(fresh, granted)),
-            (Then::Grant, Goal::Withdraw(_)) => Next::Done(Done::Failed),
+    fn go_on(&mut self, then: Then, granted: &mut Granted) -> Next<'a> {
+        match then {
+            Then::End(done) => Next::Over(Ended::Done(done)),
+            Then::Grant { fresh, ttl } => Next::Call(self.grant(fresh, ttl, granted)),
         }
     }
 
     /// Etcd answers, but the key is not to be had: a lease that was granted for it is given back.
-    fn give_up(&mut self, done: Done) -> Next {
+    fn give_up(&mut self, ended: Ended) -> Next<'a> {
         match self.lease {
             Some(Lease { id, .. }) => {
-                self.step = Step::GivingUp { id, done };
+                self.step = Step::GivingUp { id, ended };
                 Next::Call(Call::Revoke(id))
             }
-            None => Next::Done(done),
+            None => Next::Over(ended),
         }
     }
 }
 
-fn taken_over(found: Found, granted: &Granted) -> Option<TakenOver> {
-    if granted.contains(found.lease) {
-        None
-    } else if found.our_value {
-        Some(TakenOver::Ours)
-    } else {
-        Some(TakenOver::Foreign)
+fn read(target: &Target) -> Call<'_> {
+    Call::Read(Read {
+        range: KeyRange::exactly(&target.key),
+        revision: 0,
+        limit: 1,
+        what: What::Everything,
+    })
+}
+
+fn delete(target: &Target, when: Condition) -> Call<'_> {
+    Call::Delete {
+        key: &target.key,
+        when,
     }
+}
+
+/// The key as it was read, and when.
+fn found(page: Page) -> (Revision, Option<KeyValue>) {
+    (page.history.revision, page.entries.into_iter().next())
 }

@@ -1,33 +1,13 @@
 //! How far a copy of etcd has come, and whether it can go on from there. Pure.
 
+use super::api::{History, Told};
 use crate::registration::Revision;
-
-/// Which history a revision belongs to: etcd wiped, or restored from a backup, starts another.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct History {
-    pub cluster: u64,
-    pub term: u64,
-    pub revision: Revision,
-}
 
 impl History {
     /// Whether `later` can be the same history: revisions and terms only grow.
     fn goes_on_in(&self, later: &Self) -> bool {
         self.cluster == later.cluster && self.term <= later.term && self.revision <= later.revision
     }
-}
-
-/// What one answer of the watches told.
-#[derive(Clone, Copy, Debug)]
-pub struct Told {
-    /// Which watch, from 0.
-    pub watch: usize,
-    /// It only says that the watch was created.
-    pub created: bool,
-    /// Of the last change in it.
-    pub last_change: Option<Revision>,
-    /// That the answer as a whole shows.
-    pub revision: Revision,
 }
 
 /// A read, and the watches that follow on it.
@@ -59,10 +39,10 @@ impl Progress {
     }
 
     /// A watch told something.
-    pub fn take_in(&mut self, told: Told) {
+    pub fn take_in(&mut self, told: &Told) {
         self.history.revision = self.history.revision.max(told.revision);
-        let last = match told.last_change {
-            Some(revision) => revision,
+        let last = match told.changes.last() {
+            Some(change) => change.revision,
             // An answer to a new watch may be ahead of what that watch will tell.
             None if told.created => return,
             None => told.revision,
@@ -88,7 +68,23 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use super::super::api::Change;
     use super::*;
+
+    fn told(watch: usize, created: bool, last_change: Option<Revision>, revision: Revision) -> Told {
+        let changes = last_change.map(|revision| Change {
+            key: "/a".into(),
+            value: None,
+            lease: 0,
+            revision,
+        });
+        Told {
+            watch,
+            created,
+            changes: changes.into_iter().collect(),
+            revision,
+        }
+    }
 
     #[test]
     fn a_wiped_or_restored_etcd_is_another_history() {
@@ -117,12 +113,7 @@ mod tests {
             revision,
         };
         let mut progress = Progress::since(at(100), 1);
-        progress.take_in(Told {
-            watch: 0,
-            created: false,
-            last_change: Some(200),
-            revision: 200,
-        });
+        progress.take_in(&told(0, false, Some(200), 200));
         assert!(!progress.goes_on(at(150)), "restored from a backup");
         assert!(progress.goes_on(at(200)));
     }
@@ -134,20 +125,14 @@ mod tests {
             term: 3,
             revision: 100,
         };
-        let told = |watch, created, last_change, revision| Told {
-            watch,
-            created,
-            last_change,
-            revision,
-        };
         let mut progress = Progress::since(read, 2);
-        progress.take_in(told(0, true, None, 105));
+        progress.take_in(&told(0, true, None, 105));
         assert_eq!(progress.next(), [101, 101]);
-        progress.take_in(told(1, false, Some(103), 105));
+        progress.take_in(&told(1, false, Some(103), 105));
         assert_eq!(progress.next(), [101, 104]);
-        progress.take_in(told(0, false, None, 105));
+        progress.take_in(&told(0, false, None, 105));
         assert_eq!(progress.next(), [106, 104]);
-        progress.take_in(told(0, false, Some(104), 105));
+        progress.take_in(&told(0, false, Some(104), 105));
         assert_eq!(progress.next(), [106, 104]);
     }
 }

@@ -1,18 +1,18 @@
 //! Reading what others registered.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use etcd_client::{Error, GetOptions, KeyValue};
-use tokio::task::JoinSet;
-use tonic::Code;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
 use tracing::warn;
 
-use super::connection::Connection;
-use super::copy::{MESSAGE_LIMIT, end_of};
-use super::error::EtcdError;
-use super::key::seconds_of;
+use super::api::{KeyRange, KeyValue, Page, Read, What};
+use super::error::{EtcdError, Problem};
+use super::reach::Connection;
 use crate::registration::{LeaseId, Revision};
+use crate::world::World;
 
 /// Keys in the first answer, and the most in one.
 const FIRST_PAGE: usize = 100;
@@ -27,8 +27,8 @@ const LEASES_AT_ONCE: usize = 128;
 /// One key below a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    pub key: Vec<u8>,
-    pub value: Vec<u8>,
+    pub key: Bytes,
+    pub value: Bytes,
     pub lease: Option<Hold>,
 }
 
@@ -40,45 +40,15 @@ pub struct Hold {
     pub left: Option<Duration>,
 }
 
-/// Keys from `start` to before `end`; one key if there is no end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Range {
-    start: Vec<u8>,
-    end: Option<Vec<u8>>,
-}
-
-impl Range {
-    fn exactly(key: &str) -> Self {
-        Self {
-            start: key.into(),
-            end: None,
-        }
-    }
-
-    fn below(prefix: &str) -> Self {
-        Self {
-            start: prefix.into(),
-            end: Some(end_of(prefix.as_bytes())),
-        }
-    }
-
-    fn everything() -> Self {
-        Self {
-            start: vec![0],
-            end: Some(end_of(b"")),
-        }
-    }
-}
-
 /// What `prefix` stands for: the key of that name, and what lies below. Two reads, as a role on
 /// `prefix/` is enough for the second.
-fn ranges(prefix: &str) -> (Option<Range>, Range) {
+fn ranges(prefix: &str) -> (Option<KeyRange>, KeyRange) {
     if prefix.is_empty() {
-        return (None, Range::everything());
+        return (None, KeyRange::everything());
     }
     let bare = prefix.trim_end_matches('/');
-    let exact = (prefix == bare).then(|| Range::exactly(bare));
-    (exact, Range::below(&format!("{bare}/")))
+    let exact = (prefix == bare).then(|| KeyRange::exactly(bare));
+    (exact, KeyRange::below(&format!("{bare}/")))
 }
 
 /// The key `prefix` and all below `prefix/`, sorted; all keys if it is empty. Takes as long as it
@@ -86,8 +56,8 @@ fn ranges(prefix: &str) -> (Option<Range>, Range) {
 ///
 /// # Errors
 /// [`EtcdError`]; a refusal if what lies below may not be read and the key itself is not there.
-pub async fn list(
-    connection: &Connection,
+pub async fn list<W: World>(
+    connection: &Connection<W>,
     prefix: &str,
     patience: Duration,
 ) -> Result<Vec<Entry>, EtcdError> {
@@ -103,18 +73,21 @@ pub async fn list(
     };
     match reader.read(below).await? {
         Some(found) => keys.extend(found),
-        None if keys.is_empty() => return Err(connection.refused(&denied(prefix))),
+        None if keys.is_empty() => {
+            let endpoint = connection.endpoint();
+            return Err(EtcdError::new(endpoint, Problem::Denied, denied(prefix)));
+        }
         None => warn!("{}", denied(prefix)),
     }
-    let ids = keys.iter().map(KeyValue::lease).filter(|id| *id != 0);
+    let ids = keys.iter().map(|kv| kv.lease).filter(|id| *id != 0);
     let left = reader.time_left(ids.collect()).await?;
-    let entries = keys.into_iter().map(|kv| {
-        let lease = Some(kv.lease()).filter(|id| *id != 0).map(|lease| Hold {
+    let entries = keys.into_iter().map(|kv| Entry {
+        lease: Some(kv.lease).filter(|id| *id != 0).map(|lease| Hold {
             lease,
             left: left.get(&lease).copied(),
-        });
-        let (key, value) = kv.into_key_value();
-        Entry { key, value, lease }
+        }),
+        key: kv.key,
+        value: kv.value,
     });
     Ok(entries.collect())
 }
@@ -130,60 +103,57 @@ fn denied(prefix: &str) -> String {
     )
 }
 
-struct Reader<'a> {
-    connection: &'a Connection,
+struct Reader<'a, W: World> {
+    connection: &'a Connection<W>,
     patience: Duration,
     /// That of the first answer; 0 before.
     revision: Revision,
 }
 
-impl Reader<'_> {
+impl<W: World> Reader<'_, W> {
     /// Page by page. `None` if it may not be read.
-    async fn read(&mut self, range: Range) -> Result<Option<Vec<KeyValue>>, EtcdError> {
+    async fn read(&mut self, range: KeyRange) -> Result<Option<Vec<KeyValue>>, EtcdError> {
         let mut found = Vec::new();
-        let mut start = range.start;
+        let mut rest = range.clone();
         let mut limit = FIRST_PAGE;
         loop {
-            let options = GetOptions::new()
-                .with_limit(i64::try_from(limit).unwrap_or(i64::MAX))
-                .with_revision(self.revision);
-            let options = match &range.end {
-                Some(end) => options.with_range(end.clone()),
-                None => options,
+            let read = Read {
+                range: rest.clone(),
+                revision: self.revision,
+                limit,
+                what: What::Everything,
             };
-            let mut client = self
-                .connection
-                .client
-                .kv_client()
-                .max_decoding_message_size(MESSAGE_LIMIT);
-            let asked = client.get(start.clone(), Some(options));
-            let mut page = match self.connection.outlast(self.patience, asked).await? {
+            let page = match self.connection.read_patiently(read, self.patience).await {
                 Ok(page) => page,
-                Err(error) => match what_to_do(&error) {
-                    Instead::LeaveOut => return Ok(None),
-                    Instead::ReadNow => {
+                Err(error) => match error.problem {
+                    Problem::Denied => return Ok(None),
+                    // What was read before was compacted meanwhile.
+                    Problem::NotThatRevision if self.revision != 0 => {
                         self.revision = 0;
                         continue;
                     }
-                    Instead::ReadLess if limit > 1 => {
+                    Problem::TooLarge if limit > 1 => {
                         limit = limit.div_ceil(10);
                         continue;
                     }
-                    Instead::ReadLess | Instead::Fail => return Err(self.connection.error(&error)),
+                    _ => return Err(error),
                 },
             };
+            let Page {
+                history,
+                entries,
+                more,
+            } = page;
             if self.revision == 0 {
-                self.revision = page.header().map_or(0, |header| header.revision());
+                self.revision = history.revision;
             }
-            let more = page.more();
-            let keys = page.take_kvs();
-            let Some(last) = keys.last().filter(|_| more) else {
-                found.extend(keys);
-                return Ok(Some(found));
+            limit = next_limit(&entries);
+            let next = entries.last().map(|last| range.after(&last.key));
+            found.extend(entries);
+            rest = match next {
+                Some(next) if more => next,
+                Some(_) | None => return Ok(Some(found)),
             };
-            start = [last.key(), b"\0"].concat();
-            limit = next_limit(&keys);
-            found.extend(keys);
         }
     }
 
@@ -191,74 +161,37 @@ impl Reader<'_> {
     async fn time_left(
         &self,
         leases: BTreeSet<LeaseId>,
-    ) -> Result<HashMap<LeaseId, Duration>, EtcdError> {
-        let mut left = HashMap::with_capacity(leases.len());
-        let mut leases = leases.into_iter();
-        let mut asked = JoinSet::new();
+    ) -> Result<BTreeMap<LeaseId, Duration>, EtcdError> {
+        let asked = leases
+            .into_iter()
+            .map(async |id| (id, self.connection.time_left(id).await));
+        let mut answers = stream::iter(asked).buffer_unordered(LEASES_AT_ONCE);
+        let mut left = BTreeMap::new();
         let mut refused = false;
-        loop {
-            for id in leases.by_ref().take(LEASES_AT_ONCE - asked.len()) {
-                let mut client = self.connection.client.clone();
-                asked.spawn(async move { (id, client.lease_time_to_live(id, None).await) });
-            }
-            let answer = self.connection.outlast(self.patience, asked.join_next());
-            let Some(answer) = answer.await? else {
-                return Ok(left);
-            };
-            #[expect(
-                clippy::expect_used,
-                reason = "the task neither panics nor is it aborted"
-            )]
-            let (id, answer) = answer.expect("an answer");
+        while let Some((id, answer)) = self
+            .connection
+            .outlast(self.patience, answers.next())
+            .await?
+        {
             match answer {
-                Ok(answer) => {
-                    left.insert(id, seconds_of(answer.ttl()));
-                }
-                Err(error) if is(&error, Code::NotFound) => {
-                    left.insert(id, Duration::ZERO);
-                }
-                Err(error) if is(&error, Code::PermissionDenied) => {
+                Ok(time) => _ = left.insert(id, time.unwrap_or_default()),
+                Err(error) if error.problem == Problem::Denied => {
                     if !std::mem::replace(&mut refused, true) {
-                        let error = self.connection.error(&error);
                         warn!("{error}; the time left is not shown");
                     }
                 }
-                Err(error) => return Err(self.connection.error(&error)),
+                Err(error) => return Err(error),
             }
         }
+        Ok(left)
     }
-}
-
-/// What to do about a page that etcd did not give.
-enum Instead {
-    LeaveOut,
-    /// What was read before was compacted meanwhile.
-    ReadNow,
-    ReadLess,
-    Fail,
-}
-
-fn what_to_do(error: &Error) -> Instead {
-    match error {
-        Error::GRpcStatus(status) => match status.code() {
-            Code::PermissionDenied => Instead::LeaveOut,
-            Code::OutOfRange if status.message().contains("compacted") => Instead::ReadNow,
-            Code::OutOfRange | Code::ResourceExhausted => Instead::ReadLess,
-            _ => Instead::Fail,
-        },
-        _ => Instead::Fail,
-    }
-}
-
-fn is(error: &Error, code: Code) -> bool {
-    matches!(error, Error::GRpcStatus(status) if status.code() == code)
 }
 
 /// How many keys like these fit into a page.
 fn next_limit(keys: &[KeyValue]) -> usize {
     let bytes: usize = keys
         .iter()
-        .map(|kv| kv.key().len() + kv.value().len())
+        .map(|kv| kv.key.len() + kv.value.len())
         .sum();
     let of_one = bytes / keys.len().max(1);
     (PAGE_BYTES / of_one.max(1)).clamp(1, PAGE)
@@ -270,8 +203,8 @@ mod tests {
 
     #[test]
     fn a_prefix_stands_for_the_key_and_what_lies_below() {
-        let below = |prefix: &str| Range::below(prefix);
-        let exactly = |key: &str| Some(Range::exactly(key));
+        let below = |prefix: &str| KeyRange::below(prefix);
+        let exactly = |key: &str| Some(KeyRange::exactly(key));
         assert_eq!(
             ranges("/services"),
             (exactly("/services"), below("/services/"))
@@ -279,6 +212,6 @@ mod tests {
         assert_eq!(ranges("/services/"), (None, below("/services/")));
         assert_eq!(ranges("kit"), (exactly("kit"), below("kit/")));
         assert_eq!(ranges("/"), (None, below("/")));
-        assert_eq!(ranges(""), (None, Range::everything()));
+        assert_eq!(ranges(""), (None, KeyRange::everything()));
     }
 }

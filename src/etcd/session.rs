@@ -1,44 +1,25 @@
-//! The one task that talks to etcd for the agent: it connects, carries requests out one at a time,
-//! renews the lease and watches the key, and reports each as an event of the registration.
+//! An agent's dealings with etcd: carries requests out one at a time, renews the lease and watches
+//! the key, and reports each as an event of the registration.
 //!
-//! It owns the connection and the lease. It ends when its requests or its events have no other end.
+//! It owns the link and the lease. It ends when its requests or its events have no other end.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use etcd_client::{
-    EventType, LeaseKeepAliveStream, LeaseKeeper, WatchOptions, WatchResponse, WatchStream,
-};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::connection::{Connection, Connector};
+use super::api::{Change, KeyRange, Page, Read, Told, Watch, WatchFrom, What};
 use super::error::EtcdError;
-use super::granted::Granted;
-use super::key::{self, Announcement};
-use super::lease::{Lease, call_timeout};
-use super::outage::Outage;
-use super::procedure::TakenOver;
-use crate::alarm::Alarm;
-use crate::backoff::Backoff;
-use crate::config::{KEY_OF_ITS_OWN, Target};
+pub use super::holder::Request;
+use super::holder::KeyHolder;
+use super::lease::call_timeout;
+use super::reach::{Connection, Reach};
+use super::turns::Turn;
+use crate::config::Target;
 use crate::deadline::sleep_until_some;
-use crate::registration::{Claim, Event, Holder};
-
-/// The first wait after a round of failed attempts, doubled up to [`RECONNECT_CAP`].
-const RECONNECT_FIRST: Duration = Duration::from_millis(50);
-/// Short, as being registered again soon after an outage is what the agent is for.
-const RECONNECT_CAP: Duration = Duration::from_secs(1);
-
-/// A connection that lasts so long is a good one: when it breaks, the next is made at once.
-const SETTLED_AFTER: Duration = RECONNECT_CAP;
-
-/// What the registration asks for.
-#[derive(Clone, Copy, Debug)]
-pub enum Request {
-    Announce { take_over: bool },
-    Withdraw(Claim),
-}
+use crate::registration::{Event, Holder, LeaseId};
+use crate::world::{Timer, World};
 
 /// What the session tells.
 #[derive(Debug)]
@@ -52,55 +33,61 @@ pub enum News {
     Refused(EtcdError),
 }
 
-pub struct Session {
-    connector: Connector,
-    target: Target,
-    /// As asked for.
-    ttl: Duration,
-    granted: Granted,
-    lease: Option<Lease>,
+pub struct Session<W: World> {
+    reach: Reach<W>,
+    holder: KeyHolder,
     /// For the lease's renewal.
-    renewal: Alarm,
-    backoff: Backoff,
-    outage: Outage,
+    renewal: W::Timer,
     /// The error that was etcd's last answer to a request, as it was logged.
     turned_down: Option<String>,
-    let_in: bool,
-    /// Whether etcd ever took a write of ours. Until then a refusal is a mistake in how we were
-    /// set up.
-    written: bool,
-    /// What the last announcement took over.
-    taken_over: Option<TakenOver>,
     /// As last told.
     neighbour: bool,
     news: mpsc::Sender<News>,
 }
 
+/// Why a connection is left.
+enum Stop {
+    /// Nobody listens any more.
+    Closed,
+    Etcd(EtcdError),
+}
+
+impl From<EtcdError> for Stop {
+    fn from(error: EtcdError) -> Self {
+        Self::Etcd(error)
+    }
+}
+
 /// Nobody listens any more.
 struct Closed;
 
-impl Session {
+impl From<Closed> for Stop {
+    fn from(Closed: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+/// A connection, what it was read over it, and the watch that follows on that.
+struct Link<W: World> {
+    connection: Connection<W>,
+    watch: W::Watch,
+}
+
+impl<W: World> Session<W> {
     #[must_use]
     pub fn new(
-        connector: Connector,
+        dial: W::Dial,
         target: Target,
         ttl: Duration,
-        renewal: Alarm,
+        renewal: W::Timer,
         news: mpsc::Sender<News>,
+        seed: u64,
     ) -> Self {
         Self {
-            connector,
-            target,
-            ttl,
-            granted: Granted::default(),
-            lease: None,
+            reach: Reach::new(dial, call_timeout(ttl), false, seed),
+            holder: KeyHolder::new(target, ttl, seed),
             renewal,
-            backoff: Backoff::new(RECONNECT_FIRST, RECONNECT_CAP, fastrand::u64(..)),
-            outage: Outage::default(),
             turned_down: None,
-            let_in: false,
-            written: false,
-            taken_over: None,
             neighbour: false,
             news,
         }
@@ -108,185 +95,160 @@ impl Session {
 
     /// Runs until the other ends are gone, or etcd refuses us at the start.
     pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        // Nobody listens any more, or has been told that nothing more is to come.
+        let Err(Closed) = self.keep_in_touch(&mut requests).await;
+    }
+
+    async fn keep_in_touch(
+        &mut self,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<std::convert::Infallible, Closed> {
         let mut waiting = None;
-        while let Ok((mut link, first)) = self.reach(waiting, &mut requests).await {
-            match self.serve(&mut link, first, &mut requests).await {
-                Ok(Closed) => return,
-                Err(error) => {
-                    self.outage.goes_on(&error);
-                    self.connector.rotate();
+        loop {
+            let turn = self.connect_and_serve(&mut waiting, requests).await?;
+            self.expire().await?;
+            match turn {
+                Turn::AtOnce => {}
+                Turn::After(pause) => {
+                    if waiting.take().is_some() {
+                        // As after a request that was begun.
+                        self.holder.let_go();
+                        self.tell(Event::Failed).await?;
+                    }
+                    waiting = self.pause(pause, requests).await?;
                 }
+                Turn::Never(refusal) => return Err(self.refused(refusal).await),
             }
-            // An endpoint that takes connections and reads, but nothing else, is not run at.
-            waiting = match link.settles_at {
-                Some(_) => match self.pause(&mut requests).await {
-                    Ok(waiting) => waiting,
-                    Err(Closed) => return,
-                },
-                None => None,
-            };
         }
     }
 
-    /// Tries the endpoints, round after round, until one lets us in. A request that is waiting is
-    /// answered with a failure if the round does not help, and else handed back with the link.
-    async fn reach(
+    /// Over one connection, if one is to be had: the request that is waiting, and all that come
+    /// after it. When to make the next.
+    async fn connect_and_serve(
         &mut self,
-        mut waiting: Option<Request>,
+        waiting: &mut Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<(Link, Option<Request>), Closed> {
-        loop {
-            let mut refusal = None;
-            for _ in 0..self.connector.endpoint_count() {
-                match self.open().await {
-                    Ok(link) => {
-                        self.let_in = true;
-                        self.note_neighbour(link.neighbour).await?;
-                        self.tell(link.seen).await?;
-                        self.tell(Event::Connected).await?;
-                        return Ok((link, waiting));
-                    }
-                    Err(error) if error.is_refusal() && !self.let_in => {
-                        refusal.get_or_insert(error);
-                    }
-                    Err(error) => self.outage.goes_on(&error),
-                }
-                self.connector.rotate();
-                self.expire().await?;
-            }
-            if let Some(refusal) = refusal {
-                let _told = self.news.send(News::Refused(refusal)).await;
-                return Err(Closed);
-            }
-            if waiting.take().is_some() {
-                // As after a request that was begun: nobody counts on the lease any more.
-                self.lease = None;
-                self.tell(Event::Failed).await?;
-            }
-            waiting = self.pause(requests).await?;
+    ) -> Result<Turn, Closed> {
+        let key = &self.holder.target().key;
+        let opened = self.reach.attempt(async |connection| open(connection, key).await);
+        let (connection, (page, watch)) = match opened.await {
+            Ok(opened) => opened,
+            Err(turn) => return Ok(turn),
+        };
+        self.report_page(&page).await?;
+        self.tell(Event::Connected).await?;
+        let link = Link { connection, watch };
+        match self.serve(link, waiting.take(), requests).await {
+            Stop::Closed => Err(Closed),
+            Stop::Etcd(error) => Ok(self.reach.lost(error)),
         }
     }
 
     /// The wait between two rounds. A request cuts it short.
     async fn pause(
         &mut self,
+        pause: Duration,
         requests: &mut mpsc::Receiver<Request>,
     ) -> Result<Option<Request>, Closed> {
-        let pause = self.backoff.delay();
+        let expires_at = self.holder.lease().map(|lease| lease.expires_at());
         // Losing the other branches loses nothing: `recv` is cancel-safe, the rest are timers.
         tokio::select! {
+            biased;
             () = sleep(pause) => Ok(None),
-            () = sleep_until_some(self.lease.map(|lease| lease.expires_at())) => {
-                self.expire().await.map(|()| None)
-            }
+            () = sleep_until_some(expires_at) => self.expire().await.map(|()| None),
             request = requests.recv() => request.map(Some).ok_or(Closed),
         }
     }
 
-    /// Connects to the current endpoint, watches the key, then reads it: no gap between the two,
-    /// and the proof that this endpoint serves us.
-    async fn open(&mut self) -> Result<Link, EtcdError> {
-        let connection = self.connector.connect(call_timeout(self.ttl)).await?;
-        let mut client = connection.client.clone();
-        let key = self.target.key.as_str();
-        let watch = connection
-            .call(client.watch(key, None::<WatchOptions>))
-            .await?;
-        let (revision, kv) = key::read(&connection, key).await?;
-        let holder = kv.as_ref().map_or(Holder::Nobody, key::holder_of);
-        let neighbour = kv.is_some_and(|kv| self.target.is_of_another_port(kv.value()));
-        Ok(Link {
-            connection,
-            watch,
-            keeper: None,
-            seen: Event::Read { revision, holder },
-            neighbour,
-            settles_at: Some(Instant::now() + SETTLED_AFTER),
-        })
-    }
-
-    /// Serves requests over one link until it breaks, `first` before anything else. Without one
-    /// the lease is renewed at once: etcd shows that it can do more than be read.
+    /// Serves requests over one connection until it breaks, `first` before anything else. Without
+    /// one the lease is renewed at once: etcd shows that it can do more than be read.
     async fn serve(
         &mut self,
-        link: &mut Link,
+        mut link: Link<W>,
         first: Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Closed, EtcdError> {
+    ) -> Stop {
         let mut served = match first {
             Some(request) => self.perform(&link.connection, request).await,
-            None => self.keep_alive(link).await,
+            None => self.keep_alive(&link.connection).await,
         };
         loop {
-            match served {
-                Ok(result) => result?,
-                Err(Closed) => return Ok(Closed),
+            if let Err(stop) = served {
+                return stop;
             }
-            let renew_at = self.lease.map(|lease| lease.renew_at());
-            // Losing the other branches loses nothing: `recv` and `message` are cancel-safe.
-            served = tokio::select! {
-                request = requests.recv() => match request {
-                    Some(request) => {
-                        link.keeper = None;
-                        self.perform(&link.connection, request).await
-                    }
-                    None => Err(Closed),
-                },
-                change = link.watch.message() => match change {
-                    Ok(Some(change)) if !change.canceled() => self.report(&change).await.map(Ok),
-                    Ok(_) => return Err(link.connection.broken("the watch was ended")),
-                    Err(error) => return Err(link.connection.error(&error)),
-                },
-                () = self.renewal.until(renew_at) => self.keep_alive(link).await,
-                () = sleep_until_some(link.settles_at) => {
-                    link.settles_at = None;
-                    self.backoff.reset();
-                    self.outage.ends(link.connection.endpoint());
-                    Ok(Ok(()))
-                }
-            };
+            served = self.serve_next(&mut link, requests).await;
         }
     }
 
-    async fn report(&mut self, change: &WatchResponse) -> Result<(), Closed> {
-        for event in change.events() {
-            let Some(kv) = event.kv() else { continue };
-            let holder = match event.event_type() {
-                EventType::Put => key::holder_of(kv),
-                EventType::Delete => Holder::Nobody,
-            };
-            self.note_neighbour(self.target.is_of_another_port(kv.value()))
+    async fn serve_next(
+        &mut self,
+        link: &mut Link<W>,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Result<(), Stop> {
+        let renew_at = self.holder.lease().map(|lease| lease.renew_at());
+        // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest are
+        // timers.
+        tokio::select! {
+            biased;
+            () = self.renewal.until(renew_at) => self.keep_alive(&link.connection).await,
+            () = sleep_until_some(self.reach.settles_at()) => {
+                self.reach.settled(&link.connection);
+                Ok(())
+            }
+            request = requests.recv() => match request {
+                Some(request) => self.perform(&link.connection, request).await,
+                None => Err(Stop::Closed),
+            },
+            told = link.watch.next() => Ok(self.report(told?).await?),
+        }
+    }
+
+    /// The key as read when the connection was made.
+    async fn report_page(&mut self, page: &Page) -> Result<(), Closed> {
+        let revision = page.history.revision;
+        let found = page.entries.first();
+        let value = found.map_or(&[][..], |kv| &kv.value);
+        self.note_neighbour(value).await?;
+        let holder = holder(found.map(|kv| kv.lease));
+        self.tell(Event::Read { revision, holder }).await
+    }
+
+    async fn report(&mut self, told: Told) -> Result<(), Closed> {
+        for change in told.changes {
+            let Change {
+                value,
+                lease,
+                revision,
+                ..
+            } = change;
+            self.note_neighbour(value.as_deref().unwrap_or_default())
                 .await?;
-            self.tell(Event::Changed {
-                revision: kv.mod_revision(),
-                holder,
-            })
-            .await?;
+            let holder = holder(value.map(|_| lease));
+            self.tell(Event::Changed { revision, holder }).await?;
         }
         Ok(())
     }
 
-    /// Carries a request out and answers it. The inner error means that the connection is of no
-    /// further use.
+    /// Carries a request out and answers it.
     async fn perform(
         &mut self,
-        connection: &Connection,
+        connection: &Connection<W>,
         request: Request,
-    ) -> Result<Result<(), EtcdError>, Closed> {
-        let result = match request {
-            Request::Announce { take_over } => self.announce(connection, take_over).await,
-            Request::Withdraw(claim) => self.withdraw(connection, claim).await,
-        };
-        let answer = match result {
+    ) -> Result<(), Stop> {
+        let performed = self
+            .holder
+            .perform(connection, request, self.neighbour)
+            .await;
+        let event = match performed {
             Ok(event) => {
                 if self.turned_down.take().is_some() {
                     info!("etcd takes our requests again");
                 }
                 event
             }
-            Err(error) if error.is_refusal() && !self.written => {
-                let _told = self.news.send(News::Refused(error)).await;
-                return Err(Closed);
+            // Until etcd has taken a write of ours, it is a mistake in how we were set up.
+            Err(error) if error.is_refusal() && !self.holder.has_written() => {
+                return Err(self.refused(error).await.into());
             }
             Err(error) if error.is_answer() => {
                 let reason = error.to_string();
@@ -298,119 +260,38 @@ impl Session {
             }
             Err(error) => {
                 self.tell(Event::Failed).await?;
-                return Ok(Err(error));
+                return Err(error.into());
             }
         };
-        self.outage.ends(connection.endpoint());
-        self.tell(answer).await.map(Ok)
+        self.reach.works(connection);
+        Ok(self.tell(event).await?)
     }
 
-    async fn announce(
-        &mut self,
-        connection: &Connection,
-        take_over: bool,
-    ) -> Result<Event, EtcdError> {
-        self.lease = None;
-        let done = key::announce(
-            connection,
-            &self.target,
-            self.ttl,
-            take_over,
-            &mut self.granted,
-        )
-        .await?;
-        match done {
-            Announcement::Put {
-                lease,
-                revision,
-                taken_over,
-            } => {
-                self.written = true;
-                self.log_registered(&lease, taken_over);
-                self.lease = Some(lease);
-                Ok(Event::Announced {
-                    lease: lease.id,
-                    revision,
-                })
-            }
-            Announcement::Occupied { revision } => Ok(Event::Occupied { revision }),
+    async fn keep_alive(&mut self, connection: &Connection<W>) -> Result<(), Stop> {
+        if self.holder.lease().is_none() {
+            return Ok(());
         }
+        let lost = self.holder.keep_alive(connection).await?;
+        if lost.is_none() {
+            self.reach.works(connection);
+        }
+        Ok(self.tell_lost(lost).await?)
     }
 
-    /// A key that somebody overwrites again and again is talked of once.
-    fn log_registered(&mut self, lease: &Lease, taken_over: Option<TakenOver>) {
-        let key = &self.target.key;
-        let lease = format_args!("{:x}", lease.id);
-        let repeated = taken_over.is_some() && taken_over == self.taken_over;
-        self.taken_over = taken_over;
-        if repeated {
-            debug!(key, %lease, "took the key over again");
-            return;
-        }
-        match taken_over {
-            Some(TakenOver::Foreign) if self.neighbour => warn!(
-                key,
-                "took over a key that held another value, for another port of this host; {KEY_OF_ITS_OWN}"
-            ),
-            Some(TakenOver::Foreign) => warn!(key, "took over a key that held another value"),
-            Some(TakenOver::Ours) => info!(key, "took over the key of a previous incarnation"),
-            None => {}
-        }
-        info!(key, %lease, "registered");
-    }
-
-    async fn withdraw(
-        &mut self,
-        connection: &Connection,
-        claim: Claim,
-    ) -> Result<Event, EtcdError> {
-        // From here on it is not kept alive, whatever comes of the request.
-        self.lease = None;
-        if key::withdraw(connection, &self.target, claim, &mut self.granted).await? {
-            self.written = true;
-            self.taken_over = None;
-            info!(key = self.target.key, "deregistered");
-        }
-        Ok(Event::Withdrawn)
-    }
-
-    /// Renews the lease, if there is one, and tells if etcd does not know it any more.
-    async fn keep_alive(&mut self, link: &mut Link) -> Result<Result<(), EtcdError>, Closed> {
-        let Some(mut lease) = self.lease else {
-            return Ok(Ok(()));
-        };
-        let sent_at = Instant::now();
-        match link.renew(&lease).await {
-            Ok(Some(ttl)) => {
-                lease.renewed(ttl, sent_at);
-                self.lease = Some(lease);
-                self.outage.ends(link.connection.endpoint());
-                Ok(Ok(()))
-            }
-            Ok(None) => {
-                warn!(lease = %format_args!("{:x}", lease.id), "etcd has lost the lease");
-                self.lease = None;
-                self.tell(Event::LeaseLost { lease: lease.id })
-                    .await
-                    .map(Ok)
-            }
-            Err(error) => Ok(Err(error)),
-        }
-    }
-
-    /// Gives the lease up if it could not be renewed for its whole TTL.
     async fn expire(&mut self) -> Result<(), Closed> {
-        if let Some(lease) = self
-            .lease
-            .take_if(|lease| Instant::now() >= lease.expires_at())
-        {
-            warn!("the lease could not be renewed for its whole TTL: taken for gone");
-            self.tell(Event::LeaseLost { lease: lease.id }).await?;
-        }
-        Ok(())
+        let lost = self.holder.expire();
+        self.tell_lost(lost).await
     }
 
-    async fn note_neighbour(&mut self, neighbour: bool) -> Result<(), Closed> {
+    async fn tell_lost(&self, lease: Option<LeaseId>) -> Result<(), Closed> {
+        match lease {
+            Some(lease) => self.tell(Event::LeaseLost { lease }).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn note_neighbour(&mut self, value: &[u8]) -> Result<(), Closed> {
+        let neighbour = self.holder.target().is_of_another_port(value);
         if std::mem::replace(&mut self.neighbour, neighbour) == neighbour {
             return Ok(());
         }
@@ -418,51 +299,41 @@ impl Session {
         told.map_err(|_| Closed)
     }
 
+    async fn refused(&self, error: EtcdError) -> Closed {
+        let _told = self.news.send(News::Refused(error)).await;
+        Closed
+    }
+
     async fn tell(&self, event: Event) -> Result<(), Closed> {
         self.news.send(News::Event(event)).await.map_err(|_| Closed)
     }
 }
 
-/// A connection, the watch on our key, and the stream that renews our lease.
-struct Link {
-    connection: Connection,
-    watch: WatchStream,
-    keeper: Option<(LeaseKeeper, LeaseKeepAliveStream)>,
-    /// The key as read when the link was made.
-    seen: Event,
-    /// Whether another instance on this host held it then.
-    neighbour: bool,
-    /// None once it has lasted for [`SETTLED_AFTER`].
-    settles_at: Option<Instant>,
+/// Reads the key, then watches it from the next revision on: no gap between the two, and the proof
+/// that this endpoint serves us.
+async fn open<W: World>(
+    connection: &Connection<W>,
+    key: &str,
+) -> Result<(Page, W::Watch), EtcdError> {
+    let range = KeyRange::exactly(key);
+    let read = Read {
+        range: range.clone(),
+        revision: 0,
+        limit: 1,
+        what: What::Everything,
+    };
+    let page = connection.read(read).await?;
+    let next = page.history.revision + 1;
+    let range = &range;
+    let watch = connection.watch(&[WatchFrom { range, next }]).await?;
+    Ok((page, watch))
 }
 
-impl Link {
-    /// The TTL after the renewal; none if etcd does not know the lease.
-    async fn renew(&mut self, lease: &Lease) -> Result<Option<Duration>, EtcdError> {
-        let ttl = if let Some((keeper, answers)) = &mut self.keeper {
-            let renewal = async {
-                keeper.keep_alive().await?;
-                answers.message().await
-            };
-            match self.connection.call(renewal).await? {
-                // `etcd_client` looks at the TTL of the first answer only.
-                Some(answer) => key::seconds_of(answer.ttl()),
-                None => return Err(self.connection.broken("the keep-alive stream was ended")),
-            }
-        } else {
-            let mut client = self.connection.client.clone();
-            let opened = self
-                .connection
-                .call(async { Ok(client.lease_keep_alive(lease.id).await) });
-            match opened.await? {
-                Ok(opened) => {
-                    self.keeper = Some(opened);
-                    lease.ttl()
-                }
-                Err(etcd_client::Error::LeaseKeepAliveError(_)) => return Ok(None),
-                Err(error) => return Err(self.connection.error(&error)),
-            }
-        };
-        Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
+/// By the lease of the key, if it is there.
+fn holder(lease: Option<LeaseId>) -> Holder {
+    match lease {
+        None => Holder::Nobody,
+        Some(0) => Holder::NoLease,
+        Some(lease) => Holder::Lease(lease),
     }
 }

@@ -1,7 +1,8 @@
-//! A connection's bytes, encrypted or not.
+//! A connection's bytes, encrypted or not, and what is to be known of them.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -9,23 +10,43 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use super::error::EtcdError;
+use super::error::{EtcdError, Problem};
+use super::status::FLAGS;
+use crate::tls;
 
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>, Alert),
+pub(super) struct Stream {
+    pub(super) transport: Transport,
+    pub(super) notes: Notes,
 }
 
-/// Why the server broke TLS off after the handshake, as where it wants a client's certificate. The
-/// layers above often know no more than that the connection is closed.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Alert(Arc<OnceLock<String>>);
+pub(super) enum Transport {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
 
-impl Alert {
-    /// The error that says more: this one, if there was an alert.
-    pub(super) fn or(&self, error: EtcdError) -> EtcdError {
-        match self.0.get() {
-            Some(alert) if !error.is_answer() => error.because_of(alert),
+/// What is seen of a connection from below.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Notes {
+    /// Why the server broke TLS off after the handshake, as where it wants a client's certificate.
+    /// The layers above often know no more than that the connection is closed.
+    alert: Arc<OnceLock<String>>,
+    arrived: Arc<AtomicU64>,
+}
+
+impl Notes {
+    /// Bytes that have come in.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.load(Ordering::Relaxed)
+    }
+
+    /// The error that says more: the alert, if there was one.
+    pub(super) fn explain(&self, error: EtcdError) -> EtcdError {
+        match self.alert.get() {
+            Some(alert) if !error.is_answer() => EtcdError {
+                problem: Problem::Refused,
+                reason: tls::explained(alert.clone(), FLAGS),
+                ..error
+            },
             Some(_) | None => error,
         }
     }
@@ -34,13 +55,13 @@ impl Alert {
         if let Poll::Ready(Err(error)) = &done
             && error.kind() == io::ErrorKind::InvalidData
         {
-            self.0.get_or_init(|| error.to_string());
+            self.alert.get_or_init(|| error.to_string());
         }
         done
     }
 
     /// Where writing failed, the alert is yet to be read: it came before the end that writing met.
-    fn look_for<T>(
+    fn look_for_alert<T>(
         &self,
         stream: &mut TlsStream<TcpStream>,
         cx: &mut Context<'_>,
@@ -62,10 +83,15 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream, alert) => alert.note(Pin::new(stream).poll_read(cx, buffer)),
-        }
+        let Self { transport, notes } = self.get_mut();
+        let before = buffer.filled().len();
+        let polled = match transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Transport::Tls(stream) => notes.note(Pin::new(stream).poll_read(cx, buffer)),
+        };
+        let came = u64::try_from(buffer.filled().len() - before).unwrap_or(u64::MAX);
+        notes.arrived.fetch_add(came, Ordering::Relaxed);
+        polled
     }
 }
 
@@ -75,29 +101,31 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream, alert) => {
+        let Self { transport, notes } = self.get_mut();
+        match transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Tls(stream) => {
                 let done = Pin::new(&mut **stream).poll_write(cx, bytes);
-                alert.look_for(stream, cx, done)
+                notes.look_for_alert(stream, cx, done)
             }
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream, alert) => {
+        let Self { transport, notes } = self.get_mut();
+        match transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Tls(stream) => {
                 let done = Pin::new(&mut **stream).poll_flush(cx);
-                alert.look_for(stream, cx, done)
+                notes.look_for_alert(stream, cx, done)
             }
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream, _) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

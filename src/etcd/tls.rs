@@ -11,7 +11,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use tracing::{info, warn};
 
-use super::error::FLAGS;
+use super::status::FLAGS;
 use crate::tls::{self, Verifier};
 
 /// TLS as its files have it. They are replaced while we run: certificates do not last for ever.

@@ -1,14 +1,12 @@
 //! The resources of `conf.d`, and which keys each of them depends on.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use renderer::options::Dialect;
+use renderer::Loading;
+use renderer::options::{Dialect, Options};
 use renderer::resource::{LoadError, Resource};
 use renderer::snapshot::{Subtree, ranges, without_overlaps};
-use renderer::{Loading, load_again, load_all};
-
-use crate::config::FileConfig;
 
 /// What is wrong below `conf.d`.
 #[derive(Debug, Default)]
@@ -27,33 +25,23 @@ pub(super) struct Catalog {
 }
 
 impl Catalog {
-    /// Loads what can be loaded, and says what cannot, and what is odd.
+    /// Of what could be loaded. What could not, and what is odd, is said.
     #[must_use]
-    pub(super) fn load(files: &FileConfig) -> (Self, Faults) {
-        Self::of(files, load_all(&files.confdir))
-    }
-
-    /// Loads it again. What was good stays where it cannot be loaded now.
-    #[must_use]
-    pub(super) fn load_again(&self, files: &FileConfig) -> (Self, Faults) {
-        Self::of(files, load_again(&files.confdir, &self.resources))
-    }
-
-    fn of(files: &FileConfig, loading: Loading) -> (Self, Faults) {
+    pub(super) fn of(options: &Options, loading: Loading) -> (Self, Faults) {
         let Loading {
             resources,
             errors,
             warnings,
         } = loading;
         let trees = resources.iter().map(|resource| {
-            let prefix = files.options.prefix.as_deref().unwrap_or(&resource.prefix);
+            let prefix = options.prefix.as_deref().unwrap_or(&resource.prefix);
             ranges(prefix, &resource.keys)
         });
         let catalog = Self {
             trees: trees.collect(),
             resources: Arc::new(resources),
         };
-        let warnings = match files.options.dialect {
+        let warnings = match options.dialect {
             Dialect::Plain => warnings,
             // confd says nothing of them.
             Dialect::Confd => Vec::new(),
@@ -70,7 +58,7 @@ impl Catalog {
     /// The number of each resource's group: those that share a reload are one.
     #[must_use]
     pub(super) fn groups(&self) -> Vec<usize> {
-        let mut known = HashMap::new();
+        let mut known = BTreeMap::new();
         let mut count = 0;
         let mut next = || {
             count += 1;

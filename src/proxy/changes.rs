@@ -3,7 +3,7 @@
 use renderer::Str;
 use renderer::snapshot::Snapshot;
 
-use crate::etcd::follow::Change;
+use crate::etcd::api::Change;
 
 /// Puts `new` in the place of `snapshot`. The keys that one has and the other has not, or with
 /// another value.
@@ -21,6 +21,7 @@ pub fn patch(snapshot: &mut Snapshot, changes: Vec<Change>) -> Vec<Str> {
         key,
         value,
         revision,
+        ..
     } in changes
     {
         snapshot.revision = snapshot.revision.max(revision);

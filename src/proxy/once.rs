@@ -1,23 +1,24 @@
 //! Everything brought in step once.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use renderer::cancel::Cancel;
 use renderer::descriptors::raise_limit;
 use renderer::resource::LoadError;
 use renderer::snapshot::Snapshot;
-use renderer::sync::{Synced, Syncer};
+use renderer::sync::Synced;
 use tracing::{error, warn};
 
 use super::catalog::Catalog;
 use super::data;
-use super::pass::{Finished, Pass, Work, failure};
+use super::pass::{HostFiles, failure};
 use crate::config::{RenderConfig, Source};
-use crate::etcd::connection::Connector;
-use crate::etcd::follow;
+use crate::etcd::follow::{CALL_TIMEOUT, read_once};
+use crate::etcd::reach;
+use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
+use crate::host::Host;
 use crate::output;
+use crate::world::{Files, Finished, Pass};
 
 /// What came of one pass.
 #[derive(Debug, Default)]
@@ -34,7 +35,9 @@ pub struct Report {
 /// When etcd cannot be asked, or the data file not be read.
 pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
     raise_limit();
-    let (catalog, faults) = Catalog::load(&config.files);
+    let mut files = HostFiles::new(&config.files)?;
+    let options = config.files.options;
+    let (catalog, faults) = Catalog::of(&options, files.load(None));
     let mut report = Report::default();
     for warning in faults.warnings.iter().flat_map(LoadError::lines) {
         warn!("{warning}");
@@ -42,21 +45,23 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
     for error in &faults.errors {
         report.fail(error.to_string());
     }
-    let syncer = Syncer::new(config.files.options.clone());
-    if !config.files.options.noop {
+    if !options.noop {
         // Etcd may be away, and a daemon may read the files meanwhile.
-        syncer.recover(&catalog.resources);
+        files.recover(&catalog.resources);
     }
     let trees = catalog.trees();
     let snapshot = match config.source {
         Source::File(path) => data::read(&path)?,
         Source::Etcd(_) if trees.is_empty() => Snapshot::default(),
-        Source::Etcd(etcd) => follow::read_once(&mut Connector::new(etcd), &trees).await?,
+        Source::Etcd(etcd) => {
+            let read = reach::once(WireDial::new(etcd), CALL_TIMEOUT, async |connection| {
+                read_once::<Host>(connection, &trees).await
+            });
+            read.await?
+        }
     };
-    let work = Work { syncer, snapshot };
     let all = (0..catalog.resources.len()).collect();
-    let cancel = Arc::new(Cancel::new()?);
-    let mut pass = Pass::start(&catalog, all, work, &cancel);
+    let mut pass = files.start(&catalog.resources, all, snapshot);
     let Finished { due, outcomes, .. } = pass.finished().await?;
     for (number, outcome) in due.into_iter().zip(outcomes) {
         match outcome.result {
@@ -67,7 +72,7 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
             }
             Err(error) => {
                 let dest = &catalog.resources[number].dest;
-                report.fail(failure(&error, dest, config.files.options.dialect));
+                report.fail(failure(&error, dest, options.dialect));
             }
         }
     }

@@ -1,62 +1,96 @@
-//! One pass over some resources, in a thread of its own: it reads and writes files and waits for
-//! commands.
+//! `conf.d` and the files of this host. A pass over them has a thread of its own: it reads and writes
+//! files and waits for commands.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use renderer::cancel::Cancel;
 use renderer::options::Dialect;
+use renderer::resource::Resource;
 use renderer::snapshot::Snapshot;
-use renderer::sync::{Outcome, SyncError, Syncer};
+use renderer::sync::{SyncError, Syncer};
+use renderer::{Loading, load_again, load_all};
 use tokio::task::JoinHandle;
 
-use super::catalog::Catalog;
+use crate::config::FileConfig;
 use crate::exit::RunError;
+use crate::world::{Files, Finished, Pass};
 
-/// A pass under way.
-pub(super) struct Pass(JoinHandle<Finished>);
-
-/// What it lent, and what came of it.
-pub(super) struct Finished {
-    pub(super) work: Work,
-    pub(super) due: Vec<usize>,
-    /// In the order of `due`.
-    pub(super) outcomes: Vec<Outcome>,
+/// The files of this host.
+pub struct HostFiles {
+    confdir: PathBuf,
+    /// The pass under way has it. One pass at a time: nobody waits for it.
+    syncer: Arc<Mutex<Syncer>>,
+    /// For the pass under way when we are to leave. Made at the start: later no file descriptor may
+    /// be left.
+    cancel: Arc<Cancel>,
 }
 
-/// What a pass needs for itself.
-pub(super) struct Work {
-    pub(super) syncer: Syncer,
-    pub(super) snapshot: Snapshot,
+/// A pass in its thread.
+pub struct HostPass(JoinHandle<Finished>);
+
+impl HostFiles {
+    /// # Errors
+    /// When no file descriptor is left.
+    pub fn new(files: &FileConfig) -> io::Result<Self> {
+        Ok(Self {
+            confdir: files.confdir.clone(),
+            syncer: Arc::new(Mutex::new(Syncer::new(files.options.clone()))),
+            cancel: Arc::new(Cancel::new()?),
+        })
+    }
 }
 
-impl Pass {
-    /// `cancel` ends it, and every later one.
-    pub(super) fn start(
-        catalog: &Catalog,
+impl Files for HostFiles {
+    type Pass = HostPass;
+
+    fn load(&self, before: Option<&[Resource]>) -> Loading {
+        match before {
+            Some(before) => load_again(&self.confdir, before),
+            None => load_all(&self.confdir),
+        }
+    }
+
+    fn recover(&self, resources: &[Resource]) {
+        lock(&self.syncer).recover(resources);
+    }
+
+    fn hold_reloads(&mut self, hold: bool) {
+        lock(&self.syncer).hold_reloads(hold);
+    }
+
+    fn start(
+        &mut self,
+        resources: &Arc<Vec<Resource>>,
         due: Vec<usize>,
-        mut work: Work,
-        cancel: &Arc<Cancel>,
-    ) -> Self {
-        let told = Arc::clone(cancel);
-        let resources = Arc::clone(&catalog.resources);
-        let task = tokio::task::spawn_blocking(move || {
+        snapshot: Snapshot,
+    ) -> HostPass {
+        let (resources, syncer) = (Arc::clone(resources), Arc::clone(&self.syncer));
+        let cancel = Arc::clone(&self.cancel);
+        HostPass(tokio::task::spawn_blocking(move || {
             let batch: Vec<_> = due.iter().map(|number| &resources[*number]).collect();
-            let outcomes = work.syncer.sync(&batch, &work.snapshot, Some(&told));
+            let outcomes = lock(&syncer).sync(&batch, &snapshot, Some(&cancel));
             Finished {
-                work,
+                snapshot,
                 due,
                 outcomes,
             }
-        });
-        Self(task)
+        }))
     }
 
-    /// Waits for its end. Cancel-safe.
-    ///
-    /// # Errors
-    /// When it broke down.
-    pub(super) async fn finished(&mut self) -> Result<Finished, RunError> {
+    fn cancel(&self) {
+        self.cancel.cancel();
+    }
+}
+
+/// A pass that broke down ends the run: what it left is of no interest to anybody.
+fn lock(syncer: &Mutex<Syncer>) -> impl std::ops::DerefMut<Target = Syncer> {
+    syncer.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pass for HostPass {
+    async fn finished(&mut self) -> Result<Finished, RunError> {
         let ended = (&mut self.0).await;
         ended.map_err(|error| RunError::of_host(format_args!("a pass broke down: {error}")))
     }

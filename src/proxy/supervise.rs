@@ -2,19 +2,15 @@
 //! ours.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::time::Duration;
 
-use renderer::descriptors::under_former_limit;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::process::{Child, Command};
+use rustix::process::Signal;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::warn;
 
-use crate::child_env;
 use crate::exit::Exit;
 use crate::signal::{ProxySignal, ProxySignals};
+use crate::world::{Child, Signals};
 
 /// From SIGKILL to giving up on a child that even that does not end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,70 +28,44 @@ pub struct SuperviseConfig {
 }
 
 /// The child, or none where none was asked for.
-pub(super) struct Supervisor {
+pub(super) struct Supervisor<C> {
     config: Option<SuperviseConfig>,
-    child: Option<Child>,
+    child: C,
     asked_to_stop: bool,
 }
 
-impl Supervisor {
-    pub(super) fn new(config: Option<SuperviseConfig>) -> Self {
+impl<C: Child> Supervisor<C> {
+    pub(super) fn new(config: Option<SuperviseConfig>, child: C) -> Self {
         Self {
             config,
-            child: None,
+            child,
             asked_to_stop: false,
         }
     }
 
     /// Whether the child is yet to be started.
     pub(super) fn is_waiting(&self) -> bool {
-        self.config.is_some() && self.child.is_none()
+        self.config.is_some() && !self.child.is_running()
     }
 
     /// # Errors
     /// When the program cannot be run.
     pub(super) fn start(&mut self) -> io::Result<()> {
-        let Some((program, arguments)) = self
-            .config
-            .as_ref()
-            .and_then(|config| config.command.split_first())
-        else {
-            return Ok(());
-        };
-        let mut command = Command::new(program);
-        child_env::withhold(command.as_std_mut());
-        // A group of its own: a terminal's ^C is for us to pass on, once.
-        command.args(arguments).process_group(0);
-        let child = under_former_limit(|| command.spawn())
-            .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
-        info!(pid = child.id(), "started {program}");
-        self.child = Some(child);
-        Ok(())
+        match &self.config {
+            Some(config) => self.child.start(&config.command),
+            None => Ok(()),
+        }
     }
 
     /// Waits for the child's end; for ever if there is none. Cancel-safe.
     pub(super) async fn ended(&mut self) -> Exit {
-        let Some(child) = &mut self.child else {
-            return std::future::pending().await;
-        };
-        let status = child.wait().await;
-        self.child = None;
-        match status {
-            Ok(status) => {
-                info!("the command ended: {status}");
-                exit_of(status)
-            }
-            Err(error) => {
-                warn!("the command cannot be waited for: {error}");
-                Exit::Failed
-            }
-        }
+        self.child.ended().await
     }
 
     /// Files have changed.
     pub(super) fn reload(&self) {
         if let Some(signal) = self.config.as_ref().and_then(|config| config.reload_signal) {
-            self.send(signal);
+            self.child.send(signal);
         }
     }
 
@@ -104,26 +74,31 @@ impl Supervisor {
         if let Some(config) = &self.config
             && !std::mem::replace(&mut self.asked_to_stop, true)
         {
-            self.send(config.stop_signal);
+            self.child.send(config.stop_signal);
         }
     }
 
     /// Passes a signal on by its number.
     pub(super) fn pass_on(&self, number: u8) {
         if let Some(signal) = Signal::from_named_raw(i32::from(number)) {
-            self.send(signal);
+            self.child.send(signal);
         }
     }
 
     /// Waits for the end of a child that was asked to stop. A second signal, or its time, kills it.
-    pub(super) async fn stopped(&mut self, signals: &mut ProxySignals) -> Option<Exit> {
+    pub(super) async fn stopped(
+        &mut self,
+        signals: &mut ProxySignals<impl Signals>,
+    ) -> Option<Exit> {
         let patience = self.config.as_ref()?.kill_timeout;
-        self.child.as_ref()?;
+        if !self.child.is_running() {
+            return None;
+        }
         let mut late = Box::pin(sleep(patience));
         while !signals.are_impatient() {
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
-                exit = self.ended() => return Some(exit),
+                biased;
                 signal = signals.recv() => if let ProxySignal::Other(number) = signal {
                     self.pass_on(number);
                 },
@@ -132,6 +107,7 @@ impl Supervisor {
                     warn!("the command did not end within {patience}: killing it");
                     return Some(self.killed().await);
                 }
+                exit = self.ended() => return Some(exit),
             }
         }
         warn!("second signal: killing the command");
@@ -140,41 +116,10 @@ impl Supervisor {
 
     /// Kills the child. Not even that ends one that waits for a broken disk.
     async fn killed(&mut self) -> Exit {
-        self.kill();
+        self.child.kill();
         timeout(GRACE, self.ended()).await.unwrap_or_else(|_late| {
             warn!("the command cannot be killed: leaving it behind");
             Exit::Signal(9)
         })
-    }
-
-    fn send(&self, signal: Signal) {
-        if let Some(pid) = self.pid()
-            && let Err(error) = kill_process(pid, signal)
-        {
-            warn!("the command could not be sent {signal:?}: {error}");
-        }
-    }
-
-    fn kill(&self) {
-        if let Some(pid) = self.pid() {
-            // Either fails when nothing is left, which is how it should be. The child itself may
-            // have left its group.
-            let _ = kill_process_group(pid, Signal::KILL);
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
-
-    fn pid(&self) -> Option<Pid> {
-        let id = self.child.as_ref()?.id()?;
-        Pid::from_raw(i32::try_from(id).ok()?)
-    }
-}
-
-/// As a shell would tell it.
-fn exit_of(status: ExitStatus) -> Exit {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Child(u8::try_from(code).unwrap_or(u8::MAX)),
-        (None, Some(signal)) => Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)),
-        (None, None) => Exit::Failed,
     }
 }

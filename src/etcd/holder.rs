@@ -1,0 +1,201 @@
+//! Our key over a connection: puts it, keeps its lease alive, takes it away.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use tracing::{debug, info, warn};
+
+use super::api::Call;
+use super::error::{EtcdError, Problem};
+use super::granted::Granted;
+use super::lease::Lease;
+use super::procedure::{Done, Ended, Next, Procedure, TakenOver};
+use super::reach::Connection;
+use crate::config::{KEY_OF_ITS_OWN, Target};
+use crate::deadline::now;
+use crate::registration::{Claim, Event, LeaseId};
+use crate::world::World;
+
+/// What is asked of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Request {
+    Announce { take_over: bool },
+    Withdraw(Claim),
+}
+
+pub(super) struct KeyHolder {
+    target: Target,
+    /// As asked for.
+    ttl: Duration,
+    granted: Granted,
+    lease: Option<Lease>,
+    written: bool,
+    /// What the last announcement took over.
+    taken_over: Option<TakenOver>,
+    rng: Rng,
+}
+
+impl KeyHolder {
+    pub(super) fn new(target: Target, ttl: Duration, seed: u64) -> Self {
+        Self {
+            target,
+            ttl,
+            granted: Granted::default(),
+            lease: None,
+            written: false,
+            taken_over: None,
+            rng: Rng::with_seed(seed),
+        }
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The lease that is kept alive, as etcd last confirmed it.
+    pub(super) fn lease(&self) -> Option<Lease> {
+        self.lease
+    }
+
+    /// Whether etcd ever took a write of ours.
+    pub(super) fn has_written(&self) -> bool {
+        self.written
+    }
+
+    /// Nobody counts on the lease any more.
+    pub(super) fn let_go(&mut self) {
+        self.lease = None;
+    }
+
+    /// Gives the lease up if it could not be renewed for its whole TTL.
+    pub(super) fn expire(&mut self) -> Option<LeaseId> {
+        let lease = self.lease.take_if(|lease| now() >= lease.expires_at())?;
+        warn!("the lease could not be renewed for its whole TTL: taken for gone");
+        Some(lease.id)
+    }
+
+    /// Carries a request out: the event that answers it. From here on the lease is not kept alive,
+    /// whatever comes of it.
+    ///
+    /// # Errors
+    /// [`EtcdError`]; then it may have happened, unless etcd said no.
+    pub(super) async fn perform<W: World>(
+        &mut self,
+        connection: &Connection<W>,
+        request: Request,
+        neighbour: bool,
+    ) -> Result<Event, EtcdError> {
+        self.lease = None;
+        let begun = match request {
+            Request::Announce { take_over } => {
+                let fresh = (fresh_lease(&mut self.rng), self.ttl);
+                Procedure::announce(&self.target, fresh, take_over, &mut self.granted)
+            }
+            Request::Withdraw(claim) => Procedure::withdraw(&self.target, claim),
+        };
+        let done = carry_out(connection, begun, &mut self.granted).await?;
+        Ok(match done {
+            Done::Put {
+                lease,
+                revision,
+                taken_over,
+            } => {
+                self.written = true;
+                self.log_registered(lease.id, taken_over, neighbour);
+                self.lease = Some(lease);
+                let lease = lease.id;
+                Event::Announced { lease, revision }
+            }
+            Done::Occupied { revision } => Event::Occupied { revision },
+            Done::Withdrawn { deleted } => {
+                if deleted {
+                    self.written = true;
+                    self.taken_over = None;
+                    info!(key = self.target.key, "deregistered");
+                }
+                Event::Withdrawn
+            }
+        })
+    }
+
+    /// Renews the lease, if there is one. Its id if etcd does not know it any more.
+    ///
+    /// # Errors
+    /// [`EtcdError`]
+    pub(super) async fn keep_alive<W: World>(
+        &mut self,
+        connection: &Connection<W>,
+    ) -> Result<Option<LeaseId>, EtcdError> {
+        let Some(mut lease) = self.lease else {
+            return Ok(None);
+        };
+        let sent_at = now();
+        match connection.renew(lease).await? {
+            Some(ttl) => {
+                lease.renewed(ttl, sent_at);
+                self.lease = Some(lease);
+                Ok(None)
+            }
+            None => {
+                warn!(lease = %format_args!("{:x}", lease.id), "etcd has lost the lease");
+                self.lease = None;
+                Ok(Some(lease.id))
+            }
+        }
+    }
+
+    /// A key that somebody overwrites again and again is talked of once.
+    fn log_registered(&mut self, lease: LeaseId, taken_over: Option<TakenOver>, neighbour: bool) {
+        let key = &self.target.key;
+        let lease = format_args!("{lease:x}");
+        let repeated = taken_over.is_some() && taken_over == self.taken_over;
+        self.taken_over = taken_over;
+        if repeated {
+            debug!(key, %lease, "took the key over again");
+            return;
+        }
+        match taken_over {
+            Some(TakenOver::Foreign) if neighbour => warn!(
+                key,
+                "took over a key that held another value, for another port of this host; {KEY_OF_ITS_OWN}"
+            ),
+            Some(TakenOver::Foreign) => warn!(key, "took over a key that held another value"),
+            Some(TakenOver::Ours) => info!(key, "took over the key of a previous incarnation"),
+            None => {}
+        }
+        info!(key, %lease, "registered");
+    }
+}
+
+/// An id for a lease of ours.
+pub fn fresh_lease(rng: &mut Rng) -> LeaseId {
+    rng.i64(1..LeaseId::MAX)
+}
+
+/// Asks what the procedure says, call after call.
+///
+/// # Errors
+/// [`EtcdError`]; then it may have happened, unless etcd said no: then a lease that was granted for
+/// it was given back.
+pub async fn carry_out<W: World>(
+    connection: &Connection<W>,
+    (mut procedure, mut call): (Procedure<'_>, Call<'_>),
+    granted: &mut Granted,
+) -> Result<Done, EtcdError> {
+    loop {
+        let answer = connection.ask(&call).await;
+        if let (Call::Revoke(id), Err(error)) = (&call, &answer) {
+            debug!(lease = %format_args!("{id:x}"), %error, "lease not revoked");
+        }
+        call = match procedure.on(answer, granted) {
+            Next::Call(next) => next,
+            Next::Over(Ended::Done(done)) => return Ok(done),
+            Next::Over(Ended::Failed(error)) => return Err(error),
+            // The connection works: another one would not help.
+            Next::Over(Ended::Contended) => {
+                let reason = "the key kept changing";
+                return Err(EtcdError::new(connection.endpoint(), Problem::Rejected, reason));
+            }
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! One link to etcd, kept up. Whoever asks something of etcd does so through here: endpoints in
+//! turn, deadlines, logins, outages and refusals follow one rule.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::api::{Answer, Call, Dial, KeyRange, Link, Login, Page, Read, WatchFrom, What};
+use super::error::{EtcdError, Problem};
+use super::lease::Lease;
+use super::outage::Outage;
+use super::turns::{SETTLED_AFTER, Turn, Turns};
+use crate::deadline::now;
+use crate::registration::LeaseId;
+use crate::wording;
+use crate::world::World;
+
+/// Connecting, TLS and login included, and the first answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether something came, within the time that nothing may.
+const LOOKS: u32 = 20;
+
+/// Bounds of a call's time in a command that ends soon.
+const CALL_LEAST: Duration = Duration::from_millis(250);
+const CALL_MOST: Duration = Duration::from_secs(2);
+
+/// How often such a command goes over the endpoints.
+const ROUNDS: usize = 2;
+
+/// Makes a connection, and the next when it breaks.
+pub struct Reach<W: World> {
+    dial: W::Dial,
+    turns: Turns,
+    /// Of each call.
+    call_timeout: Duration,
+    outage: Outage,
+    /// It was said that etcd does not know users.
+    without_users: Rc<Cell<bool>>,
+    /// None once the connection is known to be a good one.
+    settles_at: Option<Instant>,
+}
+
+/// A connection over which each call has a deadline, and is asked again after a login if it wants
+/// one.
+pub struct Connection<W: World> {
+    link: W::Link,
+    call_timeout: Duration,
+    without_users: Rc<Cell<bool>>,
+}
+
+impl<W: World> Reach<W> {
+    /// `let_in`: etcd has served us before, so that a refusal is not the end.
+    #[must_use]
+    pub fn new(dial: W::Dial, call_timeout: Duration, let_in: bool, seed: u64) -> Self {
+        let turns = Turns::new(dial.endpoint_count(), let_in, seed);
+        Self {
+            dial,
+            turns,
+            call_timeout,
+            outage: Outage::default(),
+            without_users: Rc::default(),
+            settles_at: None,
+        }
+    }
+
+    /// One attempt at the endpoint whose turn it is. `open` is what the connection is for: where it
+    /// succeeds, the endpoint serves us.
+    ///
+    /// # Errors
+    /// When to try the next.
+    pub async fn attempt<T>(
+        &mut self,
+        open: impl AsyncFnOnce(&Connection<W>) -> Result<T, EtcdError>,
+    ) -> Result<(Connection<W>, T), Turn> {
+        let opened = match self.connect().await {
+            Ok(connection) => open(&connection).await.map(|opened| (connection, opened)),
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(opened) => {
+                self.turns.let_in();
+                self.settles_at = Some(now() + SETTLED_AFTER);
+                Ok(opened)
+            }
+            Err(error) => Err(self.lost(error)),
+        }
+    }
+
+    /// The connection broke, or there is none. When to try the next.
+    pub fn lost(&mut self, error: EtcdError) -> Turn {
+        self.settles_at = None;
+        // A mistake in how we were set up is told at the end.
+        if self.turns.is_let_in() || !error.is_refusal() {
+            self.outage.goes_on(&error);
+        }
+        self.turns.failed(error)
+    }
+
+    /// Something came of it: an outage is over.
+    pub fn works(&mut self, connection: &Connection<W>) {
+        self.outage.ends(connection.endpoint());
+    }
+
+    /// When to call [`Self::settled`].
+    #[must_use]
+    pub fn settles_at(&self) -> Option<Instant> {
+        self.settles_at
+    }
+
+    /// The connection has lasted long enough to be a good one.
+    pub fn settled(&mut self, connection: &Connection<W>) {
+        self.settles_at = None;
+        self.turns.settled();
+        self.works(connection);
+    }
+
+    async fn connect_and_ask(&mut self) -> Result<Connection<W>, EtcdError> {
+        let connection = self.connect().await?;
+        connection.serves().await?;
+        Ok(connection)
+    }
+
+    async fn connect(&mut self) -> Result<Connection<W>, EtcdError> {
+        let (endpoint, round) = self.turns.now();
+        let limit = self.call_timeout.min(CONNECT_TIMEOUT);
+        let made = timeout(limit, async {
+            let connection = Connection {
+                link: self.dial.dial(endpoint, round).await?,
+                call_timeout: self.call_timeout,
+                without_users: Rc::clone(&self.without_users),
+            };
+            connection.log_in().await?;
+            Ok(connection)
+        });
+        made.await
+            .unwrap_or_else(|_| Err(EtcdError::silent(self.dial.endpoint(endpoint), limit)))
+    }
+}
+
+/// What of `whole` each call may take, in a command that may take no longer: each endpoint gets its
+/// share, and the command itself one.
+#[must_use]
+pub fn share(whole: Duration, endpoints: usize) -> Duration {
+    let shares = u32::try_from(endpoints + 1).unwrap_or(u32::MAX);
+    (whole / shares).clamp(CALL_LEAST, CALL_MOST)
+}
+
+/// Does `work` over the first endpoint that serves it, for a command that ends then.
+///
+/// # Errors
+/// What etcd answered to the work; else the first refusal, as it needs somebody's hand; else the
+/// last endpoint's error.
+pub async fn once<W: World, T>(
+    dial: W::Dial,
+    call_timeout: Duration,
+    mut work: impl AsyncFnMut(&Connection<W>) -> Result<T, EtcdError>,
+) -> Result<T, EtcdError> {
+    let mut reach = Reach::<W>::new(dial, call_timeout, false, fastrand::u64(..));
+    let mut rounds = ROUNDS;
+    loop {
+        let error = match reach.connect_and_ask().await {
+            Ok(connection) => match work(&connection).await {
+                Err(error) if !error.is_answer() => error,
+                done => return done,
+            },
+            Err(error) => error,
+        };
+        match reach.turns.failed(error.clone()) {
+            Turn::AtOnce => {}
+            Turn::Never(refusal) => return Err(refusal),
+            Turn::After(pause) => {
+                rounds -= 1;
+                if rounds == 0 {
+                    return Err(error);
+                }
+                sleep(pause).await;
+            }
+        }
+    }
+}
+
+impl<W: World> Connection<W> {
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.link.endpoint()
+    }
+
+    /// Waits for an answer, at most the call timeout.
+    ///
+    /// # Errors
+    /// [`EtcdError`]; what was asked may have happened unless it is an answer.
+    pub async fn ask(&self, call: &Call<'_>) -> Result<Answer, EtcdError> {
+        let asked = async || self.within(self.call_timeout, self.link.ask(call)).await;
+        self.logged_in(asked).await
+    }
+
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn read(&self, read: Read) -> Result<Page, EtcdError> {
+        Ok(page(self.ask(&Call::Read(read)).await?))
+    }
+
+    /// The TTL after the renewal; none if etcd does not know the lease.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn renew(&self, lease: Lease) -> Result<Option<Duration>, EtcdError> {
+        Ok(time_left(self.ask(&Call::Renew(lease)).await?))
+    }
+
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<W::Watch, EtcdError> {
+        let asked = async || self.within(self.call_timeout, self.link.watch(watches)).await;
+        self.logged_in(asked).await
+    }
+
+    /// [`Self::read`] for as long as etcd keeps sending.
+    ///
+    /// # Errors
+    /// As [`Self::ask`], and when it has sent nothing for `patience`.
+    pub async fn read_patiently(&self, read: Read, patience: Duration) -> Result<Page, EtcdError> {
+        let call = Call::Read(read);
+        let asked = async || self.outlast(patience, self.link.ask(&call)).await?;
+        self.logged_in(asked).await.map(page)
+    }
+
+    /// How much of a lease's TTL is left; none if etcd does not know it. Without a deadline: see
+    /// [`Self::outlast`].
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub async fn time_left(&self, lease: LeaseId) -> Result<Option<Duration>, EtcdError> {
+        let call = Call::TimeLeft(lease);
+        let asked = async || self.link.ask(&call).await;
+        self.logged_in(asked).await.map(time_left)
+    }
+
+    /// Waits for work on this connection for as long as etcd keeps sending.
+    ///
+    /// # Errors
+    /// When it has sent nothing for `patience`.
+    pub async fn outlast<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, EtcdError> {
+        let done = outlast(|| self.link.arrived(), patience, work).await;
+        done.map_err(|Silence| {
+            let reason = format!("sent nothing for {}", wording::duration(patience));
+            EtcdError::new(self.endpoint(), Problem::Unavailable, reason)
+        })
+    }
+
+    /// Waits for a first answer, be it no: a hung server takes connections, and a learner serves
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`EtcdError`]
+    pub(super) async fn serves(&self) -> Result<(), EtcdError> {
+        let anything = Call::Read(Read {
+            range: KeyRange::exactly("/"),
+            revision: 0,
+            limit: 1,
+            what: What::CountOnly,
+        });
+        let limit = self.call_timeout.min(CONNECT_TIMEOUT);
+        let asked = async || self.within(limit, self.link.ask(&anything)).await;
+        match self.logged_in(asked).await {
+            Err(error) if !error.is_answer() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// A call that wants a login is asked again after one, over the same connection.
+    async fn logged_in<T>(
+        &self,
+        call: impl AsyncFn() -> Result<T, EtcdError>,
+    ) -> Result<T, EtcdError> {
+        match call().await {
+            Err(error) if error.problem == Problem::NotLoggedIn => {
+                self.within(self.call_timeout, self.log_in()).await?;
+                call().await.map_err(EtcdError::after_login)
+            }
+            done => done,
+        }
+    }
+
+    async fn log_in(&self) -> Result<(), EtcdError> {
+        let without_users = self.link.log_in().await? == Login::NotEnabled;
+        if !self.without_users.replace(without_users) && without_users {
+            let endpoint = self.endpoint();
+            warn!("etcd at {endpoint}: authentication is not enabled; going on without --user");
+        }
+        Ok(())
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, EtcdError>>,
+    ) -> Result<T, EtcdError> {
+        let done = timeout(limit, work).await;
+        done.unwrap_or_else(|_| Err(EtcdError::silent(self.endpoint(), limit)))
+    }
+}
+
+fn page(answer: Answer) -> Page {
+    match answer {
+        Answer::Page(page) => page,
+        other => unreachable!("a read is answered with a page, not with {other:?}"),
+    }
+}
+
+fn time_left(answer: Answer) -> Option<Duration> {
+    match answer {
+        Answer::TimeLeft(left) => left,
+        other => unreachable!("a question about a lease is answered with a time, not {other:?}"),
+    }
+}
+
+/// Nothing came for that long.
+#[derive(Debug)]
+struct Silence;
+
+/// Waits for `work` for as long as more arrives, with pauses shorter than `patience`.
+async fn outlast<T>(
+    arrived: impl Fn() -> u64,
+    patience: Duration,
+    work: impl Future<Output = T>,
+) -> Result<T, Silence> {
+    let mut work = pin!(work);
+    let mut seen = arrived();
+    let mut silent_looks = 0;
+    while silent_looks < LOOKS {
+        if let Ok(done) = timeout(patience / LOOKS, work.as_mut()).await {
+            return Ok(done);
+        }
+        let now = arrived();
+        silent_looks = if now == seen { silent_looks + 1 } else { 0 };
+        seen = now;
+    }
+    Err(Silence)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn what_keeps_coming_may_take_as_long_as_it_likes() {
+        let arrived = Cell::new(0);
+        let drip = async {
+            for _ in 0..10 {
+                sleep(Duration::from_secs(4)).await;
+                arrived.set(arrived.get() + 1);
+            }
+        };
+        assert!(outlast(|| arrived.get(), PATIENCE, drip).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_ends_it() {
+        let begun = Instant::now();
+        let never = std::future::pending::<()>();
+        assert!(outlast(|| 7, PATIENCE, never).await.is_err());
+        assert!(begun.elapsed() < PATIENCE + Duration::from_secs(1));
+    }
+
+    #[test]
+    fn each_endpoint_gets_its_share_of_a_command_s_time() {
+        let seconds = Duration::from_secs;
+        assert_eq!(share(seconds(5), 4), seconds(1));
+        assert_eq!(share(seconds(60), 1), CALL_MOST);
+        assert_eq!(share(seconds(1), 9), CALL_LEAST);
+    }
+}

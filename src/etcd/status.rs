@@ -1,0 +1,225 @@
+//! What gRPC and TLS say, as errors of ours.
+
+use std::error::Error as StdError;
+use std::io;
+
+use tonic::{Code, Status};
+
+use super::error::{EtcdError, Problem};
+use crate::tls;
+use crate::wording::printable;
+
+pub(super) const FLAGS: tls::Flags = tls::Flags {
+    ca: "--cacert",
+    skip_verify: "--insecure-skip-tls-verify",
+};
+
+/// What etcd says to those who have not logged in.
+const NAMELESS: &str = "user name is empty";
+
+/// What it says before it is told of users, and once it is told to forget them.
+const WITHOUT_USERS: &str = "authentication is not enabled";
+
+/// What a call was answered with. `named`: we have a user.
+pub(super) fn error(endpoint: &str, status: &Status, named: bool) -> EtcdError {
+    let reason = innermost(status)
+        .unwrap_or_else(|| status.message().trim_start_matches("etcdserver: ").to_owned());
+    // The server's own words end up in logs and on terminals.
+    let mut reason = tls::explained(printable(reason.as_bytes()), FLAGS);
+    let mut problem = problem(status);
+    if !named && status.message().contains(NAMELESS) {
+        problem = Problem::Refused;
+        reason += " (authentication is enabled, and no user's name was given)";
+    }
+    EtcdError::new(endpoint, problem, reason)
+}
+
+/// Why there is no connection.
+pub(super) fn not_connected(endpoint: &str, error: &tonic::transport::Error) -> EtcdError {
+    let reason = innermost(error).unwrap_or_else(|| error.to_string());
+    // It may quote the server's certificate.
+    let reason = tls::explained(printable(reason.as_bytes()), FLAGS);
+    let problem = if is_certificate_fault(error) {
+        Problem::Refused
+    } else {
+        Problem::Unavailable
+    };
+    EtcdError::new(endpoint, problem, reason)
+}
+
+/// Why etcd does not watch for us, in its words.
+pub(super) fn watch_refused(endpoint: &str, reason: &str, named: bool) -> EtcdError {
+    let code = if reason.contains("permission denied") {
+        Code::PermissionDenied
+    } else {
+        Code::Unavailable
+    };
+    error(endpoint, &Status::new(code, reason), named)
+}
+
+/// Whether a login failed because there are no users.
+pub(super) fn is_without_users(status: &Status) -> bool {
+    status.message().contains(WITHOUT_USERS)
+}
+
+fn problem(status: &Status) -> Problem {
+    let made_here = status.source().is_some();
+    match status.code() {
+        _ if is_certificate_fault(status) => Problem::Refused,
+        _ if made_here => Problem::Unavailable,
+        Code::PermissionDenied => Problem::Denied,
+        _ if wants_login(status) => Problem::NotLoggedIn,
+        // From a member without a leader, or from the way there.
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Problem::Unavailable,
+        Code::Unauthenticated => Problem::Refused,
+        // What etcd answers to a wrong password.
+        Code::InvalidArgument | Code::FailedPrecondition
+            if status.message().contains("authentication")
+                || status.message().contains("user name") =>
+        {
+            Problem::Refused
+        }
+        Code::OutOfRange if status.message().contains("revision") => Problem::NotThatRevision,
+        Code::OutOfRange | Code::ResourceExhausted => Problem::TooLarge,
+        _ => Problem::Rejected,
+    }
+}
+
+/// There was no token, it expired, users and roles have changed since it was issued, or there are
+/// none any more. The last wording is that of a server that does not translate this error.
+fn wants_login(status: &Status) -> bool {
+    [
+        NAMELESS,
+        WITHOUT_USERS,
+        "invalid auth token",
+        "revision of auth store is old",
+        "revision in header is old",
+    ]
+    .iter()
+    .any(|wording| status.message().contains(wording))
+}
+
+/// Whether TLS broke off over a certificate, on either side.
+fn is_certificate_fault(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(|cause| {
+        let tls = cause.downcast_ref::<rustls::Error>().or_else(|| {
+            let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
+            inner.downcast_ref::<rustls::Error>()
+        });
+        // A server turns our certificate down after the handshake, where the HTTP/2 layer keeps
+        // no more than the text of the alert.
+        matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+            || cause.to_string().contains("received fatal alert")
+    })
+}
+
+/// The text of the last cause: the layers above it only say that there was an error.
+fn innermost(error: &(dyn StdError + 'static)) -> Option<String> {
+    chain(error).skip(1).last().map(ToString::to_string)
+}
+
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: &Status) -> EtcdError {
+        super::error("http://e", status, true)
+    }
+
+    #[test]
+    fn whatever_etcd_says_no_with_is_an_answer() {
+        for code in [
+            Code::Unknown,
+            Code::Internal,
+            Code::DataLoss,
+            Code::ResourceExhausted,
+            Code::InvalidArgument,
+        ] {
+            let error = error(&Status::new(code, "etcdserver: corrupt cluster"));
+            assert!(error.is_answer() && !error.is_refusal(), "{code:?}");
+            assert_eq!(
+                error.to_string(),
+                "etcd at http://e rejected the request: corrupt cluster"
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_server_says_stays_on_one_line_and_sends_no_control_characters() {
+        let status = Status::new(Code::PermissionDenied, "no\n\u{1b}[2Jregister: registered");
+        assert_eq!(
+            error(&status).to_string(),
+            "etcd at http://e refused: no\\n\\u{1b}[2Jregister: registered"
+        );
+    }
+
+    #[test]
+    fn what_another_member_may_do_better_is_no_answer() {
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled] {
+            assert!(!error(&Status::new(code, "etcdserver: no leader")).is_answer());
+        }
+    }
+
+    #[test]
+    fn a_login_from_before_users_or_roles_changed_is_neither_answer_nor_refusal() {
+        for (code, message) in [
+            (
+                Code::FailedPrecondition,
+                "etcdserver: authentication is not enabled",
+            ),
+            (Code::InvalidArgument, "etcdserver: user name is empty"),
+            (Code::Unauthenticated, "etcdserver: invalid auth token"),
+            (
+                Code::InvalidArgument,
+                "etcdserver: revision of auth store is old",
+            ),
+            (Code::Unknown, "auth: revision in header is old"),
+        ] {
+            let error = error(&Status::new(code, message));
+            assert_eq!(error.problem, Problem::NotLoggedIn, "{message}");
+            assert!(!error.is_answer() && !error.is_refusal(), "{message}");
+        }
+    }
+
+    #[test]
+    fn who_gave_no_name_is_refused_where_names_are_wanted() {
+        let status = Status::new(Code::InvalidArgument, "etcdserver: user name is empty");
+        let error = super::error("http://e", &status, false);
+        assert!(error.is_refusal());
+        assert!(error.to_string().ends_with("no user's name was given)"), "{error}");
+    }
+
+    #[test]
+    fn a_page_that_cannot_be_had_says_what_to_ask_instead() {
+        for (code, message, problem) in [
+            (
+                Code::OutOfRange,
+                "etcdserver: mvcc: required revision has been compacted",
+                Problem::NotThatRevision,
+            ),
+            (
+                Code::OutOfRange,
+                "etcdserver: mvcc: required revision is a future revision",
+                Problem::NotThatRevision,
+            ),
+            (
+                Code::OutOfRange,
+                "Error, decoded message length too large",
+                Problem::TooLarge,
+            ),
+            (
+                Code::ResourceExhausted,
+                "trying to send message larger than max",
+                Problem::TooLarge,
+            ),
+        ] {
+            assert_eq!(error(&Status::new(code, message)).problem, problem, "{message}");
+        }
+    }
+}

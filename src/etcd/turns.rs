@@ -1,0 +1,177 @@
+//! Which endpoint to try next, and when. Pure.
+
+use std::time::Duration;
+
+use super::error::EtcdError;
+use crate::backoff::Backoff;
+
+/// The first wait after a round of failed attempts, doubled up to [`CAP`].
+const FIRST: Duration = Duration::from_millis(50);
+/// Short, as keys and files are to be in step within a second of etcd's return.
+const CAP: Duration = Duration::from_millis(800);
+
+/// A connection that lasts so long is a good one: when it breaks, the next is made at once.
+pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(1);
+
+/// Endpoints in turn, round after round.
+#[derive(Clone, Debug)]
+pub struct Turns {
+    endpoints: usize,
+    endpoint: usize,
+    /// Counts how often it was everybody's turn.
+    round: usize,
+    /// Endpoints that failed since the last pause, or since one was good.
+    failed: usize,
+    /// The first of them to refuse us.
+    refusal: Option<EtcdError>,
+    /// Etcd has served us: a refusal is news, and not a mistake in how we were set up.
+    let_in: bool,
+    /// The last connection was a good one.
+    settled: bool,
+    backoff: Backoff,
+}
+
+/// When to try the next endpoint.
+#[derive(Debug)]
+pub enum Turn {
+    AtOnce,
+    After(Duration),
+    /// Not at all: no endpoint ever let us in, and one refused us.
+    Never(EtcdError),
+}
+
+impl Turns {
+    /// `endpoints` is not 0. `let_in`: etcd has served us before. `seed` for the back-off's jitter.
+    #[must_use]
+    pub fn new(endpoints: usize, let_in: bool, seed: u64) -> Self {
+        Self {
+            endpoints,
+            endpoint: 0,
+            round: 0,
+            failed: 0,
+            refusal: None,
+            let_in,
+            settled: false,
+            backoff: Backoff::new(FIRST, CAP, seed),
+        }
+    }
+
+    /// The endpoint whose turn it is, and the round.
+    #[must_use]
+    pub fn now(&self) -> (usize, usize) {
+        (self.endpoint, self.round)
+    }
+
+    /// The endpoint does what it is there for.
+    pub fn let_in(&mut self) {
+        self.let_in = true;
+        self.refusal = None;
+    }
+
+    #[must_use]
+    pub fn is_let_in(&self) -> bool {
+        self.let_in
+    }
+
+    /// The connection has lasted for [`SETTLED_AFTER`].
+    pub fn settled(&mut self) {
+        self.settled = true;
+        self.failed = 0;
+        self.backoff.reset();
+    }
+
+    /// An attempt failed, or the connection broke.
+    pub fn failed(&mut self, error: EtcdError) -> Turn {
+        self.rotate();
+        if std::mem::take(&mut self.settled) {
+            return Turn::AtOnce;
+        }
+        // One endpoint may be down, but what refuses us needs somebody's hand.
+        if error.is_refusal() && !self.let_in {
+            self.refusal.get_or_insert(error);
+        }
+        self.failed += 1;
+        if self.failed < self.endpoints {
+            return Turn::AtOnce;
+        }
+        self.failed = 0;
+        match self.refusal.take() {
+            Some(refusal) => Turn::Never(refusal),
+            None => Turn::After(self.backoff.delay()),
+        }
+    }
+
+    fn rotate(&mut self) {
+        self.endpoint += 1;
+        if self.endpoint == self.endpoints {
+            self.endpoint = 0;
+            self.round = self.round.wrapping_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::Problem;
+    use super::*;
+
+    fn error(problem: Problem) -> EtcdError {
+        EtcdError::new("http://e", problem, "no")
+    }
+
+    fn lost() -> EtcdError {
+        error(Problem::Unavailable)
+    }
+
+    #[test]
+    fn a_round_ends_when_every_endpoint_has_had_its_turn() {
+        let mut turns = Turns::new(2, false, 1);
+        let mut now = Vec::new();
+        for _ in 0..4 {
+            let _turn = turns.failed(lost());
+            now.push(turns.now());
+        }
+        assert_eq!(now, [(1, 0), (0, 1), (1, 1), (0, 2)]);
+    }
+
+    #[test]
+    fn there_is_a_pause_after_each_round_and_none_within_it() {
+        let mut turns = Turns::new(2, false, 1);
+        assert!(matches!(turns.failed(lost()), Turn::AtOnce));
+        let Turn::After(first) = turns.failed(lost()) else {
+            panic!("no pause");
+        };
+        assert!(first <= FIRST);
+        assert!(matches!(turns.failed(lost()), Turn::AtOnce));
+        let Turn::After(second) = turns.failed(lost()) else {
+            panic!("no pause");
+        };
+        assert!(second >= FIRST, "{second:?}");
+    }
+
+    #[test]
+    fn a_refusal_in_a_first_round_is_the_end_even_if_others_are_down() {
+        let mut turns = Turns::new(3, false, 1);
+        assert!(matches!(turns.failed(lost()), Turn::AtOnce));
+        let refusal = error(Problem::Refused);
+        assert!(matches!(turns.failed(refusal.clone()), Turn::AtOnce));
+        assert!(matches!(turns.failed(lost()), Turn::Never(error) if error == refusal));
+    }
+
+    #[test]
+    fn once_let_in_a_refusal_is_tried_again() {
+        let mut turns = Turns::new(1, false, 1);
+        turns.let_in();
+        assert!(matches!(turns.failed(error(Problem::Refused)), Turn::After(_)));
+    }
+
+    #[test]
+    fn after_a_good_connection_the_next_is_made_at_once_and_only_then() {
+        let mut turns = Turns::new(1, false, 1);
+        turns.let_in();
+        assert!(matches!(turns.failed(lost()), Turn::After(_)));
+        turns.settled();
+        assert!(matches!(turns.failed(lost()), Turn::AtOnce));
+        assert!(matches!(turns.failed(lost()), Turn::After(pause) if pause <= FIRST));
+    }
+}

@@ -1,0 +1,481 @@
+//! etcd over the network: the only file that names `etcd_client`.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use etcd_client::{
+    Client, Compare, CompareOp, ConnectOptions, EventType, GetOptions, LeaseGrantOptions,
+    LeaseKeepAliveStream, LeaseKeeper, PutOptions, ResponseHeader, Txn, TxnOp, WatchOptions,
+    WatchResponse, WatchStream,
+};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tonic::Code;
+use tonic::transport::{Endpoint, Uri};
+
+use super::api::{
+    Answer, Call, Change, Condition, Dial, History, KeyValue, Link, Login, Page, Read,
+    Told, Watch, WatchFrom, What,
+};
+use super::error::{EtcdError, Problem};
+use super::lease::Lease;
+use super::status;
+use super::stream::{Notes, Stream, Transport};
+use crate::config::{Credentials, EtcdConfig};
+use crate::deadline::now;
+use crate::registration::LeaseId;
+
+/// etcd refuses clients that ping more often than every 5 s.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The most that one answer may take. What is read is what the caller asked to hold in memory.
+const MESSAGE_LIMIT: usize = 1 << 30;
+
+/// Connects to etcd's endpoints.
+#[derive(Clone, Debug)]
+pub struct WireDial {
+    config: EtcdConfig,
+}
+
+/// A connection, and the stream that renews a lease.
+pub struct WireLink {
+    client: Client,
+    endpoint: String,
+    credentials: Option<Credentials>,
+    keeper: RefCell<Option<Keeper>>,
+    notes: Notes,
+}
+
+struct Keeper {
+    lease: LeaseId,
+    requests: LeaseKeeper,
+    answers: LeaseKeepAliveStream,
+}
+
+/// A stream of watches; they are numbered from 1.
+pub struct WireWatch {
+    stream: WatchStream,
+    /// What came while the watches were created.
+    early: VecDeque<WatchResponse>,
+    errors: Errors,
+}
+
+/// Makes errors of ours of etcd's.
+#[derive(Clone)]
+struct Errors {
+    endpoint: String,
+    /// Whether we have a user.
+    named: bool,
+    notes: Notes,
+}
+
+impl WireDial {
+    /// `config.endpoints` is not empty.
+    #[must_use]
+    pub fn new(config: EtcdConfig) -> Self {
+        Self { config }
+    }
+}
+
+impl Dial for WireDial {
+    type Link = WireLink;
+
+    fn endpoint_count(&self) -> usize {
+        self.config.endpoints.len()
+    }
+
+    fn endpoint(&self, number: usize) -> &str {
+        &self.config.endpoints[number]
+    }
+
+    async fn dial(&mut self, number: usize, round: usize) -> Result<WireLink, EtcdError> {
+        let tls = self.config.tls.as_mut().map(|tls| {
+            tls.refresh();
+            tls.config()
+        });
+        let endpoint = self.config.endpoints[number].clone();
+        let tls = tls.filter(|_| endpoint.starts_with("https://"));
+        let notes = Notes::default();
+        let not_connected =
+            |error: tonic::transport::Error| status::not_connected(&endpoint, &error);
+        let noting = notes.clone();
+        // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
+        let channel = Endpoint::from_shared(endpoint.replacen("https://", "http://", 1))
+            .map_err(not_connected)?
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .connect_with_connector(tower::service_fn(move |uri: Uri| {
+                let (tls, notes) = (tls.clone(), noting.clone());
+                async move {
+                    let transport = connect(&uri, tls, round).await?;
+                    Ok::<_, io::Error>(TokioIo::new(Stream { transport, notes }))
+                }
+            }))
+            .await
+            .map_err(not_connected)?;
+        let options = ConnectOptions::new().with_require_leader(true);
+        let client = Client::from_channel(etcd_client::Channel::Tonic(channel), Some(options))
+            .await
+            .map_err(|error| EtcdError::new(&endpoint, Problem::Unavailable, error.to_string()))?;
+        Ok(WireLink {
+            client,
+            endpoint,
+            credentials: self.config.credentials.clone(),
+            keeper: RefCell::default(),
+            notes,
+        })
+    }
+}
+
+async fn connect(
+    uri: &Uri,
+    tls: Option<Arc<rustls::ClientConfig>>,
+    round: usize,
+) -> io::Result<Transport> {
+    let host = uri
+        .host()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let port = uri.port_u16().unwrap_or_default();
+    let addresses = in_turn(lookup_host((host, port)).await?.collect(), round);
+    let tcp = TcpStream::connect(addresses.as_slice()).await?;
+    tcp.set_nodelay(true)?;
+    let Some(tls) = tls else {
+        return Ok(Transport::Plain(tcp));
+    };
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let stream = TlsConnector::from(tls).connect(name, tcp).await?;
+    Ok(Transport::Tls(Box::new(stream)))
+}
+
+/// Another address comes first in each round: the one that came first may be hung.
+fn in_turn<T>(mut addresses: Vec<T>, round: usize) -> Vec<T> {
+    let count = addresses.len().max(1);
+    addresses.rotate_left(round % count);
+    addresses
+}
+
+impl Link for WireLink {
+    type Watch = WireWatch;
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    async fn log_in(&self) -> Result<Login, EtcdError> {
+        let Some(Credentials { user, password }) = self.credentials.clone() else {
+            return Ok(Login::AsAsked);
+        };
+        let mut client = self.client.clone();
+        match client.update_user(Some((user, password))).await {
+            Ok(()) => Ok(Login::AsAsked),
+            Err(etcd_client::Error::GRpcStatus(status)) if status::is_without_users(&status) => {
+                // A token from before is let go of; that asks nothing of etcd.
+                let let_go = client.update_user(None).await;
+                let_go.map_err(|error| self.errors().of(&error))?;
+                Ok(Login::NotEnabled)
+            }
+            Err(error) => Err(self.errors().of(&error)),
+        }
+    }
+
+    async fn ask(&self, call: &Call<'_>) -> Result<Answer, EtcdError> {
+        let answer = match call {
+            Call::Read(read) => self.read(read).await,
+            Call::Grant { lease, ttl } => self.grant(*lease, *ttl).await,
+            Call::Put {
+                key,
+                value,
+                lease,
+                unchanged_since,
+            } => {
+                let under_lease = PutOptions::new().with_lease(*lease);
+                let put = TxnOp::put(*key, *value, Some(under_lease));
+                self.write(key, Condition::UnchangedSince(*unchanged_since), put)
+                    .await
+            }
+            Call::Delete { key, when } => {
+                self.write(key, *when, TxnOp::delete(*key, None)).await
+            }
+            Call::Revoke(lease) => {
+                let revoked = self.client.clone().lease_revoke(*lease).await;
+                revoked.map(|_| Answer::Revoked)
+            }
+            Call::Renew(lease) => self.renew(lease).await.map(Answer::TimeLeft),
+            Call::TimeLeft(lease) => self.time_left(*lease).await.map(Answer::TimeLeft),
+        };
+        answer.map_err(|error| self.errors().of(&error))
+    }
+
+    async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<WireWatch, EtcdError> {
+        let errors = self.errors();
+        let mut requests = (1..).zip(watches).map(|(id, watch)| {
+            let options = WatchOptions::new()
+                .with_watch_id(id)
+                .with_start_revision(watch.next)
+                .with_progress_notify();
+            let options = match &watch.range.end {
+                Some(end) => options.with_range(end.clone()),
+                None => options,
+            };
+            (watch.range.start.clone(), options)
+        });
+        let Some((key, options)) = requests.next() else {
+            return Err(errors.broken("there is nothing to watch"));
+        };
+        let mut client = self
+            .client
+            .watch_client()
+            .max_decoding_message_size(MESSAGE_LIMIT);
+        let of = |error| errors.of(&error);
+        let mut stream = client.watch(key, Some(options)).await.map_err(of)?;
+        for (key, options) in requests {
+            stream.watch(key, Some(options)).await.map_err(of)?;
+        }
+        let mut watch = WireWatch {
+            stream,
+            early: VecDeque::with_capacity(watches.len()),
+            errors,
+        };
+        watch.confirm(watches.len()).await?;
+        Ok(watch)
+    }
+
+    fn arrived(&self) -> u64 {
+        self.notes.arrived()
+    }
+}
+
+impl WireLink {
+    async fn read(&self, read: &Read) -> Result<Answer, etcd_client::Error> {
+        let options = GetOptions::new()
+            .with_limit(i64::try_from(read.limit).unwrap_or(i64::MAX))
+            .with_revision(read.revision);
+        let options = match &read.range.end {
+            Some(end) => options.with_range(end.clone()),
+            None => options,
+        };
+        let options = match read.what {
+            What::Everything => options,
+            What::KeysOnly => options.with_keys_only(),
+            What::CountOnly => options.with_count_only(),
+        };
+        let mut client = self
+            .client
+            .kv_client()
+            .max_decoding_message_size(MESSAGE_LIMIT);
+        let mut answer = client.get(read.range.start.clone(), Some(options)).await?;
+        Ok(Answer::Page(Page {
+            history: answer.header().map(history).unwrap_or_default(),
+            more: answer.more(),
+            entries: answer.take_kvs().into_iter().map(key_value).collect(),
+        }))
+    }
+
+    async fn grant(&self, lease: LeaseId, ttl: Duration) -> Result<Answer, etcd_client::Error> {
+        let sent_at = now();
+        let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+        let options = LeaseGrantOptions::new().with_id(lease);
+        let mut client = self.client.clone();
+        let granted = client.lease_grant(seconds, Some(options)).await?;
+        let ttl = seconds_of(granted.ttl()).unwrap_or_default();
+        Ok(Answer::Granted(Lease::granted(lease, ttl, sent_at)))
+    }
+
+    async fn write(&self, key: &str, when: Condition, write: TxnOp) -> Result<Answer, etcd_client::Error> {
+        let condition = match when {
+            Condition::HeldBy(lease) => Compare::lease(key, CompareOp::Equal, lease),
+            Condition::UnchangedSince(revision) => {
+                Compare::mod_revision(key, CompareOp::Equal, revision)
+            }
+        };
+        let txn = Txn::new().when([condition]).and_then([write]);
+        let answer = self.client.clone().txn(txn).await?;
+        Ok(if answer.succeeded() {
+            Answer::Written {
+                revision: answer.header().map_or(0, ResponseHeader::revision),
+            }
+        } else {
+            Answer::Unchanged
+        })
+    }
+
+    /// Over one stream, for as long as it is the same lease. A renewal that was left takes the
+    /// stream along.
+    async fn renew(&self, lease: &Lease) -> Result<Option<Duration>, etcd_client::Error> {
+        let keeper = self.keeper.take().filter(|keeper| keeper.lease == lease.id);
+        let Some(mut keeper) = keeper else {
+            return self.open_keeper(lease).await;
+        };
+        keeper.requests.keep_alive().await?;
+        let Some(answer) = keeper.answers.message().await? else {
+            let ended = "the keep-alive stream was ended".to_owned();
+            return Err(etcd_client::Error::EndpointError(ended));
+        };
+        self.keeper.replace(Some(keeper));
+        // `etcd_client` looks at the TTL of the first answer only.
+        Ok(seconds_of(answer.ttl()))
+    }
+
+    /// `etcd_client` does not tell the TTL of the first answer: it is what it was.
+    async fn open_keeper(&self, lease: &Lease) -> Result<Option<Duration>, etcd_client::Error> {
+        match self.client.clone().lease_keep_alive(lease.id).await {
+            Ok((requests, answers)) => {
+                self.keeper.replace(Some(Keeper {
+                    lease: lease.id,
+                    requests,
+                    answers,
+                }));
+                Ok(Some(lease.ttl()))
+            }
+            Err(etcd_client::Error::LeaseKeepAliveError(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn time_left(&self, lease: LeaseId) -> Result<Option<Duration>, etcd_client::Error> {
+        match self.client.clone().lease_time_to_live(lease, None).await {
+            Ok(answer) => Ok(seconds_of(answer.ttl())),
+            Err(etcd_client::Error::GRpcStatus(status)) if status.code() == Code::NotFound => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn errors(&self) -> Errors {
+        Errors {
+            endpoint: self.endpoint.clone(),
+            named: self.credentials.is_some(),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+impl WireWatch {
+    /// Waits until etcd has said of each watch that it was created. What it tells meanwhile, that
+    /// included, is kept.
+    async fn confirm(&mut self, count: usize) -> Result<(), EtcdError> {
+        let mut missing = count;
+        while missing > 0 {
+            let message = self.message().await?;
+            missing -= usize::from(message.created());
+            self.early.push_back(message);
+        }
+        Ok(())
+    }
+
+    async fn message(&mut self) -> Result<WatchResponse, EtcdError> {
+        match self.stream.message().await {
+            Ok(Some(message)) if message.canceled() => Err(self.errors.of_cancelled(&message)),
+            Ok(Some(message)) => Ok(message),
+            Ok(None) => Err(self.errors.broken("the watch was ended")),
+            Err(error) => Err(self.errors.of(&error)),
+        }
+    }
+}
+
+impl Watch for WireWatch {
+    async fn next(&mut self) -> Result<Told, EtcdError> {
+        let message = match self.early.pop_front() {
+            Some(message) => message,
+            None => self.message().await?,
+        };
+        Ok(Told {
+            // An id that we did not give is no watch's.
+            watch: usize::try_from(message.watch_id() - 1).unwrap_or(usize::MAX),
+            created: message.created(),
+            changes: message.events().iter().filter_map(change).collect(),
+            revision: message.header().map_or(0, ResponseHeader::revision),
+        })
+    }
+}
+
+impl Errors {
+    fn of(&self, error: &etcd_client::Error) -> EtcdError {
+        let error = match error {
+            etcd_client::Error::GRpcStatus(status) => {
+                status::error(&self.endpoint, status, self.named)
+            }
+            etcd_client::Error::TransportError(error) => {
+                status::not_connected(&self.endpoint, error)
+            }
+            // The text alone, without what kind of error it is to `etcd_client`.
+            etcd_client::Error::EndpointError(reason) => return self.broken(reason),
+            other => self.broken(&other.to_string()),
+        };
+        self.notes.explain(error)
+    }
+
+    fn of_cancelled(&self, message: &WatchResponse) -> EtcdError {
+        if message.compact_revision() > 0 {
+            let reason = format!("revision {} was compacted", message.compact_revision());
+            return EtcdError::new(&self.endpoint, Problem::NotThatRevision, reason);
+        }
+        status::watch_refused(&self.endpoint, message.cancel_reason(), self.named)
+    }
+
+    fn broken(&self, reason: &str) -> EtcdError {
+        EtcdError::new(&self.endpoint, Problem::Unavailable, reason)
+    }
+}
+
+fn history(header: &ResponseHeader) -> History {
+    History {
+        cluster: header.cluster_id(),
+        term: header.raft_term(),
+        revision: header.revision(),
+    }
+}
+
+fn key_value(kv: etcd_client::KeyValue) -> KeyValue {
+    let (lease, revision) = (kv.lease(), kv.mod_revision());
+    let (key, value) = kv.into_key_value();
+    KeyValue {
+        key: key.into(),
+        value: value.into(),
+        lease,
+        revision,
+    }
+}
+
+fn change(event: &etcd_client::Event) -> Option<Change> {
+    let kv = event.kv()?;
+    let is_put = event.event_type() == EventType::Put;
+    Some(Change {
+        key: Bytes::copy_from_slice(kv.key()),
+        value: is_put.then(|| Bytes::copy_from_slice(kv.value())),
+        lease: kv.lease(),
+        revision: kv.mod_revision(),
+    })
+}
+
+/// None if there is nothing left.
+fn seconds_of(ttl: i64) -> Option<Duration> {
+    let seconds = u64::try_from(ttl).ok().filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_round_starts_at_the_next_address_and_knows_them_all() {
+        let order = |round| in_turn(vec!["a", "b", "c"], round);
+        assert_eq!(order(0), ["a", "b", "c"]);
+        assert_eq!(order(1), ["b", "c", "a"]);
+        assert_eq!(order(5), ["c", "a", "b"]);
+        assert_eq!(in_turn(Vec::<&str>::new(), 1), [""; 0]);
+    }
+}

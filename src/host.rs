@@ -1,0 +1,25 @@
+//! The world as it is: the network, this host's processes, files and clocks.
+
+use crate::alarm::Alarm;
+use crate::etcd::wire::{WireDial, WireLink, WireWatch};
+use crate::notify::NotifySocket;
+use crate::probe::Probe;
+use crate::proxy::child::HostChild;
+use crate::proxy::pass::HostFiles;
+use crate::signal::Caught;
+use crate::world::World;
+
+#[derive(Debug)]
+pub enum Host {}
+
+impl World for Host {
+    type Dial = WireDial;
+    type Link = WireLink;
+    type Watch = WireWatch;
+    type Backend = Probe;
+    type Timer = Alarm;
+    type Manager = NotifySocket;
+    type Signals = Caught;
+    type Files = HostFiles;
+    type Child = HostChild;
+}
