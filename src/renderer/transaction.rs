@@ -36,14 +36,13 @@ enum Phase {
 /// All are swapped in before the first check of swapped files, so that files which need each other
 /// can change together. When such a check fails all go back, and are tried one by one.
 #[derive(Debug)]
-pub struct Transaction {
-    members: Vec<Member>,
+pub struct Transaction<F> {
+    members: Vec<Member<F>>,
     reload: bool,
     /// Some check judges swapped files, so that what they replace is kept.
     keeps: bool,
     phase: Phase,
     pending: Option<Action>,
-    failures: usize,
     /// Checks that passed on the files as they are now.
     passed: BTreeSet<CheckId>,
     /// No reload any more: the files are not known to be good, or we are to stop.
@@ -51,10 +50,10 @@ pub struct Transaction {
     reloaded: bool,
 }
 
-impl Transaction {
+impl<F: Clone> Transaction<F> {
     /// `reload`: the group has a reload command.
     pub fn new(found: impl IntoIterator<Item = Found>, reload: bool) -> Self {
-        let members: Vec<Member> = found.into_iter().map(Member::from).collect();
+        let members: Vec<Member<F>> = found.into_iter().map(Member::from).collect();
         let keeps = members
             .iter()
             .any(|member| member.file == File::Wanted && member.swapped_check().is_some());
@@ -64,7 +63,6 @@ impl Transaction {
             keeps,
             phase: Phase::Preparing,
             pending: None,
-            failures: 0,
             passed: BTreeSet::new(),
             halted: false,
             reloaded: false,
@@ -78,34 +76,31 @@ impl Transaction {
     }
 
     /// Takes in the answer to the last action and gives the next.
-    pub fn on(&mut self, answer: Answer) -> Option<Action> {
-        if let Some(action) = self.pending.take() {
-            match answer {
-                Answer::Done => self.done(action),
-                Answer::Failed => self.failed(action),
-                Answer::Cancelled => {
-                    self.failed(action);
-                    self.call_off(self.failures);
-                }
+    ///
+    /// # Panics
+    /// If there was none.
+    #[expect(clippy::expect_used, reason = "each answer is to an action")]
+    pub fn on(&mut self, answer: Answer<F>) -> Option<Action> {
+        let action = self.pending.take().expect("an action");
+        match answer {
+            Answer::Done => self.done(action),
+            Answer::Failed(failure) => self.failed(action, &failure),
+            Answer::Cancelled(failure) => {
+                self.failed(action, &failure);
+                self.call_off(&failure);
             }
-            if answer != Answer::Done {
-                self.failures += 1;
-            }
-            self.judge();
         }
+        self.judge();
         self.begin()
     }
 
     /// What became of each member, and whether a reload is still owed for it.
-    pub fn verdicts(&self) -> impl Iterator<Item = (Verdict, bool)> {
-        self.members.iter().map(|member| {
-            let verdict = match member.failure {
-                Some(failure) => Verdict::Failed(failure),
-                None if member.file == File::InStep => Verdict::InStep,
-                None => Verdict::Updated,
-            };
-            (verdict, member.owed != Owed::No)
-        })
+    ///
+    /// # Panics
+    /// If there is more to do.
+    pub fn verdicts(&self) -> impl Iterator<Item = (Verdict<F>, bool)> {
+        let members = self.members.iter();
+        members.map(|member| (member.verdict(), member.owed != Owed::No))
     }
 
     fn next(&mut self) -> Option<Action> {
@@ -194,16 +189,15 @@ impl Transaction {
         match action {
             Action::Stage(member) => {
                 let check_first = self.phase == Phase::Preparing;
-                self.update(member, |member| {
-                    member.file = match member.check {
-                        Check::Staged if check_first => File::Staged,
-                        Check::Never | Check::Staged | Check::Swapped(_) => File::Ready,
-                    };
-                });
+                let member = &mut self.members[member];
+                member.file = match member.check {
+                    Check::Staged if check_first => File::Staged,
+                    Check::Never | Check::Staged | Check::Swapped(_) => File::Ready,
+                };
             }
-            Action::CheckStaged(member) => self.update(member, |member| member.file = File::Ready),
-            Action::MarkOwed(member) => self.update(member, |member| member.owed = Owed::Now),
-            Action::Backup(member) => self.update(member, |member| member.file = File::BackedUp),
+            Action::CheckStaged(member) => self.members[member].file = File::Ready,
+            Action::MarkOwed(member) => self.members[member].owed = Owed::Now,
+            Action::Backup(member) => self.members[member].file = File::BackedUp,
             Action::Swap(member) => {
                 let file = if self.keeps {
                     File::Swapped
@@ -211,55 +205,57 @@ impl Transaction {
                     File::Settled
                 };
                 self.passed.clear();
-                self.update(member, |member| member.file = file);
+                self.members[member].file = file;
             }
             Action::CheckSwapped(check) => {
                 self.passed.insert(check);
             }
             Action::Restore(member) => {
-                self.update(member, |member| {
-                    let again = member.file == File::Rejected { again: true };
-                    member.file = if again { File::Wanted } else { File::Refused };
-                });
+                let member = &mut self.members[member];
+                let again = member.file == File::Rejected { again: true };
+                member.file = if again { File::Wanted } else { File::Refused };
                 self.passed = self.kept_checks().collect();
             }
-            Action::DropBackup(member) => self.update(member, |member| member.file = File::Settled),
+            Action::DropBackup(member) => self.members[member].file = File::Settled,
             Action::Reload => self.reloaded = true,
-            Action::ClearOwed(member) => self.update(member, |member| member.owed = Owed::No),
+            Action::ClearOwed(member) => self.members[member].owed = Owed::No,
         }
     }
 
-    fn failed(&mut self, action: Action) {
-        let failure = self.failures;
+    fn failed(&mut self, action: Action, failure: &F) {
         match action {
             Action::Stage(member)
             | Action::CheckStaged(member)
             | Action::MarkOwed(member)
-            | Action::Backup(member) => self.blame(member, failure, File::Refused),
+            | Action::Backup(member) => self.members[member].blame(failure, File::Refused),
             Action::Swap(member) if self.keeps => {
-                self.blame(member, failure, File::Rejected { again: false });
+                self.members[member].blame(failure, File::Rejected { again: false });
             }
-            Action::Swap(member) => self.blame(member, failure, File::Refused),
+            Action::Swap(member) => self.members[member].blame(failure, File::Refused),
             Action::CheckSwapped(_) => self.reject(failure),
             Action::Restore(member) => {
-                self.blame(member, failure, File::Stuck);
+                self.members[member].blame(failure, File::Stuck);
                 self.call_off(failure);
             }
-            Action::DropBackup(member) => self.blame(member, failure, File::Unsettled),
+            Action::DropBackup(member) => self.members[member].blame(failure, File::Unsettled),
             Action::Reload => self.withhold(failure),
-            Action::ClearOwed(member) => self.update(member, |member| {
+            Action::ClearOwed(member) => {
+                let member = &mut self.members[member];
                 member.owed = Owed::Stays;
-                member.failure.get_or_insert(failure);
-            }),
+                member.note(failure);
+            }
         }
     }
 
     /// A check did not pass: whatever was swapped in since goes back.
-    fn reject(&mut self, failure: usize) {
-        let swapped = self.with(File::Swapped);
+    fn reject(&mut self, failure: &F) {
+        let members = self.members.iter_mut();
+        let mut swapped: Vec<_> = members
+            .filter(|member| member.file == File::Swapped)
+            .collect();
         let again = swapped.len() > 1;
-        for &member in &swapped {
-            self.blame(member, failure, File::Rejected { again });
+        for member in &mut swapped {
+            member.blame(failure, File::Rejected { again });
         }
         if swapped.is_empty() {
             self.withhold(failure);
@@ -267,7 +263,7 @@ impl Transaction {
     }
 
     /// Starts nothing more, and puts back what was not judged.
-    fn call_off(&mut self, failure: usize) {
+    fn call_off(&mut self, failure: &F) {
         for member in &mut self.members {
             match member.file {
                 File::Wanted | File::Staged | File::Ready => member.file = File::Refused,
@@ -281,25 +277,25 @@ impl Transaction {
                 | File::Stuck
                 | File::Unsettled => continue,
             }
-            member.failure.get_or_insert(failure);
+            member.note(failure);
         }
         self.withhold(failure);
     }
 
     /// No reload this time.
-    fn withhold(&mut self, failure: usize) {
+    fn withhold(&mut self, failure: &F) {
         self.halted = true;
         for member in &mut self.members {
             let waits = member.is_due() || member.file == File::Passed;
             if self.reload && waits {
-                member.failure.get_or_insert(failure);
+                member.note(failure);
             }
         }
     }
 
     /// Once every file is in and every check of them has passed, they are good.
     fn judge(&mut self) {
-        let more = |member: &Member| matches!(member.file, File::Ready | File::BackedUp);
+        let more = |member: &Member<F>| matches!(member.file, File::Ready | File::BackedUp);
         if self.members.iter().any(more) || self.unjudged().is_some() {
             return;
         }
@@ -314,51 +310,30 @@ impl Transaction {
     /// A check that the files which were swapped in have yet to pass.
     fn unjudged(&self) -> Option<CheckId> {
         self.first(|member| member.file == File::Swapped)?;
-        let swapped = |member: &&Member| matches!(member.file, File::Swapped | File::Passed);
+        let swapped = |member: &&Member<F>| matches!(member.file, File::Swapped | File::Passed);
         let mut swapped = self.members.iter().filter(swapped);
         swapped.find_map(|member| self.not_passed(member))
     }
 
-    fn not_passed(&self, member: &Member) -> Option<CheckId> {
+    fn not_passed(&self, member: &Member<F>) -> Option<CheckId> {
         member
             .swapped_check()
             .filter(|check| !self.passed.contains(check))
     }
 
     fn kept_checks(&self) -> impl Iterator<Item = CheckId> {
-        let passed = |member: &&Member| member.file == File::Passed;
+        let passed = |member: &&Member<F>| member.file == File::Passed;
         self.members
             .iter()
             .filter(passed)
             .filter_map(Member::swapped_check)
     }
 
-    fn first(&self, is: impl Fn(&Member) -> bool) -> Option<usize> {
+    fn first(&self, is: impl Fn(&Member<F>) -> bool) -> Option<usize> {
         self.members.iter().position(is)
     }
 
-    fn last(&self, is: impl Fn(&Member) -> bool) -> Option<usize> {
+    fn last(&self, is: impl Fn(&Member<F>) -> bool) -> Option<usize> {
         self.members.iter().rposition(is)
-    }
-
-    fn with(&self, file: File) -> Vec<usize> {
-        let members = self.members.iter().enumerate();
-        members
-            .filter(|(_, member)| member.file == file)
-            .map(|(index, _)| index)
-            .collect()
-    }
-
-    fn update(&mut self, member: usize, change: impl FnOnce(&mut Member)) {
-        if let Some(member) = self.members.get_mut(member) {
-            change(member);
-        }
-    }
-
-    fn blame(&mut self, member: usize, failure: usize, file: File) {
-        self.update(member, |member| {
-            member.failure = Some(failure);
-            member.file = file;
-        });
     }
 }

@@ -143,7 +143,7 @@ pub struct Pass {
 struct Group {
     members: Vec<usize>,
     wanted: Vec<Contents>,
-    transaction: Transaction,
+    transaction: Transaction<()>,
     next: Option<Action>,
 }
 
@@ -227,7 +227,7 @@ impl Group {
         disk: &mut Disk,
         cancelled: bool,
         shared: &mut Shared,
-    ) -> Result<Answer, Killed> {
+    ) -> Result<Answer<()>, Killed> {
         let now = shared.now;
         shared
             .trace
@@ -237,7 +237,7 @@ impl Group {
             Action::Restore(_) | Action::DropBackup(_) | Action::ClearOwed(_)
         );
         if cancelled && !undoing {
-            return Ok(Answer::Cancelled);
+            return Ok(Answer::Cancelled(()));
         }
         match disk.fate() {
             Some(Fate::KilledBefore) => Err(Killed),
@@ -252,10 +252,10 @@ impl Group {
                     // A file that is mounted is written into, and that may break off.
                     disk.files[self.members[member]].dest = Some(GARBAGE);
                 }
-                Ok(Answer::Failed)
+                Ok(Answer::Failed(()))
             }
             None if self.perform(action, disk, shared) => Ok(Answer::Done),
-            None => Ok(Answer::Failed),
+            None => Ok(Answer::Failed(())),
         }
     }
 

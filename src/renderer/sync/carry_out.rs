@@ -1,11 +1,13 @@
 //! Carries out what a transaction decides.
 
 use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::debug;
 
-use super::member::Member;
+use super::member::{Kept, Member};
 use super::{Outcome, SyncError, Synced};
 use crate::backup::Backup;
 use crate::cancel::Cancel;
@@ -20,19 +22,15 @@ use crate::wording;
 /// Files that share a reload.
 pub(super) struct Group<'a, 'o> {
     members: Vec<Member<'a>>,
-    /// Of each member, while the new file is not known to be good.
-    backups: Vec<Option<Kept>>,
-    /// Checks of swapped files: whose they are.
-    checks: Vec<usize>,
+    reload: Option<Reload>,
     options: &'o Options,
     cancel: Option<&'o Cancel>,
-    failures: Vec<SyncError>,
+    last_failure: Option<SyncError>,
 }
 
-/// Of a member that is about to be replaced, or was.
-struct Kept {
-    backup: Backup,
-    replaced: bool,
+struct Reload {
+    text: String,
+    timeout: Duration,
 }
 
 impl<'a, 'o> Group<'a, 'o> {
@@ -42,31 +40,25 @@ impl<'a, 'o> Group<'a, 'o> {
         cancel: Option<&'o Cancel>,
     ) -> Self {
         Self {
-            backups: members.iter().map(|_| None).collect(),
+            reload: Reload::of(&members, options),
             members,
-            checks: Vec::new(),
             options,
             cancel,
-            failures: Vec::new(),
+            last_failure: None,
         }
     }
 
     /// Does it all. The members again, and what became of each.
     pub(super) fn carry_out(mut self) -> Vec<(Member<'a>, Outcome)> {
-        let found: Vec<_> = (0..self.members.len())
-            .filter_map(|number| self.found(number))
-            .collect();
-        let mut transaction = Transaction::new(found, self.reload_text().is_some());
+        let mut transaction = Transaction::new(self.found(), self.reload.is_some());
         let mut next = transaction.begin();
         while let Some(action) = next {
             let answer = self.answer(action);
             next = transaction.on(answer);
         }
-        let failures = self.failures;
         let outcome = |(member, (verdict, reload_owed)): (Member<'a>, _)| {
-            let result = result(&member, verdict, &failures);
             let outcome = Outcome {
-                result,
+                result: result(&member, verdict),
                 reload_owed,
             };
             (member, outcome)
@@ -75,22 +67,33 @@ impl<'a, 'o> Group<'a, 'o> {
         members.zip(transaction.verdicts()).map(outcome).collect()
     }
 
-    fn answer(&mut self, action: Action) -> Answer {
+    fn answer(&mut self, action: Action) -> Answer<SyncError> {
         let Err(error) = self.perform(action) else {
             return Answer::Done;
         };
-        let answer = if matches!(error, SyncError::Cancelled) {
-            Answer::Cancelled
+        self.last_failure = Some(error.clone());
+        if matches!(error, SyncError::Cancelled) {
+            Answer::Cancelled(error)
         } else {
-            Answer::Failed
-        };
-        self.failures.push(error);
-        answer
+            Answer::Failed(error)
+        }
     }
 
-    fn found(&mut self, number: usize) -> Option<Found> {
-        let member = self.members.get(number)?;
-        let check = match &member.resource.check_cmd {
+    fn found(&self) -> Vec<Found> {
+        let mut found = Vec::new();
+        for member in &self.members {
+            found.push(Found {
+                changed: member.changed(),
+                check: self.check_of(member, &found),
+                owed: member.is_owed,
+            });
+        }
+        found
+    }
+
+    /// `before`: what was found of the members before this one.
+    fn check_of(&self, member: &Member, before: &[Found]) -> Check {
+        match &member.resource.check_cmd {
             Some(_) if self.options.sync_only => Check::Never,
             None => Check::Never,
             Some(text) if wording::names_staged_file(text) => Check::Staged,
@@ -99,37 +102,23 @@ impl<'a, 'o> Group<'a, 'o> {
             Some(text) if wording::check(text, member.dest(), member.dest()).is_err() => {
                 Check::Staged
             }
-            Some(text) => Check::Swapped(self.check_id(number, text.clone())),
-        };
-        let member = self.members.get(number)?;
-        Some(Found {
-            changed: member.changed(),
-            check,
-            owed: member.is_owed,
-        })
+            Some(text) => Check::Swapped(self.check_id(text, before)),
+        }
     }
 
-    /// Members with the same check share it, unless it names a file.
-    fn check_id(&mut self, number: usize, text: String) -> CheckId {
-        let shared = !text.contains("{{");
-        let same = |owner: &usize| {
-            let owner = self.members.get(*owner);
-            shared && owner.is_some_and(|owner| owner.resource.check_cmd.as_ref() == Some(&text))
-        };
-        let known = self.checks.iter().position(same);
-        known.unwrap_or_else(|| {
-            self.checks.push(number);
-            self.checks.len() - 1
-        })
-    }
-
-    fn reload_text(&self) -> Option<String> {
-        let member = self
-            .members
-            .first()
-            .filter(|_| !self.options.sync_only && !self.options.hold_reloads)?;
-        let text = member.resource.reload_cmd.as_ref()?;
-        Some(wording::reload(text, member.dest()))
+    /// The number of the first member with the check: those with the same check share it, unless it
+    /// names a file.
+    fn check_id(&self, text: &str, before: &[Found]) -> CheckId {
+        let own = before.len();
+        if text.contains("{{") {
+            return own;
+        }
+        let mut earlier = self.members.iter().zip(before);
+        let first = earlier.position(|(member, found)| {
+            let same = member.resource.check_cmd.as_deref() == Some(text);
+            same && matches!(found.check, Check::Swapped(_))
+        });
+        first.unwrap_or(own)
     }
 
     fn perform(&mut self, action: Action) -> Result<(), SyncError> {
@@ -137,56 +126,38 @@ impl<'a, 'o> Group<'a, 'o> {
             return Err(SyncError::Cancelled);
         }
         match action {
-            Action::Stage(number) => self.stage(number),
-            Action::CheckStaged(number) => self.check(number, self.is_quiet(number)),
-            Action::CheckSwapped(check) => {
-                let owner = self.checks.get(check).copied().unwrap_or_default();
-                self.check(owner, self.all_quiet())
+            Action::Stage(number) => stage(&mut self.members[number]),
+            Action::CheckStaged(number) => self.check_staged(&self.members[number]),
+            Action::CheckSwapped(first) => self.check_swapped(&self.members[first]),
+            Action::MarkOwed(number) => mark_owed(&self.members[number]),
+            Action::ClearOwed(number) => clear_owed(&self.members[number]),
+            Action::Backup(number) => back_up(&mut self.members[number]),
+            Action::Swap(number) => swap(&mut self.members[number]),
+            Action::Restore(number) => {
+                restore(&mut self.members[number]).map_err(|error| self.after_the_first(error))
             }
-            Action::MarkOwed(number) => {
-                self.with(number, |member| Ok(member.owed.record(&member.target)?))
+            Action::DropBackup(number) => {
+                drop_backup(&mut self.members[number]).map_err(|error| self.after_the_first(error))
             }
-            Action::ClearOwed(number) => {
-                self.with(number, |member| Ok(member.owed.clear(&member.target)?))
-            }
-            Action::Backup(number) => self.back_up(number),
-            Action::Swap(number) => self.swap(number),
-            Action::Restore(number) => self.restore(number),
-            Action::DropBackup(number) => self.drop_backup(number),
             Action::Reload => self.reload(),
         }
     }
 
-    fn with(
-        &mut self,
-        number: usize,
-        work: impl FnOnce(&mut Member<'a>) -> Result<(), SyncError>,
-    ) -> Result<(), SyncError> {
-        // The transaction names members that there are.
-        self.members.get_mut(number).map_or(Ok(()), work)
+    fn check_staged(&self, member: &Member) -> Result<(), SyncError> {
+        self.check(member, &staged_path(member), member.quiet)
     }
 
-    fn stage(&mut self, number: usize) -> Result<(), SyncError> {
-        self.with(number, |member| {
-            if member.stage.is_none() {
-                member.stage = Some(member.write_stage()?);
-            }
-            Ok(())
-        })
+    /// What was staged has become the file, unless it still lies beside it.
+    fn check_swapped(&self, member: &Member) -> Result<(), SyncError> {
+        let staged = member.stage.as_ref().map(Stage::path);
+        let file = staged.as_deref().unwrap_or(member.dest());
+        self.check(member, file, self.all_quiet())
     }
 
-    fn check(&self, number: usize, quiet: bool) -> Result<(), SyncError> {
-        let Some(member) = self.members.get(number) else {
-            return Ok(());
-        };
-        let resource = member.resource;
-        let text = resource.check_cmd.as_deref().unwrap_or_default();
-        let staged = member
-            .stage
-            .as_ref()
-            .map_or_else(|| member.dest().to_owned(), Stage::path);
-        let text = wording::check(text, &staged, member.dest()).map_err(SyncError::CheckText)?;
-        let timeout = resource.check_timeout;
+    fn check(&self, member: &Member, staged: &Path, quiet: bool) -> Result<(), SyncError> {
+        let text = wording::check(check_text(member), staged, member.dest());
+        let text = text.map_err(SyncError::CheckText)?;
+        let timeout = member.resource.check_timeout;
         self.run(&text, timeout, self.cancel, quiet)
             .map_err(|error| match error {
                 CommandError::Cancelled => SyncError::Cancelled,
@@ -194,16 +165,13 @@ impl<'a, 'o> Group<'a, 'o> {
             })
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "the transaction asks for a reload only where it is told of one"
+    )]
     fn reload(&self) -> Result<(), SyncError> {
-        let Some(text) = self.reload_text() else {
-            return Ok(());
-        };
-        let timeouts = self
-            .members
-            .iter()
-            .map(|member| member.resource.reload_timeout);
-        let timeout = timeouts.max().unwrap_or_default();
-        self.run(&text, timeout, None, self.all_quiet())
+        let Reload { text, timeout } = self.reload.as_ref().expect("a reload");
+        self.run(text, *timeout, None, self.all_quiet())
             .map_err(SyncError::Reload)
     }
 
@@ -221,10 +189,6 @@ impl<'a, 'o> Group<'a, 'o> {
         result
     }
 
-    fn is_quiet(&self, number: usize) -> bool {
-        self.members.get(number).is_some_and(|member| member.quiet)
-    }
-
     /// Whether nobody is concerned for whom this is the first time.
     fn all_quiet(&self) -> bool {
         let concerned = |member: &&Member| member.changed() || member.is_owed;
@@ -232,79 +196,30 @@ impl<'a, 'o> Group<'a, 'o> {
         concerned.all(|member| member.quiet)
     }
 
-    fn back_up(&mut self, number: usize) -> Result<(), SyncError> {
-        let (Some(member), Some(place)) = (self.members.get(number), self.backups.get_mut(number))
-        else {
-            return Ok(());
+    /// A failure to undo does not hide why it was to be undone.
+    fn after_the_first(&self, error: FileError) -> SyncError {
+        let Some(first) = &self.last_failure else {
+            return error.into();
         };
-        let backup = Backup::take(&member.target);
-        let backup = backup.map_err(FileError::new("keep", member.dest()))?;
-        *place = Some(Kept {
-            backup,
-            replaced: false,
-        });
-        Ok(())
-    }
-
-    fn swap(&mut self, number: usize) -> Result<(), SyncError> {
-        let kept = self.backups.get_mut(number).and_then(Option::as_mut);
-        let Some(member) = self.members.get_mut(number) else {
-            return Ok(());
-        };
-        debug!("Overwriting target config {}", member.dest().display());
-        let mut stage = match member.stage.take() {
-            Some(stage) => stage,
-            None => member.write_stage()?,
-        };
-        let swapped = swap::swap(&mut stage, &member.target, kept.is_some());
-        if let Some(kept) = kept {
-            kept.replaced = !matches!(swapped, Err(NotSwapped::Untouched(_)));
-        }
-        member.look_at_swapped(swapped.is_ok());
-        let swapped = swapped.map_err(NotSwapped::into_error);
-        Ok(swapped.map_err(FileError::new("replace", member.dest()))?)
-    }
-
-    /// Where nothing was replaced there is nothing to put back.
-    fn restore(&mut self, number: usize) -> Result<(), SyncError> {
-        let replaced = self.backups.get(number).and_then(Option::as_ref);
-        if replaced.is_some_and(|kept| !kept.replaced) {
-            return self.drop_backup(number);
-        }
-        self.end_backup(number, "put back", |backup, member| {
-            backup.restore(&member.target)
-        })
-    }
-
-    fn drop_backup(&mut self, number: usize) -> Result<(), SyncError> {
-        self.end_backup(number, "remove what was kept of", |backup, member| {
-            backup.discard(&member.target)
-        })
-    }
-
-    fn end_backup(
-        &mut self,
-        number: usize,
-        doing: &'static str,
-        end: impl FnOnce(Backup, &Member<'a>) -> io::Result<()>,
-    ) -> Result<(), SyncError> {
-        let backup = self.backups.get_mut(number).and_then(Option::take);
-        let (Some(member), Some(backup)) = (self.members.get(number), backup) else {
-            return Ok(());
-        };
-        let ended = end(backup.backup, member).map_err(|error| self.after_the_first(&error));
-        Ok(ended.map_err(FileError::new(doing, member.dest()))?)
+        let text = format!("{}; before that: {first}", error.cause);
+        let cause = Arc::new(io::Error::new(error.cause.kind(), text));
+        FileError { cause, ..error }.into()
     }
 }
 
-impl Group<'_, '_> {
-    /// A failure to undo does not hide why it was to be undone.
-    fn after_the_first(&self, error: &io::Error) -> io::Error {
-        let text = match self.failures.last() {
-            Some(first) => format!("{error}; before that: {first}"),
-            None => error.to_string(),
-        };
-        io::Error::new(error.kind(), text)
+impl Reload {
+    /// None where it is left out.
+    fn of(members: &[Member], options: &Options) -> Option<Self> {
+        if options.sync_only || options.hold_reloads {
+            return None;
+        }
+        let (first, others) = members.split_first()?;
+        let text = first.resource.reload_cmd.as_ref()?;
+        let timeouts = others.iter().map(|member| member.resource.reload_timeout);
+        Some(Self {
+            text: wording::reload(text, first.dest()),
+            timeout: timeouts.fold(first.resource.reload_timeout, Duration::max),
+        })
     }
 }
 
@@ -322,14 +237,94 @@ fn may_be_left(action: Action) -> bool {
     }
 }
 
-fn result(member: &Member, verdict: Verdict, failures: &[SyncError]) -> Result<Synced, SyncError> {
+fn stage(member: &mut Member) -> Result<(), SyncError> {
+    if member.stage.is_none() {
+        member.stage = Some(member.write_stage()?);
+    }
+    Ok(())
+}
+
+#[expect(clippy::expect_used, reason = "a file is checked once it is staged")]
+fn staged_path(member: &Member) -> PathBuf {
+    member.stage.as_ref().expect("a staged file").path()
+}
+
+#[expect(clippy::expect_used, reason = "a file is swapped in once it is staged")]
+fn take_staged(member: &mut Member) -> Stage {
+    member.stage.take().expect("a staged file")
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "members without a check are not checked"
+)]
+fn check_text<'a>(member: &Member<'a>) -> &'a str {
+    member.resource.check_cmd.as_deref().expect("a check")
+}
+
+fn mark_owed(member: &Member) -> Result<(), SyncError> {
+    Ok(member.owed.record(&member.target)?)
+}
+
+fn clear_owed(member: &Member) -> Result<(), SyncError> {
+    Ok(member.owed.clear(&member.target)?)
+}
+
+fn back_up(member: &mut Member) -> Result<(), SyncError> {
+    let backup = Backup::take(&member.target);
+    let backup = backup.map_err(FileError::new("keep", member.dest()))?;
+    member.kept = Some(Kept {
+        backup,
+        replaced: false,
+    });
+    Ok(())
+}
+
+fn swap(member: &mut Member) -> Result<(), SyncError> {
+    debug!("Overwriting target config {}", member.dest().display());
+    let mut stage = take_staged(member);
+    let swapped = swap::swap(&mut stage, &member.target, member.kept.is_some());
+    if let Some(kept) = &mut member.kept {
+        kept.replaced = !matches!(swapped, Err(NotSwapped::Untouched(_)));
+    }
+    member.look_at_swapped(swapped.is_ok());
+    let swapped = swapped.map_err(NotSwapped::into_error);
+    Ok(swapped.map_err(FileError::new("replace", member.dest()))?)
+}
+
+/// Where nothing was replaced there is nothing to put back.
+fn restore(member: &mut Member) -> Result<(), FileError> {
+    let kept = take_kept(member);
+    if !kept.replaced {
+        return discard(kept.backup, member);
+    }
+    let restored = kept.backup.restore(&member.target);
+    restored.map_err(FileError::new("put back", member.dest()))
+}
+
+fn drop_backup(member: &mut Member) -> Result<(), FileError> {
+    let kept = take_kept(member);
+    discard(kept.backup, member)
+}
+
+fn discard(backup: Backup, member: &Member) -> Result<(), FileError> {
+    let discarded = backup.discard(&member.target);
+    discarded.map_err(FileError::new("remove what was kept of", member.dest()))
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "only what was kept is put back or dropped, and only once"
+)]
+fn take_kept(member: &mut Member) -> Kept {
+    member.kept.take().expect("a backup")
+}
+
+fn result(member: &Member, verdict: Verdict<SyncError>) -> Result<Synced, SyncError> {
     match (&member.plan, verdict) {
         (Err(error), _) => Err(error.clone()),
         (Ok(_), Verdict::InStep) => Ok(Synced::InStep),
         (Ok(_), Verdict::Updated) => Ok(Synced::Updated),
-        (Ok(_), Verdict::Failed(number)) => {
-            let failure = failures.get(number).cloned();
-            Err(failure.unwrap_or(SyncError::Cancelled))
-        }
+        (Ok(_), Verdict::Failed(error)) => Err(error),
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use tracing::{debug, info, warn};
 
 use super::{Outcome, SyncError, Synced, Syncer};
+use crate::backup::Backup;
 use crate::compare::{self, Contents, Current, md5sum};
 use crate::diff;
 use crate::error::FileError;
@@ -31,12 +32,21 @@ pub(super) struct Member<'a> {
     pub(super) owed: Owed,
     pub(super) is_owed: bool,
     pub(super) stage: Option<Stage>,
+    /// While the new file is not known to be good.
+    pub(super) kept: Option<Kept>,
     /// The same was tried before and failed: most of what there is to say has been said.
     pub(super) quiet: bool,
     /// What was asked for and cannot be had.
     missing: Vec<String>,
     /// What the file has that was written.
     came_out: Option<Permissions>,
+}
+
+/// Of a member that is about to be replaced, or was.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) backup: Backup,
+    pub(super) replaced: bool,
 }
 
 /// What the file should be, beside what it is.
@@ -74,6 +84,7 @@ impl<'a> Member<'a> {
             owed,
             is_owed,
             stage: None,
+            kept: None,
             quiet: false,
             missing: Vec::new(),
             came_out: None,

@@ -50,24 +50,24 @@ pub enum Action {
     ClearOwed(usize),
 }
 
-/// What came of an action.
+/// What came of an action. `F` says why it failed; the transaction only hands it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Answer<F> {
     /// As asked.
     Done,
     /// Not done, or only in part.
-    Failed,
+    Failed(F),
     /// Not done, because we are to stop.
-    Cancelled,
+    Cancelled(F),
 }
 
 /// What became of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Verdict<F> {
     /// It was and is what it should be.
     InStep,
     /// It was replaced, and a reload has seen it.
     Updated,
-    /// Because of that answer, counting those that were not [`Answer::Done`] from 0.
-    Failed(usize),
+    /// Because of that answer.
+    Failed(F),
 }

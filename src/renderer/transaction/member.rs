@@ -1,6 +1,6 @@
 //! One file of a transaction: where it stands.
 
-use super::event::{Check, CheckId, Found};
+use super::event::{Check, CheckId, Found, Verdict};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum File {
@@ -40,14 +40,14 @@ pub(super) enum Owed {
 }
 
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct Member<F> {
     pub(super) file: File,
     pub(super) check: Check,
     pub(super) owed: Owed,
-    pub(super) failure: Option<usize>,
+    pub(super) failure: Option<F>,
 }
 
-impl Member {
+impl<F: Clone> Member<F> {
     pub(super) fn swapped_check(&self) -> Option<CheckId> {
         match self.check {
             Check::Swapped(check) => Some(check),
@@ -75,9 +75,32 @@ impl Member {
             | File::Unsettled => false,
         }
     }
+
+    pub(super) fn blame(&mut self, failure: &F, file: File) {
+        self.failure = Some(failure.clone());
+        self.file = file;
+    }
+
+    /// Unless it has failed already.
+    pub(super) fn note(&mut self, failure: &F) {
+        self.failure.get_or_insert_with(|| failure.clone());
+    }
+
+    /// What became of it, once there is nothing more to do.
+    #[expect(
+        clippy::expect_used,
+        reason = "what is neither in step nor settled has failed"
+    )]
+    pub(super) fn verdict(&self) -> Verdict<F> {
+        match (&self.failure, self.file) {
+            (None, File::InStep) => Verdict::InStep,
+            (None, File::Settled) => Verdict::Updated,
+            (failure, _) => Verdict::Failed(failure.clone().expect("a failure")),
+        }
+    }
 }
 
-impl From<Found> for Member {
+impl<F> From<Found> for Member<F> {
     fn from(found: Found) -> Self {
         Self {
             file: if found.changed {

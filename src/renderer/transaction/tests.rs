@@ -4,6 +4,25 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// What becomes of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Done,
+    Fails,
+    Cancelled,
+}
+
+impl Fate {
+    /// `failure`: the number of those before.
+    fn answer(self, failure: usize) -> Answer<usize> {
+        match self {
+            Self::Done => Answer::Done,
+            Self::Fails => Answer::Failed(failure),
+            Self::Cancelled => Answer::Cancelled(failure),
+        }
+    }
+}
+
 /// The world that a transaction acts on, and what must hold in it at every moment.
 #[derive(Clone, Debug)]
 struct Disk {
@@ -39,8 +58,8 @@ impl Disk {
         }
     }
 
-    fn act(&mut self, action: Action, answer: Answer) {
-        if answer == Answer::Done {
+    fn act(&mut self, action: Action, fate: Fate) {
+        if fate == Fate::Done {
             self.succeed(action);
         } else if let Action::Restore(member) = action {
             self.stuck.insert(member);
@@ -119,26 +138,27 @@ impl Disk {
     }
 }
 
-fn answers(action: Action) -> &'static [Answer] {
+fn fates(action: Action) -> &'static [Fate] {
     match action {
         Action::Stage(_) | Action::CheckStaged(_) | Action::CheckSwapped(_) | Action::Reload => {
-            &[Answer::Done, Answer::Failed, Answer::Cancelled]
+            &[Fate::Done, Fate::Fails, Fate::Cancelled]
         }
         Action::MarkOwed(_)
         | Action::Backup(_)
         | Action::Swap(_)
         | Action::Restore(_)
         | Action::DropBackup(_)
-        | Action::ClearOwed(_) => &[Answer::Done, Answer::Failed],
+        | Action::ClearOwed(_) => &[Fate::Done, Fate::Fails],
     }
 }
 
-/// Runs to the end; `answer` is asked for what becomes of each action.
+/// Runs to the end; `fate` is asked for what becomes of each action. Verdicts name failures by
+/// their number.
 fn run(
     found: &[Found],
     reload: bool,
-    mut answer: impl FnMut(Action) -> Answer,
-) -> (Vec<Action>, Vec<(Verdict, bool)>) {
+    mut fate: impl FnMut(Action) -> Fate,
+) -> (Vec<Action>, Vec<(Verdict<usize>, bool)>) {
     let mut disk = Disk::new(found, reload);
     let mut transaction = Transaction::new(found.iter().copied(), reload);
     let mut actions = Vec::new();
@@ -147,12 +167,13 @@ fn run(
     while let Some(action) = next {
         actions.push(action);
         assert!(actions.len() < 200, "does not end: {actions:?}");
-        let answer = answer(action);
-        assert!(answers(action).contains(&answer));
-        if answer != Answer::Done {
+        let fate = fate(action);
+        assert!(fates(action).contains(&fate));
+        let answer = fate.answer(failures.len());
+        if fate != Fate::Done {
             failures.push(action);
         }
-        disk.act(action, answer);
+        disk.act(action, fate);
         next = transaction.on(answer);
     }
     let verdicts: Vec<_> = transaction.verdicts().collect();
@@ -160,7 +181,7 @@ fn run(
     (actions, verdicts)
 }
 
-fn assert_ends_well(disk: &Disk, failures: &[Action], verdicts: &[(Verdict, bool)]) {
+fn assert_ends_well(disk: &Disk, failures: &[Action], verdicts: &[(Verdict<usize>, bool)]) {
     for (member, &(verdict, owed)) in verdicts.iter().enumerate() {
         let found = disk.found[member];
         let new = disk.new.contains(&member);
@@ -181,7 +202,7 @@ fn assert_ends_well(disk: &Disk, failures: &[Action], verdicts: &[(Verdict, bool
 }
 
 fn done(found: &[Found], reload: bool) -> Vec<Action> {
-    run(found, reload, |_| Answer::Done).0
+    run(found, reload, |_| Fate::Done).0
 }
 
 fn changed(check: Check) -> Found {
@@ -276,8 +297,8 @@ fn a_failed_staged_check_does_not_stop_the_others() {
         &[changed(Check::Staged), changed(Check::Staged)],
         true,
         |action| match action {
-            CheckStaged(0) => Answer::Failed,
-            _ => Answer::Done,
+            CheckStaged(0) => Fate::Fails,
+            _ => Fate::Done,
         },
     );
     assert_eq!(
@@ -302,8 +323,8 @@ fn a_failed_staged_check_does_not_stop_the_others() {
 #[test]
 fn a_failed_check_of_swapped_files_puts_the_old_one_back() {
     let (actions, verdicts) = run(&[changed(Check::Swapped(0))], true, |action| match action {
-        CheckSwapped(0) => Answer::Failed,
-        _ => Answer::Done,
+        CheckSwapped(0) => Fate::Fails,
+        _ => Fate::Done,
     });
     assert_eq!(
         actions[3..],
@@ -322,10 +343,10 @@ fn when_a_shared_check_fails_the_members_are_tried_one_by_one() {
             match action {
                 Swap(0) => bad_is_in = true,
                 Restore(0) => bad_is_in = false,
-                CheckSwapped(0) if bad_is_in => return Answer::Failed,
+                CheckSwapped(0) if bad_is_in => return Fate::Fails,
                 _ => {}
             }
-            Answer::Done
+            Fate::Done
         },
     );
     assert_eq!(
@@ -365,10 +386,10 @@ fn a_file_without_a_check_is_judged_by_the_check_of_the_other() {
             match action {
                 Swap(0) => bad_is_in = true,
                 Restore(0) => bad_is_in = false,
-                CheckSwapped(0) if bad_is_in => return Answer::Failed,
+                CheckSwapped(0) if bad_is_in => return Fate::Fails,
                 _ => {}
             }
-            Answer::Done
+            Fate::Done
         },
     );
     assert_eq!(
@@ -380,8 +401,8 @@ fn a_file_without_a_check_is_judged_by_the_check_of_the_other() {
 #[test]
 fn a_failed_reload_stays_owed() {
     let (actions, verdicts) = run(&[changed(Check::Never)], true, |action| match action {
-        Reload => Answer::Failed,
-        _ => Answer::Done,
+        Reload => Fate::Fails,
+        _ => Fate::Done,
     });
     assert_eq!(actions, [Stage(0), MarkOwed(0), Swap(0), Reload]);
     assert_eq!(verdicts, [(Verdict::Failed(0), true)]);
@@ -392,7 +413,7 @@ fn an_owed_reload_is_made_up_for_once_the_files_pass_the_check() {
     let found = [in_step(true)];
     assert_eq!(done(&found, true), [CheckSwapped(0), Reload, ClearOwed(0)]);
 
-    let (actions, verdicts) = run(&found, true, |_| Answer::Failed);
+    let (actions, verdicts) = run(&found, true, |_| Fate::Fails);
     assert_eq!(actions, [CheckSwapped(0)]);
     assert_eq!(verdicts, [(Verdict::Failed(0), true)]);
 }
@@ -404,8 +425,8 @@ fn a_reload_owed_for_the_old_file_does_not_wait_for_a_good_new_one() {
         ..changed(Check::Staged)
     };
     let (actions, verdicts) = run(&[found], true, |action| match action {
-        CheckStaged(0) => Answer::Failed,
-        _ => Answer::Done,
+        CheckStaged(0) => Fate::Fails,
+        _ => Fate::Done,
     });
     assert_eq!(actions, [Stage(0), CheckStaged(0), Reload, ClearOwed(0)]);
     assert_eq!(verdicts, [(Verdict::Failed(0), false)]);
@@ -422,9 +443,9 @@ fn a_check_that_passed_on_files_which_were_put_back_counts_for_nothing() {
     let (actions, _) = run(&found, true, |action| {
         put_back |= action == Restore(0);
         match action {
-            CheckSwapped(1) => Answer::Failed,
-            Stage(_) if put_back => Answer::Failed,
-            _ => Answer::Done,
+            CheckSwapped(1) => Fate::Fails,
+            Stage(_) if put_back => Fate::Fails,
+            _ => Fate::Done,
         }
     });
     assert_eq!(
@@ -451,8 +472,8 @@ fn a_file_that_cannot_be_put_back_stops_the_reload() {
         &[changed(Check::Swapped(0)), changed(Check::Never)],
         true,
         |action| match action {
-            CheckSwapped(0) | Restore(0) => Answer::Failed,
-            _ => Answer::Done,
+            CheckSwapped(0) | Restore(0) => Fate::Fails,
+            _ => Fate::Done,
         },
     );
     assert_eq!(
@@ -471,8 +492,8 @@ fn being_told_to_stop_undoes_what_is_not_judged_and_starts_nothing() {
         &[changed(Check::Swapped(0)), changed(Check::Swapped(0))],
         true,
         |action| match action {
-            CheckSwapped(0) => Answer::Cancelled,
-            _ => Answer::Done,
+            CheckSwapped(0) => Fate::Cancelled,
+            _ => Fate::Done,
         },
     );
     assert_eq!(
@@ -491,26 +512,26 @@ fn being_told_to_stop_undoes_what_is_not_judged_and_starts_nothing() {
     );
 }
 
-/// Every answer to every action.
-fn explore(found: &[Found], reload: bool, path: &mut Vec<Answer>) -> usize {
+/// Every fate of every action.
+fn explore(found: &[Found], reload: bool, path: &mut Vec<Fate>) -> usize {
     let mut asked = 0;
     let mut branch = None;
     let (_, _) = run(found, reload, |action| {
-        let answer = path.get(asked).copied().unwrap_or_else(|| {
+        let fate = path.get(asked).copied().unwrap_or_else(|| {
             branch.get_or_insert((asked, action));
-            Answer::Done
+            Fate::Done
         });
         asked += 1;
-        answer
+        fate
     });
     let Some((depth, action)) = branch else {
         return 1;
     };
-    answers(action)
+    fates(action)
         .iter()
-        .map(|&answer| {
+        .map(|&fate| {
             path.truncate(depth);
-            path.push(answer);
+            path.push(fate);
             explore(found, reload, path)
         })
         .sum()
@@ -574,16 +595,16 @@ proptest! {
     fn nothing_is_lost_whatever_fails_with_many_files(
         found in prop::collection::vec(any_found(), 0..6),
         reload: bool,
-        fate in prop::collection::vec(0_usize..12, 200),
+        picks in prop::collection::vec(0_usize..12, 200),
     ) {
         let found: Vec<Found> = found
             .into_iter()
             .map(|found| Found { owed: reload && found.owed, ..found })
             .collect();
-        let mut fate = fate.into_iter();
+        let mut picks = picks.into_iter();
         run(&found, reload, |action| {
-            let fate = fate.next().unwrap_or_default();
-            answers(action).get(fate).copied().unwrap_or(Answer::Done)
+            let pick = picks.next().unwrap_or_default();
+            fates(action).get(pick).copied().unwrap_or(Fate::Done)
         });
     }
 }
