@@ -107,7 +107,7 @@ mod tests {
                 lease: None,
             },
             Entry {
-                key: b"/services/apache/y".to_vec(),
+                key: "/services/apache/y".into(),
                 value: "\u{202e}08:1".into(),
                 lease: Some(Hold {
                     lease: 0x7b,
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn a_value_of_megabytes_does_not_widen_the_other_rows() {
         let mut entries = entries();
-        entries[1].value = vec![b'x'; 1 << 20];
+        entries[1].value = vec![b'x'; 1 << 20].into();
         let rows = table(&entries);
         let longest = rows.lines().nth(2).map(str::len);
         assert!(longest > Some(1 << 20));

@@ -156,7 +156,6 @@ impl Probe {
             }
         }
     }
-
 }
 
 impl Backend for Probe {

@@ -277,11 +277,7 @@ impl<W: World> Proxy<W> {
                 Ok(_) => None,
                 // Neither a success nor a failure: we are about to leave.
                 Err(SyncError::Cancelled) => continue,
-                Err(error) => Some(failure(
-                    &error,
-                    &resource.dest,
-                    self.options.dialect,
-                )),
+                Err(error) => Some(failure(&error, &resource.dest, self.options.dialect)),
             };
             self.schedule.done(number, failure.is_some(), now);
             self.log.tell(&resource.file, failure);
@@ -335,7 +331,10 @@ impl<W: World> Proxy<W> {
         self.mark(&changed, now());
     }
 
-    #[expect(clippy::expect_used, reason = "it is lent to a pass only, and those are sat out")]
+    #[expect(
+        clippy::expect_used,
+        reason = "it is lent to a pass only, and those are sat out"
+    )]
     fn own_snapshot(&mut self) -> &mut Snapshot {
         self.snapshot.as_mut().expect("no pass is under way")
     }

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use register::health::{Health, Thresholds, Verdict};
 use register::probe::{Probe, Spec};
+use register::world::Backend;
 use register::registration::{Event, Holder, Registration};
 use renderer::functions::FUNCTIONS;
 use renderer::resource::Resource;

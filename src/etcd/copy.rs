@@ -88,9 +88,7 @@ pub(super) async fn read<W: World>(
 
 fn ranges(tree: &Subtree) -> impl Iterator<Item = KeyRange> {
     let exact = tree.key().map(KeyRange::exactly);
-    exact
-        .into_iter()
-        .chain([KeyRange::below(&tree.prefix())])
+    exact.into_iter().chain([KeyRange::below(&tree.prefix())])
 }
 
 /// Page by page.

@@ -194,7 +194,11 @@ pub async fn carry_out<W: World>(
             // The connection works: another one would not help.
             Next::Over(Ended::Contended) => {
                 let reason = "the key kept changing";
-                return Err(EtcdError::new(connection.endpoint(), Problem::Rejected, reason));
+                return Err(EtcdError::new(
+                    connection.endpoint(),
+                    Problem::Rejected,
+                    reason,
+                ));
             }
         }
     }

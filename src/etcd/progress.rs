@@ -71,7 +71,12 @@ mod tests {
     use super::super::api::Change;
     use super::*;
 
-    fn told(watch: usize, created: bool, last_change: Option<Revision>, revision: Revision) -> Told {
+    fn told(
+        watch: usize,
+        created: bool,
+        last_change: Option<Revision>,
+        revision: Revision,
+    ) -> Told {
         let changes = last_change.map(|revision| Change {
             key: "/a".into(),
             value: None,

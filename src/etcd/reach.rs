@@ -216,7 +216,10 @@ impl<W: World> Connection<W> {
     /// # Errors
     /// As [`Self::ask`].
     pub async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<W::Watch, EtcdError> {
-        let asked = async || self.within(self.call_timeout, self.link.watch(watches)).await;
+        let asked = async || {
+            self.within(self.call_timeout, self.link.watch(watches))
+                .await
+        };
         self.logged_in(asked).await
     }
 

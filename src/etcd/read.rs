@@ -189,10 +189,7 @@ impl<W: World> Reader<'_, W> {
 
 /// How many keys like these fit into a page.
 fn next_limit(keys: &[KeyValue]) -> usize {
-    let bytes: usize = keys
-        .iter()
-        .map(|kv| kv.key.len() + kv.value.len())
-        .sum();
+    let bytes: usize = keys.iter().map(|kv| kv.key.len() + kv.value.len()).sum();
     let of_one = bytes / keys.len().max(1);
     (PAGE_BYTES / of_one.max(1)).clamp(1, PAGE)
 }

@@ -11,8 +11,8 @@ use tracing::{info, warn};
 
 use super::api::{Change, KeyRange, Page, Read, Told, Watch, WatchFrom, What};
 use super::error::EtcdError;
-pub use super::holder::Request;
 use super::holder::KeyHolder;
+pub use super::holder::Request;
 use super::lease::call_timeout;
 use super::reach::{Connection, Reach};
 use super::turns::Turn;
@@ -130,7 +130,9 @@ impl<W: World> Session<W> {
         requests: &mut mpsc::Receiver<Request>,
     ) -> Result<Turn, Closed> {
         let key = &self.holder.target().key;
-        let opened = self.reach.attempt(async |connection| open(connection, key).await);
+        let opened = self
+            .reach
+            .attempt(async |connection| open(connection, key).await);
         let (connection, (page, watch)) = match opened.await {
             Ok(opened) => opened,
             Err(turn) => return Ok(turn),
@@ -230,11 +232,7 @@ impl<W: World> Session<W> {
     }
 
     /// Carries a request out and answers it.
-    async fn perform(
-        &mut self,
-        connection: &Connection<W>,
-        request: Request,
-    ) -> Result<(), Stop> {
+    async fn perform(&mut self, connection: &Connection<W>, request: Request) -> Result<(), Stop> {
         let performed = self
             .holder
             .perform(connection, request, self.neighbour)

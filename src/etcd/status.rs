@@ -22,8 +22,12 @@ const WITHOUT_USERS: &str = "authentication is not enabled";
 
 /// What a call was answered with. `named`: we have a user.
 pub(super) fn error(endpoint: &str, status: &Status, named: bool) -> EtcdError {
-    let reason = innermost(status)
-        .unwrap_or_else(|| status.message().trim_start_matches("etcdserver: ").to_owned());
+    let reason = innermost(status).unwrap_or_else(|| {
+        status
+            .message()
+            .trim_start_matches("etcdserver: ")
+            .to_owned()
+    });
     // The server's own words end up in logs and on terminals.
     let mut reason = tls::explained(printable(reason.as_bytes()), FLAGS);
     let mut problem = problem(status);
@@ -192,7 +196,10 @@ mod tests {
         let status = Status::new(Code::InvalidArgument, "etcdserver: user name is empty");
         let error = super::error("http://e", &status, false);
         assert!(error.is_refusal());
-        assert!(error.to_string().ends_with("no user's name was given)"), "{error}");
+        assert!(
+            error.to_string().ends_with("no user's name was given)"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -219,7 +226,11 @@ mod tests {
                 Problem::TooLarge,
             ),
         ] {
-            assert_eq!(error(&Status::new(code, message)).problem, problem, "{message}");
+            assert_eq!(
+                error(&Status::new(code, message)).problem,
+                problem,
+                "{message}"
+            );
         }
     }
 }

@@ -162,7 +162,10 @@ mod tests {
     fn once_let_in_a_refusal_is_tried_again() {
         let mut turns = Turns::new(1, false, 1);
         turns.let_in();
-        assert!(matches!(turns.failed(error(Problem::Refused)), Turn::After(_)));
+        assert!(matches!(
+            turns.failed(error(Problem::Refused)),
+            Turn::After(_)
+        ));
     }
 
     #[test]

@@ -20,8 +20,8 @@ use tonic::Code;
 use tonic::transport::{Endpoint, Uri};
 
 use super::api::{
-    Answer, Call, Change, Condition, Dial, History, KeyValue, Link, Login, Page, Read,
-    Told, Watch, WatchFrom, What,
+    Answer, Call, Change, Condition, Dial, History, KeyValue, Link, Login, Page, Read, Told, Watch,
+    WatchFrom, What,
 };
 use super::error::{EtcdError, Problem};
 use super::lease::Lease;
@@ -204,9 +204,7 @@ impl Link for WireLink {
                 self.write(key, Condition::UnchangedSince(*unchanged_since), put)
                     .await
             }
-            Call::Delete { key, when } => {
-                self.write(key, *when, TxnOp::delete(*key, None)).await
-            }
+            Call::Delete { key, when } => self.write(key, *when, TxnOp::delete(*key, None)).await,
             Call::Revoke(lease) => {
                 let revoked = self.client.clone().lease_revoke(*lease).await;
                 revoked.map(|_| Answer::Revoked)
@@ -292,7 +290,12 @@ impl WireLink {
         Ok(Answer::Granted(Lease::granted(lease, ttl, sent_at)))
     }
 
-    async fn write(&self, key: &str, when: Condition, write: TxnOp) -> Result<Answer, etcd_client::Error> {
+    async fn write(
+        &self,
+        key: &str,
+        when: Condition,
+        write: TxnOp,
+    ) -> Result<Answer, etcd_client::Error> {
         let condition = match when {
             Condition::HeldBy(lease) => Compare::lease(key, CompareOp::Equal, lease),
             Condition::UnchangedSince(revision) => {

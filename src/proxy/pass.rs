@@ -34,10 +34,13 @@ impl HostFiles {
     /// # Errors
     /// When no file descriptor is left.
     pub fn new(files: &FileConfig) -> io::Result<Self> {
+        let cancel = Arc::new(Cancel::new()?);
+        // As many as reading `conf.d` takes, while we may still fail.
+        let _left = [Cancel::new()?, Cancel::new()?];
         Ok(Self {
             confdir: files.confdir.clone(),
             syncer: Arc::new(Mutex::new(Syncer::new(files.options.clone()))),
-            cancel: Arc::new(Cancel::new()?),
+            cancel,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The registration as a table and as stories; under random events in [`random`].
+//! The registration as a table and as stories; under random events in the simulation.
 
 use super::*;
 
@@ -443,5 +443,3 @@ fn shutdown_cuts_a_back_off_short() {
         [Action::Withdraw(Claim::Granted)]
     );
 }
-
-mod random;

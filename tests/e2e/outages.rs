@@ -2,8 +2,9 @@ use std::time::{Duration, Instant};
 
 use ::register::alarm::Alarm;
 use ::register::config::{EtcdConfig, Target};
-use ::register::etcd::connection::Connector;
 use ::register::etcd::session::{News, Request, Session};
+use ::register::etcd::wire::WireDial;
+use ::register::host::Host;
 use ::register::registration::{Claim, Event};
 use rustix::process::Signal;
 use tokio::net::TcpListener;
@@ -227,7 +228,7 @@ async fn told(news: &mut mpsc::Receiver<News>, is: impl Fn(&Event) -> bool) -> E
 #[tokio::test]
 async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed() {
     let mut etcd = Etcd::start();
-    let connector = Connector::new(EtcdConfig {
+    let dial = WireDial::new(EtcdConfig {
         endpoints: vec![etcd.url()],
         credentials: None,
         tls: None,
@@ -240,30 +241,34 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
     let (news_end, mut news) = mpsc::channel(16);
     let (requests, requests_end) = mpsc::channel(1);
     let (ttl, renewal) = (Duration::from_secs(2), Alarm::new().unwrap());
-    let session = Session::new(connector, target, ttl, renewal, news_end);
-    let session = tokio::spawn(session.run(requests_end));
-    let announce = Request::Announce { take_over: true };
-    requests.send(announce).await.unwrap();
-    let announced = told(&mut news, |event| matches!(event, Event::Announced { .. })).await;
-    let Event::Announced { lease, .. } = announced else {
-        unreachable!("it was waited for");
-    };
-    etcd.kill();
-    // Once it connects again it has noticed.
-    let in_its_place = TcpListener::bind(etcd.address()).await.unwrap();
-    drop(timeout(SOON, in_its_place.accept()).await.unwrap().unwrap());
-    drop(in_its_place);
-    let withdraw = Request::Withdraw(Claim::Lease(lease));
-    requests.send(withdraw).await.unwrap();
-    told(&mut news, |event| *event == Event::Failed).await;
-    etcd.restart();
-    told(&mut news, |event| *event == Event::Connected).await;
-    let gone = tokio::task::spawn_blocking(move || {
-        eventually("the lease is gone", SOON, || match etcd.lease_count() {
-            0 => Ok(()),
-            count => Err(format!("{count} leases")),
+    let session = Session::<Host>::new(dial, target, ttl, renewal, news_end, 1);
+    let story = async {
+        let announce = Request::Announce { take_over: true };
+        requests.send(announce).await.unwrap();
+        let announced = told(&mut news, |event| matches!(event, Event::Announced { .. })).await;
+        let Event::Announced { lease, .. } = announced else {
+            unreachable!("it was waited for");
+        };
+        etcd.kill();
+        // Once it connects again it has noticed.
+        let in_its_place = TcpListener::bind(etcd.address()).await.unwrap();
+        drop(timeout(SOON, in_its_place.accept()).await.unwrap().unwrap());
+        drop(in_its_place);
+        let withdraw = Request::Withdraw(Claim::Lease(lease));
+        requests.send(withdraw).await.unwrap();
+        told(&mut news, |event| *event == Event::Failed).await;
+        etcd.restart();
+        told(&mut news, |event| *event == Event::Connected).await;
+        let gone = tokio::task::spawn_blocking(move || {
+            eventually("the lease is gone", SOON, || match etcd.lease_count() {
+                0 => Ok(()),
+                count => Err(format!("{count} leases")),
+            });
         });
-    });
-    gone.await.unwrap();
-    session.abort();
+        gone.await.unwrap();
+    };
+    tokio::select! {
+        () = session.run(requests_end) => panic!("the session ended"),
+        () = story => {}
+    }
 }

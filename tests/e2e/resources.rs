@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::register::probe::{Failure, Probe, Spec};
+use ::register::world::Backend;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::net::TcpSocket;
 use tokio::task::JoinSet;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use register::alarm::Alarm;
 use register::config::{EtcdConfig, Target};
-use register::etcd::connection::Connector;
 use register::etcd::session::{News, Request, Session};
+use register::etcd::wire::WireDial;
+use register::host::Host;
 use register::registration::Event;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -99,7 +100,8 @@ pub fn hold(arguments: &[String]) {
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(async {
+    // Sessions are no `Send`.
+    tokio::task::LocalSet::new().block_on(&runtime, async {
         let mut sessions = announce(first..first + count, &config).await;
         println!("held");
         thread::spawn(|| {
@@ -121,12 +123,14 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
             value: "10.0.0.1:80".to_owned(),
             port: 80,
         };
-        let connector = Connector::new(config.clone());
+        let dial = WireDial::new(config.clone());
         let announced = announced.clone();
-        sessions.spawn(async move {
+        sessions.spawn_local(async move {
             let (requests, requests_end) = mpsc::channel(1);
             let (news_end, mut news) = mpsc::channel(16);
-            let session = Session::new(connector, target, TTL, Alarm::new().unwrap(), news_end);
+            let renewal = Alarm::new().unwrap();
+            let seed = u64::from(n);
+            let session = Session::<Host>::new(dial, target, TTL, renewal, news_end, seed);
             let announce = Request::Announce { take_over: true };
             requests.send(announce).await.unwrap();
             let listen = async {
