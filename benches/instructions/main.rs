@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use register::health::{Health, Thresholds, Verdict};
 use register::probe::{Probe, Spec};
-use register::world::Backend;
 use register::registration::{Event, Holder, Registration};
+use register::world::Backend;
 use renderer::functions::FUNCTIONS;
 use renderer::resource::Resource;
 use renderer::snapshot::Snapshot;

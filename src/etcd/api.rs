@@ -165,7 +165,7 @@ pub struct History {
     pub revision: Revision,
 }
 
-/// A range to watch, from this revision on.
+/// A range to watch, from this revision on; 0: from now on.
 #[derive(Clone, Copy, Debug)]
 pub struct WatchFrom<'a> {
     pub range: &'a KeyRange,

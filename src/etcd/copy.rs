@@ -20,8 +20,7 @@ pub(super) struct Copy {
 }
 
 /// Where the server behind `connection` is now; none if it has forgotten `seen`, or has yet to come to
-/// it. What a watch from the next revision on would tell may then be forgotten too: etcd watches on
-/// from the very revision that it compacted, and leaves that one's deletions out.
+/// it.
 ///
 /// # Errors
 /// [`EtcdError`].

@@ -22,6 +22,9 @@ use crate::world::World;
 /// One call, a page of a read among them.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often to read afresh over one connection, where what was read is compacted at once.
+const READINGS: usize = 3;
+
 /// What the follower tells.
 #[derive(Debug)]
 pub enum Update {
@@ -212,41 +215,50 @@ async fn open<W: World>(
     ranges: &[KeyRange],
     progress: &mut Option<Progress>,
 ) -> Result<(Start, W::Watch), EtcdError> {
-    let known = match progress {
-        Some(known) => go_on(connection, ranges, known).await?,
-        None => None,
-    };
-    if let Some(known) = known {
-        match watch(connection, ranges, known.next()).await {
-            Ok(watch) => return Ok((Start::Known(known), watch)),
-            Err(error) if error.is_refusal() || error.problem == Problem::NotThatRevision => {}
+    if let Some(known) = progress {
+        match go_on(connection, ranges, known.clone()).await {
+            Ok(Some((known, watch))) => return Ok((Start::Known(known), watch)),
+            Ok(None) => {}
+            // What we may read is another part by now.
+            Err(error) if error.is_refusal() => {}
             Err(error) => return Err(error),
         }
     }
     *progress = None;
-    let copy = copy::read(connection, trees).await?;
-    let next = vec![copy.history.revision + 1; copy.allowed.len()];
-    let watch = watch(connection, &copy.allowed, &next).await?;
-    Ok((Start::Afresh(copy), watch))
+    for _ in 0..READINGS {
+        let copy = copy::read(connection, trees).await?;
+        let since = Progress::since(copy.history, copy.allowed.len());
+        if let Some((_, watch)) = go_on(connection, &copy.allowed, since).await? {
+            return Ok((Start::Afresh(copy), watch));
+        }
+    }
+    let reason = "what was read was compacted before it was watched, again and again";
+    Err(EtcdError::new(
+        connection.endpoint(),
+        Problem::Unavailable,
+        reason,
+    ))
 }
 
-/// The same progress, if the server is of the same history and remembers what comes next.
+/// Watches from where `known` has come to, if the server is of the same history and remembers what
+/// comes next. That is looked at once the watch is there: etcd watches on from the very revision that
+/// it compacted, and leaves that one's deletions out.
 async fn go_on<W: World>(
     connection: &Connection<W>,
     ranges: &[KeyRange],
-    known: &Progress,
-) -> Result<Option<Progress>, EtcdError> {
-    let Some(range) = ranges.first() else {
+    mut known: Progress,
+) -> Result<Option<(Progress, W::Watch)>, EtcdError> {
+    let Some(first) = ranges.first() else {
         return Ok(None);
     };
-    let mut known = known.clone();
-    match copy::now(connection, range, known.seen()).await {
-        Ok(Some(now)) if known.goes_on(now) => Ok(Some(known)),
-        Ok(Some(_) | None) => Ok(None),
-        // What we may read is another part by now.
-        Err(error) if error.is_refusal() => Ok(None),
-        Err(error) => Err(error),
-    }
+    let watch = match watch(connection, ranges, known.next()).await {
+        Ok(watch) => watch,
+        Err(error) if error.problem == Problem::NotThatRevision => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let now = copy::now(connection, first, known.seen()).await?;
+    let goes_on = now.is_some_and(|now| known.goes_on(now));
+    Ok(goes_on.then_some((known, watch)))
 }
 
 /// One stream with a watch for each range.

@@ -67,7 +67,7 @@ impl From<Closed> for Stop {
     }
 }
 
-/// A connection, what it was read over it, and the watch that follows on that.
+/// A connection, and the watch on our key.
 struct Link<W: World> {
     connection: Connection<W>,
     watch: W::Watch,
@@ -307,13 +307,14 @@ impl<W: World> Session<W> {
     }
 }
 
-/// Reads the key, then watches it from the next revision on: no gap between the two, and the proof
-/// that this endpoint serves us.
+/// Watches the key from now on, then reads it: no gap between the two, and the proof that this
+/// endpoint serves us.
 async fn open<W: World>(
     connection: &Connection<W>,
     key: &str,
 ) -> Result<(Page, W::Watch), EtcdError> {
-    let range = KeyRange::exactly(key);
+    let range = &KeyRange::exactly(key);
+    let watch = connection.watch(&[WatchFrom { range, next: 0 }]).await?;
     let read = Read {
         range: range.clone(),
         revision: 0,
@@ -321,9 +322,6 @@ async fn open<W: World>(
         what: What::Everything,
     };
     let page = connection.read(read).await?;
-    let next = page.history.revision + 1;
-    let range = &range;
-    let watch = connection.watch(&[WatchFrom { range, next }]).await?;
     Ok((page, watch))
 }
 

@@ -5,13 +5,18 @@
 use std::collections::VecDeque;
 
 use renderer::snapshot::Snapshot;
+use renderer::sync::{Outcome, SyncError, Synced};
 use renderer::transaction::{Action, Answer, Check, Found, Transaction, Verdict};
 
-use crate::etcd::KEYS;
-use crate::follower::key_of;
-use crate::world::Shared;
+use crate::clock::Time;
+use crate::keys::{self, TREES};
+use crate::model::Model;
 
-pub const RESOURCES: usize = 2;
+/// Each reads a tree.
+pub const RESOURCES: usize = TREES;
+
+/// What one action on the files takes.
+const ACTION: Time = 2;
 
 /// A value that makes a file bad.
 pub const BAD: u8 = 13;
@@ -30,17 +35,13 @@ pub fn is_good(contents: Contents) -> bool {
 pub fn rendered(snapshot: &Snapshot, resource: usize) -> Contents {
     let mut bytes = [0; 4];
     for (name, value) in &snapshot.entries {
-        if let (Some(key), Some(value)) = (key_of(name), value.first())
-            && resource_of(key) == resource
+        if let (Some(key), Some(value)) = (keys::of_name(name), value.first())
+            && keys::tree(key) == resource
         {
             bytes[key] = *value;
         }
     }
     Contents::from_le_bytes(bytes)
-}
-
-pub fn resource_of(key: usize) -> usize {
-    key * RESOURCES / KEYS
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,8 @@ pub struct Kinds {
     pub checks: [Check; RESOURCES],
     /// Both share one reload.
     pub shared: bool,
+    /// A program uses the files, and we are to run it.
+    pub child: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -75,6 +78,21 @@ pub struct Disk {
     kinds: Kinds,
     /// Reloads fail.
     pub broken: bool,
+    /// `conf.d` names other keys than at first.
+    pub other_keys: bool,
+    /// What one action takes.
+    pub pace: Time,
+    /// Reloads are left out.
+    pub hold: bool,
+    /// A pass is under way.
+    pub at_work: bool,
+    pub cancelled: bool,
+    /// The child runs.
+    pub child_runs: bool,
+    /// When it ends, having been told to.
+    pub child_ends_at: Option<Time>,
+    /// It does not end when it is told to.
+    pub stubborn: bool,
     fates: Vec<(usize, Fate)>,
 }
 
@@ -84,7 +102,34 @@ impl Disk {
             files: [File::default(); RESOURCES],
             kinds,
             broken: false,
+            other_keys: false,
+            pace: ACTION,
+            hold: false,
+            at_work: false,
+            cancelled: false,
+            child_runs: false,
+            child_ends_at: None,
+            stubborn: false,
             fates: Vec::new(),
+        }
+    }
+
+    pub fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+
+    /// Nothing of the process is left, nor of its child.
+    pub fn process_is_gone(&mut self) {
+        self.at_work = false;
+        self.cancelled = false;
+        self.child_runs = false;
+        self.child_ends_at = None;
+    }
+
+    /// The daemon, or the child, reads all that there is.
+    pub fn load(&mut self) {
+        for file in &mut self.files {
+            file.loaded = file.dest;
         }
     }
 
@@ -94,6 +139,8 @@ impl Disk {
 
     pub fn heal(&mut self) {
         self.broken = false;
+        self.stubborn = false;
+        self.pace = ACTION;
         self.fates.clear();
     }
 
@@ -134,8 +181,8 @@ pub struct Killed;
 /// A pass under way: one action at a time.
 pub struct Pass {
     pub snapshot: Snapshot,
-    /// Whether each of `due` failed, as far as it is known.
-    pub failed: Vec<(usize, bool)>,
+    pub due: Vec<usize>,
+    outcomes: Vec<(usize, Outcome)>,
     groups: VecDeque<Vec<usize>>,
     group: Option<Group>,
 }
@@ -143,35 +190,35 @@ pub struct Pass {
 struct Group {
     members: Vec<usize>,
     wanted: Vec<Contents>,
-    transaction: Transaction<()>,
+    transaction: Transaction<SyncError>,
     next: Option<Action>,
 }
 
 impl Pass {
     pub fn start(due: Vec<usize>, snapshot: Snapshot, disk: &Disk) -> Self {
         let groups = if disk.kinds.shared {
-            VecDeque::from([due])
+            VecDeque::from([due.clone()])
         } else {
-            due.into_iter().map(|resource| vec![resource]).collect()
+            due.iter().map(|resource| vec![*resource]).collect()
         };
         Self {
             snapshot,
-            failed: Vec::new(),
+            due,
+            outcomes: Vec::new(),
             groups,
             group: None,
         }
     }
 
     /// Does one thing. Whether it was the last.
-    pub fn step(
-        &mut self,
-        disk: &mut Disk,
-        cancelled: bool,
-        shared: &mut Shared,
-    ) -> Result<bool, Killed> {
+    pub fn step(&mut self, model: &mut Model) -> Result<bool, Killed> {
+        model.events += 1;
         if self.group.is_none() {
             match self.groups.pop_front() {
-                Some(members) => self.group = Some(Group::prepare(members, &self.snapshot, disk)),
+                Some(members) => {
+                    let group = Group::prepare(members, &self.snapshot, &mut model.disk);
+                    self.group = Some(group);
+                }
                 None => return Ok(true),
             }
         }
@@ -180,18 +227,32 @@ impl Pass {
         };
         match group.next {
             Some(action) => {
-                let answer = group.answer(action, disk, cancelled, shared)?;
+                let answer = group.answer(action, model)?;
                 group.next = group.transaction.on(answer);
             }
             None => {
                 let verdicts = group.transaction.verdicts();
-                let failed = verdicts.map(|(verdict, _)| matches!(verdict, Verdict::Failed(_)));
-                self.failed
-                    .extend(group.members.iter().copied().zip(failed));
+                let outcomes = verdicts.map(|(verdict, reload_owed)| Outcome {
+                    result: match verdict {
+                        Verdict::InStep => Ok(Synced::InStep),
+                        Verdict::Updated => Ok(Synced::Updated),
+                        Verdict::Failed(error) => Err(error),
+                    },
+                    reload_owed,
+                });
+                self.outcomes
+                    .extend(group.members.iter().copied().zip(outcomes));
                 self.group = None;
             }
         }
         Ok(false)
+    }
+
+    /// What became of each that was due, in order.
+    pub fn outcomes(&mut self) -> Vec<Outcome> {
+        self.outcomes.sort_by_key(|(resource, _)| *resource);
+        let outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 }
 
@@ -210,7 +271,7 @@ impl Group {
             });
             wanted.push(contents);
         }
-        let mut transaction = Transaction::new(found, true);
+        let mut transaction = Transaction::new(found, !disk.hold);
         let next = transaction.begin();
         Self {
             members,
@@ -221,45 +282,39 @@ impl Group {
     }
 
     /// `Group::perform`.
-    fn answer(
-        &mut self,
-        action: Action,
-        disk: &mut Disk,
-        cancelled: bool,
-        shared: &mut Shared,
-    ) -> Result<Answer<()>, Killed> {
-        let now = shared.now;
-        shared
-            .trace
-            .line(now, || format!("proxy: {action:?} of {:?}", self.members));
+    fn answer(&mut self, action: Action, model: &mut Model) -> Result<Answer<SyncError>, Killed> {
+        model.trace(|| format!("proxy: {action:?} of {:?}", self.members));
         let undoing = matches!(
             action,
             Action::Restore(_) | Action::DropBackup(_) | Action::ClearOwed(_)
         );
-        if cancelled && !undoing {
-            return Ok(Answer::Cancelled(()));
+        if model.disk.cancelled && !undoing {
+            return Ok(Answer::Cancelled(SyncError::Cancelled));
         }
-        match disk.fate() {
+        let failed = || Answer::Failed(SyncError::CheckText("it fails".to_owned()));
+        match model.disk.fate() {
             Some(Fate::KilledBefore) => Err(Killed),
             Some(Fate::KilledAfter) => {
-                self.perform(action, disk, shared);
+                self.perform(action, model);
                 Err(Killed)
             }
             Some(Fate::Fails) => {
-                if let Action::Swap(member) = action
-                    && disk.files[self.members[member]].previous.is_some()
-                {
-                    // A file that is mounted is written into, and that may break off.
-                    disk.files[self.members[member]].dest = Some(GARBAGE);
+                if let Action::Swap(member) = action {
+                    let file = &mut model.disk.files[self.members[member]];
+                    if file.previous.is_some() {
+                        // A file that is mounted is written into, and that may break off.
+                        file.dest = Some(GARBAGE);
+                    }
                 }
-                Ok(Answer::Failed(()))
+                Ok(failed())
             }
-            None if self.perform(action, disk, shared) => Ok(Answer::Done),
-            None => Ok(Answer::Failed(())),
+            None if self.perform(action, model) => Ok(Answer::Done),
+            None => Ok(failed()),
         }
     }
 
-    fn perform(&mut self, action: Action, disk: &mut Disk, shared: &mut Shared) -> bool {
+    fn perform(&mut self, action: Action, model: &mut Model) -> bool {
+        let disk = &mut model.disk;
         match action {
             Action::Stage(_) => true,
             Action::CheckStaged(member) => is_good(self.wanted[member]),
@@ -296,22 +351,23 @@ impl Group {
                 disk.files[self.members[member]].previous = None;
                 true
             }
-            Action::Reload => Self::reload(&self.members, disk, shared),
+            Action::Reload => self.reload(model),
         }
     }
 
-    fn reload(members: &[usize], disk: &mut Disk, shared: &mut Shared) -> bool {
-        for &resource in members {
-            let good = disk.files[resource].dest.is_none_or(is_good);
-            if disk.is_checked(resource) && !good {
-                shared.fail(|| "reloaded into a file that does not pass its check".to_owned());
+    fn reload(&self, model: &mut Model) -> bool {
+        for &resource in &self.members {
+            let good = model.disk.files[resource].dest.is_none_or(is_good);
+            if model.disk.is_checked(resource) && !good {
+                model.fail(|| "reloaded into a file that does not pass its check".to_owned());
             }
         }
+        let disk = &mut model.disk;
         if disk.broken {
             return false;
         }
         for resource in 0..RESOURCES {
-            if disk.kinds.shared || members.contains(&resource) {
+            if disk.kinds.shared || self.members.contains(&resource) {
                 disk.files[resource].loaded = disk.files[resource].dest;
             }
         }

@@ -1,13 +1,12 @@
-//! A model of etcd: revisions, leases, compaction, members, restores.
+//! A model of etcd: revisions, leases, compaction, members, restores, users.
 
+use register::etcd::api::{Answer, Condition, History, KeyRange, KeyValue, Page, Read, What};
+use register::etcd::error::Problem;
 use register::etcd::lease::Lease;
-use register::etcd::procedure::{Answer, Call, Condition, Found};
-use register::etcd::progress::History;
 use register::registration::{LeaseId, Revision};
 
-use crate::clock::{Clock, NEVER, Time, ms};
-
-pub const KEYS: usize = 4;
+use crate::clock::{Clock, NEVER, Time, millis};
+use crate::keys::{self, KEYS, TREES};
 
 /// How long after its TTL a lease is revoked, at most.
 pub const SLACK: Time = 1_000;
@@ -19,6 +18,8 @@ pub struct Kv {
     pub lease: LeaseId,
     pub revision: Revision,
 }
+
+pub type Keys = [Option<Kv>; KEYS];
 
 #[derive(Clone, Copy, Debug)]
 pub struct Change {
@@ -43,21 +44,58 @@ pub enum Member {
     Dead,
 }
 
+/// What is asked, without its keys' names.
+#[derive(Clone, Debug)]
+pub enum Asked {
+    Read(Read),
+    Grant {
+        lease: LeaseId,
+        ttl: Time,
+        sent_at: Time,
+    },
+    Put {
+        key: usize,
+        value: u8,
+        lease: LeaseId,
+        unchanged_since: Revision,
+    },
+    Delete {
+        key: usize,
+        when: Condition,
+    },
+    Revoke(LeaseId),
+    Renew(LeaseId),
+}
+
+/// Users, and what ours may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Users {
+    pub enabled: bool,
+    /// Counts what was changed about them: a token from before is of no use.
+    pub revision: u64,
+    pub allowed: [bool; TREES],
+}
+
 #[derive(Clone, Default)]
 struct Backup {
-    keys: [Option<Kv>; KEYS],
+    keys: Keys,
     leases: Vec<Granted>,
     revision: Revision,
 }
 
 pub struct Etcd {
     pub history: History,
-    pub keys: [Option<Kv>; KEYS],
+    pub keys: Keys,
     pub leases: Vec<Granted>,
-    /// What happened since the last compaction.
+    /// What happened since the last compaction, and what is left of that revision.
     log: Vec<Change>,
+    /// What was there since then.
+    states: Vec<(Revision, Keys)>,
     pub compacted: Revision,
     pub members: Vec<Member>,
+    /// Members that do not take our certificate.
+    pub picky: [bool; 3],
+    pub users: Users,
     /// Counts restores.
     pub epoch: u32,
     /// When leases were last given their whole TTL again, by a new leader.
@@ -78,8 +116,15 @@ impl Etcd {
             keys: [None; KEYS],
             leases: Vec::new(),
             log: Vec::with_capacity(32),
+            states: vec![(10, [None; KEYS])],
             compacted: 10,
             members: vec![Member::Up; members],
+            picky: [false; 3],
+            users: Users {
+                enabled: false,
+                revision: 0,
+                allowed: [true; TREES],
+            },
             epoch: 0,
             prolonged_at: 0,
             slack,
@@ -135,6 +180,10 @@ impl Etcd {
         }
     }
 
+    pub fn is_live(&self, lease: LeaseId) -> bool {
+        self.leases.iter().any(|live| live.id == lease)
+    }
+
     pub fn grant(&mut self, id: LeaseId, ttl: Time, expires_at: Time) {
         self.leases.push(Granted {
             id,
@@ -160,7 +209,7 @@ impl Etcd {
     }
 
     /// The TTL after the renewal; none if the lease is not known.
-    pub fn renew(&mut self, id: LeaseId, now: Time) -> Option<Time> {
+    fn renew(&mut self, id: LeaseId, now: Time) -> Option<Time> {
         let lease = self.leases.iter_mut().find(|lease| lease.id == id)?;
         if lease.expires_at <= now {
             return None;
@@ -191,11 +240,12 @@ impl Etcd {
 
     fn record(&mut self, key: usize, kv: Option<Kv>) {
         self.keys[key] = kv;
-        self.log.push(Change {
-            revision: self.history.revision,
-            key,
-            kv,
-        });
+        let revision = self.history.revision;
+        self.log.push(Change { revision, key, kv });
+        match self.states.last_mut() {
+            Some((last, keys)) if *last == revision => *keys = self.keys,
+            Some(_) | None => self.states.push((revision, self.keys)),
+        }
     }
 
     /// What happened from `revision` on.
@@ -206,10 +256,13 @@ impl Etcd {
         &self.log[from..]
     }
 
-    /// Forgets what led to the present state.
+    /// Forgets what led to the present state, and what the last revision deleted.
     pub fn compact(&mut self) {
-        self.compacted = self.history.revision;
-        self.log.clear();
+        let last = self.history.revision;
+        self.compacted = last;
+        self.log
+            .retain(|change| change.revision == last && change.kv.is_some());
+        self.states = vec![(last, self.keys)];
     }
 
     pub fn keep_backup(&mut self) {
@@ -232,57 +285,137 @@ impl Etcd {
             self.history.cluster += 1;
         }
         self.epoch += 1;
+        self.log.clear();
         self.compact();
     }
 
-    /// Carries a call of the agent's out.
-    pub fn answer(&mut self, call: Call, on: Asked, now: Time, clock: Clock) -> Answer {
-        let kv = self.keys[on.key];
-        match call {
-            Call::Read => Answer::Read {
-                revision: self.history.revision,
-                found: kv.map(|kv| Found {
-                    lease: kv.lease,
-                    revision: kv.revision,
-                    our_value: kv.value == on.value,
-                }),
-            },
-            Call::Grant(id) => {
-                self.grant(id, on.ttl, now + on.ttl);
-                Answer::Granted(Lease::granted(id, ms(on.ttl), clock.at(on.sent_at)))
+    /// Turns authentication on or off.
+    pub fn enable_users(&mut self, enabled: bool) {
+        self.users.enabled = enabled;
+        self.users.revision += 1;
+    }
+
+    /// Lets our role do more, or less.
+    pub fn allow(&mut self, tree: usize, allowed: bool) {
+        self.users.allowed[tree] = allowed;
+        self.users.revision += 1;
+    }
+
+    pub fn may(&self, range: &KeyRange) -> bool {
+        let allowed = self.users.allowed;
+        !self.users.enabled || keys::tree_of(range).is_some_and(|tree| allowed[tree])
+    }
+
+    /// Why this is not done for somebody with a token of these users.
+    fn objection(&self, asked: &Asked, token: Option<u64>) -> Option<Problem> {
+        let range = match asked {
+            // Older etcd lets renewals pass without a token.
+            Asked::Renew(_) => return None,
+            _ if self.users.enabled && token != Some(self.users.revision) => {
+                return Some(Problem::NotLoggedIn);
             }
-            Call::Put {
+            Asked::Read(read) => &read.range,
+            Asked::Put { key, .. } | Asked::Delete { key, .. } => keys::range(*key),
+            Asked::Grant { .. } | Asked::Revoke(_) => return None,
+        };
+        (!self.may(range)).then_some(Problem::Denied)
+    }
+
+    /// Carries it out.
+    pub fn answer(
+        &mut self,
+        asked: &Asked,
+        token: Option<u64>,
+        now: Time,
+        clock: Clock,
+    ) -> Result<Answer, Problem> {
+        if let Some(problem) = self.objection(asked, token) {
+            return Err(problem);
+        }
+        match *asked {
+            Asked::Read(ref read) => self.read(read).map(Answer::Page),
+            Asked::Grant {
+                lease,
+                ttl,
+                sent_at,
+            } => {
+                self.grant(lease, ttl, now + ttl);
+                let sent_at = clock.at(sent_at).into_std();
+                let ttl = crate::clock::ms(ttl);
+                Ok(Answer::Granted(Lease::granted(lease, ttl, sent_at)))
+            }
+            Asked::Put {
+                key,
+                value,
                 lease,
                 unchanged_since,
             } => {
-                if !self.leases.iter().any(|known| known.id == lease) {
-                    return Answer::Refused;
+                if !self.is_live(lease) {
+                    return Err(Problem::Rejected);
                 }
-                if !self.holds(Condition::UnchangedSince(unchanged_since), on.key) {
-                    return Answer::Unchanged;
+                if !self.holds(Condition::UnchangedSince(unchanged_since), key) {
+                    return Ok(Answer::Unchanged);
                 }
-                self.put(on.key, on.value, lease);
-                Answer::Written {
-                    revision: self.history.revision,
-                }
+                self.put(key, value, lease);
+                Ok(self.written())
             }
-            Call::Delete(condition) => {
-                if !self.holds(condition, on.key) {
-                    return Answer::Unchanged;
+            Asked::Delete { key, when } => {
+                if !self.holds(when, key) {
+                    return Ok(Answer::Unchanged);
                 }
-                self.delete(on.key);
-                Answer::Written {
-                    revision: self.history.revision,
-                }
+                self.delete(key);
+                Ok(self.written())
             }
-            Call::Revoke(id) => {
-                if self.revoke(id) {
-                    Answer::Revoked
+            Asked::Revoke(lease) => {
+                if self.revoke(lease) {
+                    Ok(Answer::Revoked)
                 } else {
-                    Answer::Refused
+                    Err(Problem::Rejected)
                 }
+            }
+            Asked::Renew(lease) => {
+                let left = self.renew(lease, now).map(crate::clock::ms);
+                Ok(Answer::TimeLeft(left))
             }
         }
+    }
+
+    fn written(&self) -> Answer {
+        Answer::Written {
+            revision: self.history.revision,
+        }
+    }
+
+    fn read(&self, read: &Read) -> Result<Page, Problem> {
+        let keys = match read.revision {
+            0 => &self.keys,
+            past if past < self.compacted || past > self.history.revision => {
+                return Err(Problem::NotThatRevision);
+            }
+            past => {
+                let then = self.states.partition_point(|(since, _)| *since <= past);
+                &self.states[then - 1].1
+            }
+        };
+        let named = keys.iter().enumerate();
+        let entries = named.filter_map(|(key, kv)| {
+            let kv = kv.filter(|_| read.range.contains(&keys::name(key)))?;
+            Some(KeyValue {
+                key: keys::name(key),
+                value: keys::value(kv.value),
+                lease: kv.lease,
+                revision: kv.revision,
+            })
+        });
+        let entries = match read.what {
+            What::Everything => entries.collect(),
+            What::KeysOnly | What::CountOnly => Vec::new(),
+        };
+        Ok(Page {
+            history: self.history,
+            entries,
+            more: false,
+        })
     }
 
     pub fn holds(&self, condition: Condition, key: usize) -> bool {
@@ -294,11 +427,12 @@ impl Etcd {
     }
 }
 
-/// Whose call it is.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked {
-    pub key: usize,
-    pub value: u8,
-    pub ttl: Time,
-    pub sent_at: Time,
+impl Asked {
+    pub fn grant(lease: LeaseId, ttl: std::time::Duration, sent_at: Time) -> Self {
+        Self::Grant {
+            lease,
+            ttl: millis(ttl),
+            sent_at,
+        }
+    }
 }

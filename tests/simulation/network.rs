@@ -1,12 +1,16 @@
-//! Calls on their way: late, lost, refused, or carried out with the answer lost.
+//! Calls on their way: late, lost, refused, or carried out with the answer lost; and watches that
+//! tell nothing.
 
-use register::etcd::procedure::{Answer, Call};
-use register::etcd::progress::History;
-use register::registration::{LeaseId, Revision};
+use std::collections::VecDeque;
+
+use register::etcd::api::{Answer, Change, KeyRange, Login, Told, What};
+use register::etcd::error::{EtcdError, Problem};
+use register::registration::Revision;
 
 use crate::clock::{NEVER, Time};
-use crate::etcd::{Asked, KEYS, Kv, Member};
-use crate::world::Shared;
+use crate::etcd::{Asked, Member};
+use crate::keys;
+use crate::model::Model;
 
 /// What an undisturbed call takes.
 const TO_SERVER: Time = 1;
@@ -19,6 +23,9 @@ const LEADER_MISSED: Time = 3_000;
 
 /// The longest that a call may be under way.
 pub const LATEST: Time = 8_000;
+
+/// How members are called.
+pub const ENDPOINTS: [&str; 3] = ["http://m0", "http://m1", "http://m2"];
 
 /// What becomes of one call.
 #[derive(Clone, Copy, Debug)]
@@ -36,38 +43,22 @@ pub enum Fate {
     TurnedDown,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Op {
-    /// Connecting, and watching from the next revision on.
-    Watch,
-    Call {
-        call: Call,
-        on: Asked,
-        by: usize,
-    },
-    KeepAlive(LeaseId),
-    /// What the follower asks.
-    Now,
-    Copy,
-    /// Watching from revisions that the client names.
-    WatchFrom,
+    Dial,
+    LogIn,
+    Ask(Asked),
+    Watch(Vec<(KeyRange, Revision)>),
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What an operation gives.
+#[derive(Clone, Debug)]
 pub enum Reply {
-    Watching { next: Revision },
+    Dialled,
+    LoggedIn(Login),
     Answer(Answer),
-    Renewed(Option<Time>),
-    Now(History),
-    Copy(History, [Option<Kv>; KEYS]),
-}
-
-/// How a call ended.
-#[derive(Clone, Copy, Debug)]
-pub enum End {
-    Reply(Reply),
-    Refused,
-    Lost,
+    /// The number of the watch.
+    Watching(usize),
 }
 
 /// One client's way to the servers.
@@ -90,12 +81,8 @@ impl Line {
         self.cut_until[member] = until;
     }
 
-    pub fn heal(&mut self) {
-        *self = Self::default();
-    }
-
     /// When more, or less, gets through.
-    pub fn changes_at(&self, now: Time) -> Time {
+    fn changes_at(&self, now: Time) -> Time {
         let times = self.cut_until.iter().chain([&self.held_until]);
         let to_come = times.copied().filter(|time| *time > now);
         to_come.min().unwrap_or(NEVER)
@@ -106,6 +93,9 @@ impl Line {
     }
 
     fn fate(&mut self) -> Option<Fate> {
+        if self.fates.is_empty() {
+            return None;
+        }
         let mut fate = None;
         self.fates.retain_mut(|(after, next)| {
             if *after == 0 && fate.is_none() {
@@ -119,235 +109,536 @@ impl Line {
     }
 }
 
-/// A call under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Flight {
-    op: Op,
+/// A connection.
+pub struct Link {
+    pub client: usize,
+    /// The number of the process.
+    pub by: usize,
     member: usize,
     epoch: u32,
-    /// When the server carries it out.
-    arrives_at: Time,
-    /// It lies in a stopped server's buffers.
-    buffered: bool,
-    pub ends_at: Time,
-    times_out_at: Time,
-    /// Whether the client hears what came of it.
-    heard: bool,
-    end: End,
-}
-
-impl Flight {
-    /// Over the connection `over`.
-    pub fn start(shared: &Shared, line: &mut Line, op: Op, over: Over, timeout: Time) -> Self {
-        let Over { member, epoch } = over;
-        let now = shared.now;
-        let times_out_at = now + timeout;
-        let unheard = |arrives_at, ends_at| (arrives_at, ends_at, false);
-        let fate = line.fate();
-        let (arrives_at, ends_at, heard) = match (shared.etcd.members[member], fate) {
-            (Member::Dead, _) => unheard(NEVER, now + TO_SERVER),
-            (Member::Hung, _) => unheard(NEVER, times_out_at),
-            (Member::Up, _) if !line.reaches(member, now) => unheard(NEVER, times_out_at),
-            (Member::Up, None) => (now + TO_SERVER, now + AND_BACK, true),
-            (Member::Up, Some(Fate::Slow(time))) => (now + time / 2, now + time, time <= timeout),
-            (Member::Up, Some(Fate::AnswerLost)) => unheard(now + TO_SERVER, now + AND_BACK),
-            (Member::Up, Some(Fate::NeverArrives | Fate::TurnedDown)) => {
-                unheard(NEVER, now + AND_BACK)
-            }
-            (Member::Up, Some(Fate::Hangs)) => unheard(NEVER, times_out_at),
-            (Member::Up, Some(Fate::Late(time))) => unheard(now + time, now + AND_BACK),
-        };
-        let refused =
-            shared.etcd.members[member] == Member::Up && matches!(fate, Some(Fate::TurnedDown));
-        Self {
-            op,
-            member,
-            epoch,
-            arrives_at,
-            buffered: shared.etcd.members[member] == Member::Hung,
-            ends_at: ends_at.min(times_out_at),
-            times_out_at,
-            heard,
-            end: if refused { End::Refused } else { End::Lost },
-        }
-    }
-
-    /// When something happens to it next.
-    pub fn next(&self) -> Time {
-        self.arrives_at.min(self.ends_at)
-    }
-
-    pub fn arrives_at(&self) -> Time {
-        self.arrives_at
-    }
-
-    /// The server carries it out, whatever the client does.
-    pub fn arrive(&mut self, shared: &mut Shared) {
-        if self.arrives_at > shared.now {
-            return;
-        }
-        self.arrives_at = NEVER;
-        if self.epoch != shared.etcd.epoch || !shared.etcd.serves(self.member) {
-            self.ends_at = self.times_out_at;
-            return;
-        }
-        let end = carry_out(self.op, shared);
-        if self.heard {
-            self.end = end;
-        }
-    }
-
-    /// How it ended, once the client has heard.
-    pub fn ended(&self, shared: &mut Shared) -> Option<End> {
-        if self.ends_at > shared.now {
-            return None;
-        }
-        self.left_behind(shared);
-        Some(self.end)
-    }
-
-    /// The client does not wait for it any more; the server may carry it out still.
-    pub fn left_behind(&self, shared: &mut Shared) {
-        // A renewal would prolong a lease beyond all bounds.
-        let buffered = self.buffered && !matches!(self.op, Op::KeepAlive(_));
-        if self.arrives_at != NEVER || buffered {
-            let heard = false;
-            shared.late.push(Self { heard, ..*self });
-        }
-    }
-
-    /// The connection broke.
-    pub fn break_off(&mut self, now: Time) {
-        if self.ends_at > now {
-            self.ends_at = now;
-            self.end = End::Lost;
-            self.heard = false;
-        }
-    }
-}
-
-/// Calls whose clients have gone.
-pub fn late_arrivals(shared: &mut Shared) {
-    let mut number = 0;
-    while number < shared.late.len() {
-        let mut flight = shared.late[number];
-        match shared.etcd.members[flight.member] {
-            Member::Hung => {}
-            // The server runs again, and reads what lay in its buffers.
-            Member::Up if flight.buffered => flight.arrives_at = shared.now,
-            Member::Dead if flight.buffered => {
-                shared.late.swap_remove(number);
-                continue;
-            }
-            Member::Up | Member::Dead => {}
-        }
-        if flight.arrives_at <= shared.now {
-            shared.late.swap_remove(number);
-            if let Op::Call { by, .. } = flight.op {
-                shared.processes[by].overtaken = true;
-            }
-            flight.arrive(shared);
-        } else {
-            number += 1;
-        }
-    }
-}
-
-pub fn next_late(shared: &Shared) -> Time {
-    let up = |flight: &Flight| shared.etcd.members[flight.member] == Member::Up;
-    let next = shared.late.iter().map(|flight| match flight.buffered {
-        true if up(flight) => shared.now + 1,
-        true | false => flight.arrives_at,
-    });
-    next.min().unwrap_or(NEVER)
-}
-
-fn carry_out(op: Op, shared: &mut Shared) -> End {
-    let etcd = &mut shared.etcd;
-    End::Reply(match op {
-        Op::Watch => Reply::Watching {
-            next: etcd.history.revision + 1,
-        },
-        Op::WatchFrom => Reply::Now(etcd.history),
-        Op::Call { call, on, by } => {
-            shared.check_call(call, on, by);
-            let answer = shared.etcd.answer(call, on, shared.now, shared.clock);
-            let now = shared.now;
-            shared
-                .trace
-                .line(now, || format!("  etcd: {call:?} of {by} → {answer:?}"));
-            if matches!(answer, Answer::Refused) {
-                return End::Refused;
-            }
-            Reply::Answer(answer)
-        }
-        Op::KeepAlive(lease) => Reply::Renewed(etcd.renew(lease, shared.now)),
-        Op::Now => Reply::Now(etcd.history),
-        Op::Copy => Reply::Copy(etcd.history, etcd.keys),
-    })
-}
-
-/// To which server, and of which of etcd's lives: none outlasts a restore.
-#[derive(Clone, Copy, Debug)]
-pub struct Over {
-    member: usize,
-    pub epoch: u32,
-}
-
-impl Over {
-    pub fn new(member: usize, shared: &Shared) -> Self {
-        Self {
-            member,
-            epoch: shared.etcd.epoch,
-        }
-    }
-}
-
-/// A connection that has been made.
-#[derive(Clone, Copy, Debug)]
-pub struct Link {
-    over: Over,
-    /// Since when the server, or the way there, is not what it should be.
+    /// Of the users that there were at the login.
+    token: Option<u64>,
+    state: State,
+    /// Since when the server, or the way there, is not what it should be, and how long that may last.
     bad_since: Option<(Time, Time)>,
 }
 
-impl Link {
-    pub fn new(over: Over) -> Self {
-        Self {
-            over,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Broken,
+    /// The client has closed it.
+    Closed,
+}
+
+/// A call under way.
+pub struct Flight {
+    id: u64,
+    link: usize,
+    op: Op,
+    /// When the server carries it out.
+    arrives_at: Time,
+    /// When the client hears of it.
+    ends_at: Time,
+    /// It lies in a stopped server's buffers.
+    buffered: bool,
+    /// The connection breaks when it ends.
+    breaks: bool,
+    /// What the client is to hear.
+    reply: Option<Result<Reply, Problem>>,
+    /// The client does not wait for it any more.
+    left: bool,
+    /// The client may hear of it now.
+    ended: bool,
+}
+
+/// A stream of watches.
+pub struct Watch {
+    link: usize,
+    ranges: Vec<Watched>,
+    /// What is told before anything else.
+    first: VecDeque<Told>,
+    /// What it had yet to tell was compacted.
+    cancelled: bool,
+}
+
+struct Watched {
+    range: KeyRange,
+    next: Revision,
+}
+
+#[derive(Default)]
+pub struct Network {
+    pub lines: Vec<Line>,
+    links: Vec<Link>,
+    flights: Vec<Flight>,
+    flights_so_far: u64,
+    watches: Vec<Watch>,
+}
+
+impl Model {
+    /// A link that is yet to be dialled.
+    pub fn link(&mut self, client: usize, by: usize, member: usize) -> usize {
+        self.network.links.push(Link {
+            client,
+            by,
+            member,
+            epoch: self.etcd.epoch,
+            token: None,
+            state: State::Open,
             bad_since: None,
-        }
+        });
+        self.network.links.len() - 1
     }
 
-    /// Whether it is broken now, and else when to look again.
-    pub fn is_broken(&mut self, shared: &Shared, line: &Line) -> Result<Time, ()> {
-        let etcd = &shared.etcd;
-        let patience = match etcd.members[self.over.member] {
-            _ if self.over.epoch != etcd.epoch => 0,
-            Member::Dead => 0,
-            Member::Hung => PINGS_FAIL,
-            Member::Up if !line.reaches(self.over.member, shared.now) => PINGS_FAIL,
-            Member::Up if !etcd.has_leader() => LEADER_MISSED,
-            Member::Up => {
-                self.bad_since = None;
-                return Ok(NEVER);
+    pub fn close(&mut self, link: usize) {
+        self.network.links[link].state = State::Closed;
+    }
+
+    /// Sends it off; the number by which to ask for it.
+    pub fn send(&mut self, link: usize, op: Op) -> u64 {
+        let now = self.now;
+        let Link { client, member, .. } = self.network.links[link];
+        let line = &mut self.network.lines[client];
+        let fate = line.fate();
+        let reaches = line.reaches(member, now);
+        let nothing = (NEVER, NEVER, false, None);
+        let (arrives_at, ends_at, breaks, reply) = match (self.etcd.members[member], fate) {
+            (Member::Dead, _) => (NEVER, now + TO_SERVER, true, None),
+            // The kernel of a stopped server takes connections.
+            (Member::Hung, _) if matches!(op, Op::Dial) && reaches => {
+                (NEVER, now + AND_BACK, false, Some(Ok(Reply::Dialled)))
+            }
+            (Member::Hung, _) => nothing,
+            (Member::Up, _) if !reaches => nothing,
+            (Member::Up, None) => (now + TO_SERVER, now + AND_BACK, false, None),
+            (Member::Up, Some(Fate::Slow(time))) => (now + time / 2, now + time, false, None),
+            (Member::Up, Some(Fate::AnswerLost)) => (now + TO_SERVER, now + AND_BACK, true, None),
+            (Member::Up, Some(Fate::NeverArrives)) => (NEVER, now + AND_BACK, true, None),
+            (Member::Up, Some(Fate::Hangs)) => nothing,
+            (Member::Up, Some(Fate::Late(time))) => (now + time, now + AND_BACK, true, None),
+            (Member::Up, Some(Fate::TurnedDown)) => {
+                (NEVER, now + AND_BACK, false, Some(Err(Problem::Rejected)))
             }
         };
-        let since = match self.bad_since {
-            Some((since, same)) if same == patience => since,
-            Some(_) | None => shared.now,
-        };
-        self.bad_since = Some((since, patience));
-        if since + patience <= shared.now {
-            return Err(());
-        }
-        Ok(since + patience)
+        self.network.flights_so_far += 1;
+        let id = self.network.flights_so_far;
+        self.network.flights.push(Flight {
+            id,
+            link,
+            op,
+            arrives_at,
+            ends_at,
+            buffered: self.etcd.members[member] == Member::Hung && reaches,
+            breaks,
+            reply,
+            left: false,
+            ended: false,
+        });
+        id
     }
 
-    /// Whether watches tell anything.
-    pub fn tells(&self, shared: &Shared, line: &Line) -> bool {
-        shared.etcd.serves(self.over.member)
-            && line.reaches(self.over.member, shared.now)
-            && line.held_until <= shared.now
+    /// What came of it, once the client may hear.
+    pub fn heard(&mut self, flight: u64) -> Option<Result<Reply, EtcdError>> {
+        let at = self.network.flights.iter().position(|known| known.id == flight);
+        let at = at.expect("a call that is waited for is under way");
+        let Flight { link, ended, .. } = self.network.flights[at];
+        let endpoint = self.endpoint_of(link);
+        if self.is_broken(link) {
+            return Some(Err(lost(endpoint)));
+        }
+        if !ended {
+            return None;
+        }
+        let reply = self.network.flights[at].reply.clone();
+        let reply = reply.expect("what has ended without breaking the connection was answered");
+        self.note_heard(at, &reply);
+        Some(reply.map_err(|problem| EtcdError::new(endpoint, problem, words(problem))))
+    }
+
+    /// The client does not wait for it any more; the server may carry it out still.
+    pub fn leave(&mut self, flight: u64) {
+        let flights = &mut self.network.flights;
+        if let Some(flight) = flights.iter_mut().find(|known| known.id == flight) {
+            flight.left = true;
+            // A renewal would prolong a lease beyond all bounds.
+            flight.buffered &= !matches!(flight.op, Op::Ask(Asked::Renew(_)));
+        }
+    }
+
+    pub fn endpoint_of(&self, link: usize) -> &'static str {
+        ENDPOINTS[self.network.links[link].member]
+    }
+
+    fn is_broken(&self, link: usize) -> bool {
+        self.network.links[link].state == State::Broken
+    }
+
+    /// The client's connections break.
+    pub fn reset(&mut self, client: usize) {
+        for link in 0..self.network.links.len() {
+            if self.network.links[link].client == client {
+                self.break_link(link);
+            }
+        }
+    }
+
+    fn break_link(&mut self, link: usize) {
+        let Link {
+            state, client, ..
+        } = &mut self.network.links[link];
+        if *state == State::Open {
+            *state = State::Broken;
+            let client = *client;
+            self.wake(client);
+        }
+    }
+
+    /// Everything about calls and connections that is due now.
+    pub fn step_network(&mut self) {
+        for link in 0..self.network.links.len() {
+            self.look_after(link);
+        }
+        let mut at = 0;
+        while at < self.network.flights.len() {
+            self.step_flight(at);
+            let flight = &self.network.flights[at];
+            if flight.left && flight.arrives_at == NEVER && !flight.buffered {
+                self.network.flights.swap_remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn step_flight(&mut self, at: usize) {
+        let now = self.now;
+        let flight = &mut self.network.flights[at];
+        let link = &self.network.links[flight.link];
+        match self.etcd.members[link.member] {
+            // The server runs again, and reads what lay in its buffers.
+            Member::Up if flight.buffered => {
+                flight.buffered = false;
+                if flight.reply.is_none() {
+                    flight.arrives_at = now;
+                    flight.ends_at = now + TO_SERVER;
+                }
+            }
+            Member::Dead => flight.buffered = false,
+            Member::Up | Member::Hung => {}
+        }
+        if flight.arrives_at <= now {
+            self.arrive(at);
+        }
+        let flight = &mut self.network.flights[at];
+        if flight.ends_at <= now && !flight.left {
+            flight.ends_at = NEVER;
+            flight.ended = flight.reply.is_some() && !flight.breaks;
+            let (link, breaks) = (flight.link, flight.breaks);
+            self.wake(self.network.links[link].client);
+            if breaks {
+                self.break_link(link);
+            }
+        }
+    }
+
+    /// The server carries it out, whatever the client does.
+    fn arrive(&mut self, at: usize) {
+        let flight = &mut self.network.flights[at];
+        flight.arrives_at = NEVER;
+        let (op, left, breaks, link) = (flight.op.clone(), flight.left, flight.breaks, flight.link);
+        let Link { member, epoch, by, .. } = self.network.links[link];
+        if epoch != self.etcd.epoch || !self.etcd.serves(member) {
+            // Nothing is heard of it.
+            return;
+        }
+        if left || breaks {
+            self.processes[by].overtaken |= matches!(op, Op::Ask(_));
+        }
+        let reply = self.carry_out(&op, link);
+        self.network.flights[at].reply = Some(reply);
+    }
+
+    fn carry_out(&mut self, op: &Op, link: usize) -> Result<Reply, Problem> {
+        self.events += 1;
+        let Link { member, by, token, .. } = self.network.links[link];
+        match op {
+            Op::Dial if self.etcd.picky[member] => Err(Problem::Refused),
+            Op::Dial => Ok(Reply::Dialled),
+            Op::LogIn => Ok(self.log_in(link)),
+            Op::Ask(asked) => {
+                self.check(asked, by);
+                let answer = self.etcd.answer(asked, token, self.now, self.clock);
+                let answer = match answer {
+                    Err(Problem::NotLoggedIn) if !self.processes[by].named => Err(Problem::Refused),
+                    answer => answer,
+                };
+                self.trace(|| format!("  etcd: {asked:?} of {by} → {answer:?}"));
+                if let (Asked::Read(read), Ok(_)) = (asked, &answer) {
+                    self.note_read(by, read.what, read.revision);
+                }
+                answer.map(Reply::Answer)
+            }
+            Op::Watch(ranges) => self.begin_watch(ranges, link),
+        }
+    }
+
+    fn log_in(&mut self, link: usize) -> Reply {
+        let users = self.etcd.users;
+        let token = users.enabled.then_some(users.revision);
+        self.network.links[link].token = token;
+        Reply::LoggedIn(match token {
+            Some(_) => Login::AsAsked,
+            None => Login::NotEnabled,
+        })
+    }
+
+    /// A connection breaks once what is wrong with it has lasted for too long.
+    fn look_after(&mut self, at: usize) {
+        let link = &self.network.links[at];
+        if link.state != State::Open {
+            return;
+        }
+        let line = &self.network.lines[link.client];
+        let patience = match self.etcd.members[link.member] {
+            _ if link.epoch != self.etcd.epoch => 0,
+            Member::Dead => 0,
+            Member::Hung => PINGS_FAIL,
+            Member::Up if !line.reaches(link.member, self.now) => PINGS_FAIL,
+            Member::Up if !self.etcd.has_leader() => LEADER_MISSED,
+            Member::Up => return self.network.links[at].bad_since = None,
+        };
+        let since = match link.bad_since {
+            Some((since, same)) if same == patience => since,
+            Some(_) | None => self.now,
+        };
+        self.network.links[at].bad_since = Some((since, patience));
+        if since + patience <= self.now {
+            self.break_link(at);
+        }
+    }
+
+    /// When something of this is due, if nothing else happens.
+    pub fn next_of_network(&self) -> Time {
+        let Network {
+            lines,
+            links,
+            flights,
+            ..
+        } = &self.network;
+        let flights = flights.iter().map(|flight| match flight.left {
+            true => flight.arrives_at,
+            false => flight.arrives_at.min(flight.ends_at),
+        });
+        let open = links.iter().filter(|link| link.state == State::Open);
+        let breaks = open.filter_map(|link| {
+            let (since, patience) = link.bad_since?;
+            Some(since + patience)
+        });
+        let lines = lines.iter().map(|line| line.changes_at(self.now));
+        let next = flights.chain(breaks).chain(lines).min();
+        next.unwrap_or(NEVER)
+    }
+
+    fn begin_watch(&mut self, ranges: &[(KeyRange, Revision)], link: usize) -> Result<Reply, Problem> {
+        let Link { by, token, .. } = self.network.links[link];
+        let users = self.etcd.users;
+        if users.enabled && token != Some(users.revision) {
+            let named = self.processes[by].named;
+            return Err(if named { Problem::NotLoggedIn } else { Problem::Refused });
+        }
+        if !ranges.iter().all(|(range, _)| self.etcd.may(range)) {
+            return Err(Problem::Denied);
+        }
+        let now = self.etcd.history.revision;
+        let first = (0..ranges.len()).map(|watch| told(watch, true, Vec::new(), now));
+        let first = first.collect();
+        let ranges = ranges.iter().map(|(range, next)| Watched {
+            range: range.clone(),
+            next: if *next == 0 { now + 1 } else { *next },
+        });
+        let ranges: Vec<_> = ranges.collect();
+        let compacted = self.etcd.compacted;
+        let cancelled = ranges.iter().any(|watched| watched.next < compacted);
+        self.network.watches.push(Watch {
+            link,
+            ranges,
+            first,
+            cancelled,
+        });
+        Ok(Reply::Watching(self.network.watches.len() - 1))
+    }
+
+    /// The next message of a watch, if there is one.
+    pub fn tell(&mut self, watch: usize) -> Option<Result<Told, EtcdError>> {
+        let link = self.network.watches[watch].link;
+        let endpoint = self.endpoint_of(link);
+        if self.is_broken(link) {
+            return Some(Err(lost(endpoint)));
+        }
+        let Link { client, member, by, .. } = self.network.links[link];
+        let line = &self.network.lines[client];
+        let tells = self.etcd.serves(member)
+            && line.reaches(member, self.now)
+            && line.held_until <= self.now;
+        if !tells {
+            return None;
+        }
+        let told = self.next_told(watch)?;
+        self.events += 1;
+        self.note_told(by);
+        let gone = Problem::NotThatRevision;
+        Some(told.ok_or_else(|| EtcdError::new(endpoint, gone, words(gone))))
+    }
+
+    /// None inside if it was cancelled.
+    fn next_told(&mut self, watch: usize) -> Option<Option<Told>> {
+        let now = self.etcd.history.revision;
+        let watch = &mut self.network.watches[watch];
+        if let Some(told) = watch.first.pop_front() {
+            return Some(Some(told));
+        }
+        if watch.cancelled {
+            return Some(None);
+        }
+        for (number, watched) in watch.ranges.iter_mut().enumerate() {
+            let concerns = |key| watched.range.contains(&keys::name(key));
+            let news = self.etcd.since(watched.next);
+            let Some(first) = news.iter().find(|change| concerns(change.key)) else {
+                // A watch that has nothing to tell keeps up all the same.
+                watched.next = watched.next.max(now + 1);
+                continue;
+            };
+            let revision = first.revision;
+            let together = news.iter().filter(|change| {
+                change.revision == revision && concerns(change.key)
+            });
+            let changes = together.map(change).collect();
+            watched.next = revision + 1;
+            return Some(Some(told(number, false, changes, now)));
+        }
+        None
+    }
+
+    /// What a watch of the client has yet to say is only how far it is.
+    pub fn notify(&mut self, client: usize) {
+        let now = self.etcd.history.revision;
+        for watch in &mut self.network.watches {
+            if self.network.links[watch.link].client != client {
+                continue;
+            }
+            for (number, watched) in watch.ranges.iter().enumerate() {
+                if watched.next == now + 1 {
+                    watch.first.push_back(told(number, false, Vec::new(), now));
+                }
+            }
+        }
+        self.wake(client);
+    }
+
+    /// Watches that are more than one revision behind are ended; the others have what the last one
+    /// brought already.
+    pub fn compact(&mut self) {
+        let last = self.etcd.history.revision;
+        for watch in &mut self.network.watches {
+            for (number, watched) in watch.ranges.iter_mut().enumerate() {
+                let concerns = |key| watched.range.contains(&keys::name(key));
+                let missed = self.etcd.since(watched.next);
+                let mut missed = missed.iter().filter(|change| concerns(change.key));
+                if missed.clone().any(|change| change.revision < last) {
+                    watch.cancelled = true;
+                } else if watched.next <= last {
+                    let changes: Vec<_> = missed.by_ref().map(change).collect();
+                    if !changes.is_empty() {
+                        watch.first.push_back(told(number, false, changes, last));
+                    }
+                    watched.next = last + 1;
+                }
+            }
+        }
+        self.etcd.compact();
+    }
+
+    /// Wakes those who watch.
+    pub fn wake_watchers(&mut self) {
+        for link in 0..self.network.links.len() {
+            if self.network.links[link].state == State::Open {
+                self.wake(self.network.links[link].client);
+            }
+        }
+    }
+
+    fn note_heard(&mut self, flight: usize, reply: &Result<Reply, Problem>) {
+        self.events += 1;
+        let flight = &self.network.flights[flight];
+        let by = self.network.links[flight.link].by;
+        let process = &mut self.processes[by];
+        match (&flight.op, reply) {
+            (Op::Ask(Asked::Grant { sent_at, .. }), Ok(_)) => process.confirmed_at = *sent_at,
+            (Op::Ask(Asked::Renew(_)), Ok(Reply::Answer(Answer::TimeLeft(Some(_))))) => {
+                process.confirmed_at = self.now;
+            }
+            (_, Err(Problem::Refused | Problem::Denied)) => process.refused = true,
+            _ => {}
+        }
+    }
+
+    /// What a process can know of etcd's history.
+    fn note_read(&mut self, by: usize, what: What, revision: Revision) {
+        let (epoch, history) = (self.etcd.epoch, self.etcd.history);
+        let process = &mut self.processes[by];
+        if what == What::Everything && revision == 0 {
+            process.seen = history;
+            process.epoch = epoch;
+        } else if what == What::KeysOnly && process.epoch != epoch {
+            let seen = process.seen;
+            let longer = history.revision >= seen.revision && history.term >= seen.term;
+            // Nothing that etcd says tells the new history from the old one.
+            self.indistinguishable |= history.cluster == seen.cluster && longer;
+        } else {
+            process.seen = history;
+        }
+    }
+
+    fn note_told(&mut self, by: usize) {
+        let (epoch, history) = (self.etcd.epoch, self.etcd.history);
+        let process = &mut self.processes[by];
+        if process.epoch == epoch {
+            process.seen = history;
+        }
+    }
+}
+
+fn told(watch: usize, created: bool, changes: Vec<Change>, revision: Revision) -> Told {
+    Told {
+        watch,
+        created,
+        changes,
+        revision,
+    }
+}
+
+fn change(change: &crate::etcd::Change) -> Change {
+    Change {
+        key: keys::name(change.key),
+        value: change.kv.map(|kv| keys::value(kv.value)),
+        lease: change.kv.map_or(0, |kv| kv.lease),
+        revision: change.revision,
+    }
+}
+
+fn lost(endpoint: &str) -> EtcdError {
+    EtcdError::new(endpoint, Problem::Unavailable, "connection lost")
+}
+
+fn words(problem: Problem) -> &'static str {
+    match problem {
+        Problem::Refused => "certificate required",
+        Problem::Denied => "permission denied",
+        Problem::NotLoggedIn => "invalid auth token",
+        Problem::NotThatRevision => "required revision has been compacted",
+        Problem::TooLarge => "message too large",
+        Problem::Rejected => "not now",
+        Problem::Unavailable | Problem::Silent => "unavailable",
     }
 }

@@ -1,0 +1,215 @@
+//! The files and the child, as the proxy side's loop sees them.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use register::exit::{Exit, RunError};
+use register::world::{Child, Files, Finished, Pass};
+use renderer::Loading;
+use renderer::resource::Resource;
+use renderer::snapshot::Snapshot;
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock::{Time, ms};
+use crate::disk::{self, Killed, RESOURCES};
+use crate::keys;
+use crate::model::{Model, Shared};
+
+/// From being told to end until the child has ended.
+const CHILD_ENDS: Time = 100;
+pub const STOP: Signal = Signal::TERM;
+pub const RELOAD: Signal = Signal::HUP;
+
+pub struct SimFiles {
+    pub shared: Shared,
+    /// The proxy side's number.
+    pub client: usize,
+}
+
+pub struct SimPass {
+    shared: Shared,
+    client: usize,
+    pass: disk::Pass,
+    next_at: Instant,
+}
+
+impl Files for SimFiles {
+    type Pass = SimPass;
+
+    fn load(&self, _before: Option<&[Resource]>) -> Loading {
+        let disk = &self.shared.borrow().disk;
+        Loading {
+            resources: (0..RESOURCES).map(|number| resource(number, disk)).collect(),
+            errors: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn recover(&self, _resources: &[Resource]) {
+        let mut model = self.shared.borrow_mut();
+        (0..RESOURCES).for_each(|resource| model.disk.put_back(resource));
+    }
+
+    fn hold_reloads(&mut self, hold: bool) {
+        let mut model = self.shared.borrow_mut();
+        if model.disk.at_work {
+            model.fail(|| "what a pass does was changed under way".to_owned());
+        }
+        model.disk.hold = hold;
+    }
+
+    fn start(
+        &mut self,
+        _resources: &Arc<Vec<Resource>>,
+        due: Vec<usize>,
+        snapshot: Snapshot,
+    ) -> SimPass {
+        let mut model = self.shared.borrow_mut();
+        model.trace(|| format!("proxy: a pass over {due:?}"));
+        if std::mem::replace(&mut model.disk.at_work, true) {
+            model.fail(|| "two passes at once".to_owned());
+        }
+        let pass = disk::Pass::start(due, snapshot, &model.disk);
+        SimPass {
+            shared: self.shared.clone(),
+            client: self.client,
+            pass,
+            next_at: Instant::now() + ms(model.disk.pace),
+        }
+    }
+
+    fn cancel(&self) {
+        self.shared.borrow_mut().disk.cancelled = true;
+    }
+}
+
+impl Pass for SimPass {
+    async fn finished(&mut self) -> Result<Finished, RunError> {
+        loop {
+            sleep_until(self.next_at).await;
+            if self.step() {
+                let snapshot = std::mem::take(&mut self.pass.snapshot);
+                return Ok(Finished {
+                    snapshot,
+                    due: self.pass.due.clone(),
+                    outcomes: self.pass.outcomes(),
+                });
+            }
+        }
+    }
+}
+
+impl SimPass {
+    /// Does one thing. Whether the pass is over.
+    fn step(&mut self) -> bool {
+        let mut model = self.shared.borrow_mut();
+        self.next_at += ms(model.disk.pace);
+        match self.pass.step(&mut model) {
+            Ok(over) => {
+                model.disk.at_work = !over;
+                over
+            }
+            Err(Killed) => {
+                model.hosts[self.client].killed = true;
+                // Nothing more of it is polled.
+                self.next_at += ms(1_000_000);
+                false
+            }
+        }
+    }
+}
+
+fn resource(number: usize, disk: &disk::Disk) -> Resource {
+    let prefix = keys::prefix(number);
+    let keys = match disk.other_keys {
+        false => vec![prefix.to_owned()],
+        true => vec![format!("{prefix}/0"), format!("{prefix}/1")],
+    };
+    Resource {
+        file: PathBuf::from(format!("{number}.toml")),
+        src: PathBuf::new(),
+        dest: PathBuf::from(format!("/{number}")),
+        prefix: "/".to_owned(),
+        keys,
+        owner: None,
+        group: None,
+        uid: None,
+        gid: None,
+        mode: None,
+        check_cmd: None,
+        check_timeout: Duration::from_secs(1),
+        check_swapped: false,
+        reload_cmd: disk.kinds().shared.then(|| "reload".to_owned()),
+        reload_timeout: Duration::from_secs(1),
+        require: Vec::new(),
+        validate: std::collections::BTreeMap::new(),
+        delims: renderer::template::Delims::default(),
+    }
+}
+
+pub struct SimChild {
+    pub shared: Shared,
+    pub client: usize,
+}
+
+impl Child for SimChild {
+    fn start(&mut self, _command: &[String]) -> io::Result<()> {
+        let mut model = self.shared.borrow_mut();
+        model.trace(|| "the child starts".to_owned());
+        model.disk.child_runs = true;
+        model.disk.load();
+        Ok(())
+    }
+
+    fn is_running(&self) -> bool {
+        self.shared.borrow().disk.child_runs
+    }
+
+    async fn ended(&mut self) -> Exit {
+        std::future::poll_fn(|_| {
+            let mut model = self.shared.borrow_mut();
+            let now = model.now;
+            match model.disk.child_ends_at {
+                Some(at) if at <= now && model.disk.child_runs => {
+                    model.trace(|| "the child ends".to_owned());
+                    model.disk.child_runs = false;
+                    model.disk.child_ends_at = None;
+                    Poll::Ready(Exit::Child(0))
+                }
+                Some(_) | None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn send(&self, signal: Signal) {
+        let mut model = self.shared.borrow_mut();
+        if !model.disk.child_runs {
+            return;
+        }
+        model.trace(|| format!("the child is sent {signal:?}"));
+        if signal == RELOAD {
+            model.disk.load();
+        } else if signal == STOP && !model.disk.stubborn {
+            model.child_ends(CHILD_ENDS);
+        }
+    }
+
+    fn kill(&self) {
+        self.shared.borrow_mut().child_ends(1);
+    }
+}
+
+impl Model {
+    /// The child ends after a while.
+    pub fn child_ends(&mut self, after: Time) {
+        if self.disk.child_runs {
+            let at = self.now + after;
+            self.disk.child_ends_at.get_or_insert(at);
+        }
+    }
+}
