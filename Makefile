@@ -4,7 +4,8 @@ PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test deny fuzz test-faults test-e2e simulate soak bench curves instructions deps build install
+.PHONY: demo test deny fuzz test-faults test-e2e simulate soak mutants bench curves instructions deps \
+	build install
 
 demo: deps
 	cargo build
@@ -49,6 +50,14 @@ soak: deps
 SEEDS ?= 1000000
 simulate: deps
 	SEEDS=$(SEEDS) cargo test --profile simulation --test simulation -- --nocapture
+
+# Whether unit tests and simulation catch small changes to the agent and the proxy: COUNT of them, drawn at
+# random. SAMPLE=2 draws others.
+COUNT ?= 100
+SAMPLE ?= 1
+mutants: deps
+	@tests/deps.sh mutants
+	@tests/mutants.sh $(COUNT) $(SAMPLE)
 
 # Beside confd too with CONFD=path/to/confd. The table: target/figures/.
 bench: deps

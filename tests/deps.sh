@@ -5,8 +5,8 @@
 # target/tools: installing them would enable and start system services. So is everything for whoever may not
 # install anything.
 #
-#   tests/deps.sh [e2e|faults|instructions]    also what `make test-e2e`, `make test-faults` or
-#                                              `make instructions` needs
+#   tests/deps.sh [e2e|faults|instructions|mutants]    also what `make test-e2e`, `make test-faults`,
+#                                                      `make instructions` or `make mutants` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,6 +19,13 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have_file() { compgen -G "$tools$1" >/dev/null || compgen -G "$1" >/dev/null; }
 
 have cargo || give_up "Rust is missing: install it (https://rustup.rs), version 1.88 or later, then try again"
+
+# From source, which takes a compiler first. What is there already cargo leaves alone, and asks nobody.
+if [ "${1:-}" = mutants ]; then
+    tests/deps.sh
+    [ -x "$tools/cargo/bin/cargo-mutants" ] || say "building cargo-mutants below target/tools"
+    exec cargo install --quiet --locked --version 27.1.0 --root "$tools/cargo" cargo-mutants
+fi
 
 # Packages that have to be installed; programs that work wherever they are; servers and libraries. A
 # program or file, and the packages that may hold it: that differs between releases.
