@@ -43,7 +43,9 @@ impl Files for SimFiles {
     fn load(&self, _before: Option<&[Resource]>) -> Loading {
         let disk = &self.shared.borrow().disk;
         Loading {
-            resources: (0..RESOURCES).map(|number| resource(number, disk)).collect(),
+            resources: (0..RESOURCES)
+                .map(|number| resource(number, disk))
+                .collect(),
             errors: Vec::new(),
             warnings: Vec::new(),
         }
@@ -153,7 +155,6 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
 
 pub struct SimChild {
     pub shared: Shared,
-    pub client: usize,
 }
 
 impl Child for SimChild {

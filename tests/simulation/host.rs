@@ -53,6 +53,7 @@ pub struct Host {
     pub ready: bool,
     /// What it was last told, whether it took it or not.
     pub said: String,
+    pub said_ready: bool,
     /// When the loop last showed that it turns.
     pub turned_at: Time,
     /// The verdict that the results so far amount to.
@@ -78,6 +79,7 @@ impl Host {
             status: String::new(),
             ready: false,
             said: String::new(),
+            said_ready: false,
             turned_at: 0,
             health: Health::new(THRESHOLDS),
             excuse: Excuse::new(CADENCE.interval),
@@ -95,6 +97,7 @@ impl Host {
         self.status.clear();
         self.said.clear();
         self.ready = false;
+        self.said_ready = false;
         self.turned_at = now;
         self.health = Health::new(THRESHOLDS);
         self.excuse = Excuse::new(CADENCE.interval);
@@ -128,12 +131,15 @@ impl Model {
         let host = &mut self.hosts[client];
         let by = *host.processes.last().expect("who probes runs");
         let met = host.backend;
-        match host.judge(met) {
+        let turned = host.judge(met);
+        match turned {
             Some(Verdict::Up) if host.stopping.is_none() => self.wanted(by),
             Some(Verdict::Down) => self.unwanted(by),
             Some(Verdict::Up) | None => {}
         }
-        self.trace(|| format!("probe of {client}: {met:?}"));
+        if let Some(verdict) = turned {
+            self.trace(|| format!("verdict of {client}: {verdict:?}"));
+        }
         Attempt {
             result: match met {
                 Met::Up => Ok("200".to_owned()),
@@ -156,12 +162,17 @@ impl Model {
                         status.clone_into(&mut host.status);
                     }
                 }
-                Some(("READY", _)) => host.ready |= !host.deaf,
+                Some(("READY", _)) => {
+                    host.said_ready = true;
+                    host.ready |= !host.deaf;
+                }
                 _ => {}
             }
         }
         let taken = !host.deaf;
-        self.trace(|| format!("{client} says {text:?}, taken: {taken}"));
+        if !text.starts_with("WATCHDOG") {
+            self.trace(|| format!("{client} says {text:?}, taken: {taken}"));
+        }
         taken
     }
 }

@@ -115,9 +115,7 @@ impl Link for SimLink {
         let key_of = |key: &str| keys::of_name(key.as_bytes()).expect("a key that there is");
         let asked = match call {
             Call::Read(read) => Asked::Read(read.clone()),
-            Call::Grant { lease, ttl } => {
-                Asked::grant(*lease, *ttl, self.shared.borrow().now)
-            }
+            Call::Grant { lease, ttl } => Asked::grant(*lease, *ttl, self.shared.borrow().now),
             Call::Put {
                 key,
                 value,
@@ -144,7 +142,9 @@ impl Link for SimLink {
     }
 
     async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<SimWatch, EtcdError> {
-        let ranges = watches.iter().map(|watch| (watch.range.clone(), watch.next));
+        let ranges = watches
+            .iter()
+            .map(|watch| (watch.range.clone(), watch.next));
         match self.send(Op::Watch(ranges.collect())).await? {
             Reply::Watching(number) => Ok(SimWatch {
                 shared: self.shared.clone(),

@@ -11,7 +11,7 @@ use crate::clock::{Clock, NEVER, Time};
 use crate::disk::Disk;
 use crate::etcd::{Asked, Etcd};
 use crate::host::Host;
-use crate::network::{Line, Network};
+use crate::network::Network;
 use crate::process::Flag;
 use crate::schedule::Setting;
 
@@ -38,6 +38,8 @@ pub struct Process {
     pub named: bool,
     /// Etcd, or a member of it, has refused it something.
     pub refused: bool,
+    /// It has ended because of that.
+    pub turned_away: bool,
     /// What it can know of etcd's history, and after how many restores it read its copy.
     pub seen: History,
     pub epoch: u32,
@@ -68,15 +70,15 @@ pub struct Model {
 impl Model {
     pub fn new(setting: &Setting, trace: Trace) -> Self {
         let clients = setting.agents.len() + 1;
-        let hosts = setting.agents.iter().map(|agent| Host::new(agent.seed & 1 == 0));
+        let hosts = setting
+            .agents
+            .iter()
+            .map(|agent| Host::new(agent.seed & 1 == 0));
         Self {
             clock: Clock::start(),
             now: 0,
             etcd: Etcd::new(setting.members, setting.slack),
-            network: Network {
-                lines: vec![Line::default(); clients],
-                ..Network::default()
-            },
+            network: Network::new(clients),
             hosts: hosts.chain([Host::new(false)]).collect(),
             flags: (0..clients).map(|_| None).collect(),
             processes: Vec::new(),
@@ -122,6 +124,7 @@ impl Model {
             confirmed_at: 0,
             named,
             refused: false,
+            turned_away: false,
             seen: History::default(),
             epoch: u32::MAX,
         });

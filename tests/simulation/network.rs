@@ -176,6 +176,15 @@ pub struct Network {
     watches: Vec<Watch>,
 }
 
+impl Network {
+    pub fn new(clients: usize) -> Self {
+        Self {
+            lines: vec![Line::default(); clients],
+            ..Self::default()
+        }
+    }
+}
+
 impl Model {
     /// A link that is yet to be dialled.
     pub fn link(&mut self, client: usize, by: usize, member: usize) -> usize {
@@ -240,7 +249,11 @@ impl Model {
 
     /// What came of it, once the client may hear.
     pub fn heard(&mut self, flight: u64) -> Option<Result<Reply, EtcdError>> {
-        let at = self.network.flights.iter().position(|known| known.id == flight);
+        let at = self
+            .network
+            .flights
+            .iter()
+            .position(|known| known.id == flight);
         let at = at.expect("a call that is waited for is under way");
         let Flight { link, ended, .. } = self.network.flights[at];
         let endpoint = self.endpoint_of(link);
@@ -284,9 +297,7 @@ impl Model {
     }
 
     fn break_link(&mut self, link: usize) {
-        let Link {
-            state, client, ..
-        } = &mut self.network.links[link];
+        let Link { state, client, .. } = &mut self.network.links[link];
         if *state == State::Open {
             *state = State::Broken;
             let client = *client;
@@ -347,7 +358,9 @@ impl Model {
         let flight = &mut self.network.flights[at];
         flight.arrives_at = NEVER;
         let (op, left, breaks, link) = (flight.op.clone(), flight.left, flight.breaks, flight.link);
-        let Link { member, epoch, by, .. } = self.network.links[link];
+        let Link {
+            member, epoch, by, ..
+        } = self.network.links[link];
         if epoch != self.etcd.epoch || !self.etcd.serves(member) {
             // Nothing is heard of it.
             return;
@@ -361,7 +374,9 @@ impl Model {
 
     fn carry_out(&mut self, op: &Op, link: usize) -> Result<Reply, Problem> {
         self.events += 1;
-        let Link { member, by, token, .. } = self.network.links[link];
+        let Link {
+            member, by, token, ..
+        } = self.network.links[link];
         match op {
             Op::Dial if self.etcd.picky[member] => Err(Problem::Refused),
             Op::Dial => Ok(Reply::Dialled),
@@ -373,7 +388,9 @@ impl Model {
                     Err(Problem::NotLoggedIn) if !self.processes[by].named => Err(Problem::Refused),
                     answer => answer,
                 };
-                self.trace(|| format!("  etcd: {asked:?} of {by} → {answer:?}"));
+                if !matches!(asked, Asked::Renew(_)) || answer.is_err() {
+                    self.trace(|| format!("  etcd: {asked:?} of {by} → {answer:?}"));
+                }
                 if let (Asked::Read(read), Ok(_)) = (asked, &answer) {
                     self.note_read(by, read.what, read.revision);
                 }
@@ -440,12 +457,20 @@ impl Model {
         next.unwrap_or(NEVER)
     }
 
-    fn begin_watch(&mut self, ranges: &[(KeyRange, Revision)], link: usize) -> Result<Reply, Problem> {
+    fn begin_watch(
+        &mut self,
+        ranges: &[(KeyRange, Revision)],
+        link: usize,
+    ) -> Result<Reply, Problem> {
         let Link { by, token, .. } = self.network.links[link];
         let users = self.etcd.users;
         if users.enabled && token != Some(users.revision) {
             let named = self.processes[by].named;
-            return Err(if named { Problem::NotLoggedIn } else { Problem::Refused });
+            return Err(if named {
+                Problem::NotLoggedIn
+            } else {
+                Problem::Refused
+            });
         }
         if !ranges.iter().all(|(range, _)| self.etcd.may(range)) {
             return Err(Problem::Denied);
@@ -476,7 +501,9 @@ impl Model {
         if self.is_broken(link) {
             return Some(Err(lost(endpoint)));
         }
-        let Link { client, member, by, .. } = self.network.links[link];
+        let Link {
+            client, member, by, ..
+        } = self.network.links[link];
         let line = &self.network.lines[client];
         let tells = self.etcd.serves(member)
             && line.reaches(member, self.now)
@@ -510,9 +537,9 @@ impl Model {
                 continue;
             };
             let revision = first.revision;
-            let together = news.iter().filter(|change| {
-                change.revision == revision && concerns(change.key)
-            });
+            let together = news
+                .iter()
+                .filter(|change| change.revision == revision && concerns(change.key));
             let changes = together.map(change).collect();
             watched.next = revision + 1;
             return Some(Some(told(number, false, changes, now)));
@@ -560,7 +587,7 @@ impl Model {
     }
 
     /// Wakes those who watch.
-    pub fn wake_watchers(&mut self) {
+    pub fn wake_watchers(&self) {
         for link in 0..self.network.links.len() {
             if self.network.links[link].state == State::Open {
                 self.wake(self.network.links[link].client);
@@ -577,6 +604,9 @@ impl Model {
             (Op::Ask(Asked::Grant { sent_at, .. }), Ok(_)) => process.confirmed_at = *sent_at,
             (Op::Ask(Asked::Renew(_)), Ok(Reply::Answer(Answer::TimeLeft(Some(_))))) => {
                 process.confirmed_at = self.now;
+            }
+            (Op::Ask(Asked::Put { .. }), Ok(Reply::Answer(Answer::Written { .. }))) => {
+                process.announced = true;
             }
             (_, Err(Problem::Refused | Problem::Denied)) => process.refused = true,
             _ => {}

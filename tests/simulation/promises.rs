@@ -1,15 +1,14 @@
 //! What must hold, always and once everything works again.
 
-use crate::agent::{Agent, NOTICED};
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered};
-use crate::etcd::{KEYS, SLACK};
-use crate::follower::snapshot_of;
+use crate::etcd::SLACK;
+use crate::host::{Met, NOTICED, WATCHDOG};
+use crate::keys::{KEYS, snapshot_of};
+use crate::model::Model;
 use crate::network::LATEST;
-use crate::proxy::Proxy;
 use crate::schedule::{Schedule, Setting, What};
-use crate::session::owner;
-use crate::world::{Shared, World};
+use crate::world::{KILL_TIMEOUT, World};
 
 /// A process that was told something is done with it, back-off included.
 const REACTION: Time = 6_000;
@@ -22,183 +21,278 @@ const PASS_RETRY: Time = 31_000;
 const IN_STEP: Time = 1_000;
 /// So long nothing happens any more.
 const QUIET: Time = 6_000;
+/// After its TTL a lease is given up, at the latest when a renewal and an attempt to connect have
+/// run out of time.
+const GIVEN_UP: Time = 8_000;
 
 /// Runs a schedule to its end.
-pub fn run(schedule: &Schedule, world: &mut World) {
+pub async fn run(schedule: &Schedule, world: &mut World) {
     for step in &schedule.steps {
-        if !world.pass(step.after) {
+        if !world.pass(step.after).await {
             return;
         }
         world.apply(step.what);
     }
-    let _ended = end(&schedule.setting, world);
+    let _ended = end(&schedule.setting, world).await;
 }
 
 /// Everything works again: things come to rest as they should be. None once a promise was broken.
-fn end(setting: &Setting, world: &mut World) -> Option<()> {
-    let pass = |world: &mut World, time| world.pass(time).then_some(());
+async fn end(setting: &Setting, world: &mut World) -> Option<()> {
     world.heal(setting.others_stay);
     let ttl = setting.agents.iter().map(|agent| agent.ttl).max();
     let settled = ttl.unwrap_or_default() + SLACK + LATEST + REACTION;
-    pass(world, REGISTERED)?;
+    pass(world, REGISTERED).await?;
     world.check_registered();
-    pass(world, settled - REGISTERED)?;
+    pass(world, settled - REGISTERED).await?;
     world.check_keys("once etcd answers");
-    if let Some(proxy) = &mut world.proxy {
-        proxy.start(&world.shared);
-        pass(world, PASS_RETRY + IN_STEP)?;
-        end_pass(world)?;
+    world.check_managers("once etcd answers");
+    if setting.proxy.is_some() {
+        // Its child may have ended.
+        world.start(world.proxy());
+        pass(world, PASS_RETRY + IN_STEP).await?;
+        end_pass(world).await?;
         world.check_files("once everything works");
     }
-    let revision = world.shared.etcd.history.revision;
-    pass(world, QUIET)?;
-    if world.shared.etcd.history.revision != revision {
-        world
-            .shared
-            .fail(|| "the keys do not come to rest".to_owned());
+    let revision = world.shared.borrow().etcd.history.revision;
+    pass(world, QUIET).await?;
+    if world.shared.borrow().etcd.history.revision != revision {
+        world.fail(|| "the keys do not come to rest".to_owned());
     }
     if setting.epilogue {
-        for up in [false, true] {
-            for agent in 0..world.agents.len() {
-                world.apply(What::Backend { agent, up });
-            }
-            pass(world, NOTICED)?;
-            world.check_keys("after the backends turned");
-            pass(world, IN_STEP)?;
-            end_pass(world)?;
-            world.check_files("after the backends turned");
-        }
-        for agent in 0..world.agents.len() {
-            world.apply(What::Stop { agent });
-        }
-        pass(world, QUIET)?;
-        world.check_stopped();
-        world.check_keys("after all agents stopped");
+        epilogue(world).await?;
     }
     Some(())
+}
+
+async fn epilogue(world: &mut World) -> Option<()> {
+    let agents = 0..world.agents().len();
+    for met in [Met::Down, Met::Up] {
+        for agent in agents.clone() {
+            world.apply(What::Backend { agent, met });
+        }
+        pass(world, NOTICED).await?;
+        world.check_keys("after the backends turned");
+        world.check_managers("after the backends turned");
+        pass(world, IN_STEP).await?;
+        end_pass(world).await?;
+        world.check_files("after the backends turned");
+    }
+    for client in agents {
+        world.apply(What::Stop { client });
+    }
+    let proxy = world.proxy();
+    world.apply(What::Stop { client: proxy });
+    pass(world, QUIET).await?;
+    world.check_stopped();
+    world.check_keys("after all agents stopped");
+    Some(())
+}
+
+async fn pass(world: &mut World, time: Time) -> Option<()> {
+    world.pass(time).await.then_some(())
 }
 
 /// A bad file is tried again and again: not a moment to look at it.
-fn end_pass(world: &mut World) -> Option<()> {
-    while world.proxy.as_ref().is_some_and(Proxy::is_at_work) {
-        if !world.pass(1) {
-            return None;
-        }
+async fn end_pass(world: &mut World) -> Option<()> {
+    while world.shared.borrow().disk.at_work {
+        pass(world, 1).await?;
     }
     Some(())
 }
 
-impl Shared {
+impl Model {
     /// Nothing that the process put is left in etcd.
     pub fn check_nothing_left(&mut self, by: usize, key: usize) {
-        let held = self.etcd.keys[key].is_some_and(|kv| owner(kv.lease) == Some(by));
+        let held = self.etcd.keys[key].is_some_and(|kv| self.owner(kv.lease) == Some(by));
         if held && !self.processes[by].overtaken {
             self.fail(|| "exited cleanly, but the key is there".to_owned());
         }
     }
+
+    /// No key outlives the wish for it by more than its TTL and etcd's slack.
+    fn outlived(&self) -> bool {
+        let etcd = &self.etcd;
+        etcd.has_leader()
+            && etcd.keys.iter().flatten().any(|kv| {
+                let Some(by) = self.owner(kv.lease) else {
+                    return false;
+                };
+                let process = &self.processes[by];
+                let since = process.unwanted_since.unwrap_or(NEVER);
+                let since = since.max(etcd.prolonged_at);
+                let limit = since.saturating_add(process.ttl + SLACK + LATEST + REACTION);
+                self.now > limit
+            })
+    }
 }
 
 impl World {
-    /// No key outlives the wish for it by more than its TTL and etcd's slack.
-    pub fn check_always(&mut self) {
-        let etcd = &self.shared.etcd;
-        if !etcd.has_leader() {
-            return;
+    fn fail(&self, what: impl FnOnce() -> String) {
+        self.shared.borrow_mut().fail(what);
+    }
+
+    pub fn check_always(&self) {
+        if self.shared.borrow().outlived() {
+            self.fail(|| "a key outlives its TTL".to_owned());
         }
-        for kv in etcd.keys.iter().flatten() {
-            let Some(process) = owner(kv.lease).and_then(|by| self.shared.processes.get(by)) else {
-                continue;
-            };
-            let since = process.unwanted_since.unwrap_or(NEVER);
-            let since = since.max(etcd.prolonged_at);
-            let limit = since.saturating_add(process.ttl + SLACK + LATEST + REACTION);
-            if self.shared.now > limit {
-                return self.shared.fail(|| "a key outlives its TTL".to_owned());
+        for client in 0..self.processes.len() {
+            if let Some(fault) = self.fault_of(client) {
+                self.fail(|| format!("client {client} {fault}"));
             }
+        }
+    }
+
+    /// What a process that runs must not do.
+    fn fault_of(&self, client: usize) -> Option<&'static str> {
+        let process = self.processes[client].as_ref()?;
+        let model = self.shared.borrow();
+        let (now, host) = (model.now, &model.hosts[client]);
+        if process.frozen_until > now {
+            return None;
+        }
+        let by = *host.processes.last()?;
+        let ran_since = |time: Time| time.max(host.ran_again_at);
+        let agent = self.agents().get(client);
+        let patience = agent.map_or(KILL_TIMEOUT + 2_001, |agent| {
+            agent.stop_timeout + agent.drain
+        });
+        let has_lease = model.processes[by].confirmed_at;
+        let limit = agent.map_or(NEVER, |agent| {
+            ran_since(has_lease).saturating_add(agent.ttl + GIVEN_UP)
+        });
+        if now > ran_since(host.turned_at) + WATCHDOG + 1 && host.stopping.is_none() {
+            Some("does not turn")
+        } else if host.said == "registered" && now > limit {
+            Some("says that it is registered, but the lease has run out")
+        } else if host
+            .stopping
+            .is_some_and(|told| now > ran_since(told) + patience + model.disk.pace + 1)
+        {
+            Some("takes too long to stop")
+        } else {
+            None
         }
     }
 
     /// Whose backend has been up all the time since etcd answers has its key, or another lease has it,
     /// or had it until just now.
     fn check_registered(&mut self) {
-        for agent in &self.agents {
-            let (Some(by), key) = (wants(agent), agent.key()) else {
+        for (client, agent) in self.agents().iter().enumerate() {
+            let (Some(by), key) = (self.wants(client), agent.key) else {
                 continue;
             };
             let Some(free_since) = self.free_since[key] else {
                 continue;
             };
-            let since = self.shared.processes[by].wanted_since.max(free_since);
-            if since + REGISTERED <= self.shared.now {
-                return self
-                    .shared
-                    .fail(|| format!("key {key} is missing long after etcd answers"));
+            let model = self.shared.borrow();
+            let since = model.processes[by].wanted_since.max(free_since);
+            let late = since + REGISTERED <= model.now;
+            drop(model);
+            if late {
+                self.fail(|| format!("key {key} is missing long after etcd answers"));
             }
         }
     }
 
     /// A key is held exactly if somebody's backend is up, by a lease that lives; and no other lease
     /// of the agents' is left.
-    fn check_keys(&mut self, when: &str) {
+    fn check_keys(&self, when: &str) {
         for key in 0..KEYS {
-            let wanting = self.agents.iter().filter(|agent| agent.key() == key);
-            let wanting = wanting.filter_map(wants);
+            let agents = self.agents().iter().enumerate();
+            let wanting = agents.filter(|(_, agent)| agent.key == key);
+            let wanting = wanting.filter_map(|(client, _)| self.wants(client));
             let wanting: Vec<usize> = wanting.collect();
-            let lease = self.shared.etcd.keys[key].map_or(0, |kv| kv.lease);
-            let fault = match owner(lease) {
+            let model = self.shared.borrow();
+            let lease = model.etcd.keys[key].map_or(0, |kv| kv.lease);
+            let fault = match model.owner(lease) {
                 Some(by) if !wanting.contains(&by) => Some("is there for nobody"),
                 Some(_) => None,
                 None if lease == 0 && !wanting.is_empty() => Some("is missing"),
                 None => None,
             };
+            drop(model);
             if let Some(fault) = fault {
-                return self.shared.fail(|| format!("key {key} {fault} {when}"));
+                return self.fail(|| format!("key {key} {fault} {when}"));
             }
         }
-        let keys = self.shared.etcd.keys;
-        let idle = |id| !keys.iter().flatten().any(|kv| kv.lease == id);
-        let leases = self.shared.etcd.leases.iter();
-        let leaked = leases.filter(|lease| owner(lease.id).is_some() && idle(lease.id));
-        if leaked.count() > 0 {
-            self.shared.fail(|| format!("a lease without a key {when}"));
+        let model = self.shared.borrow();
+        let idle = |id| !model.etcd.keys.iter().flatten().any(|kv| kv.lease == id);
+        let mut leases = model.etcd.leases.iter();
+        let leaked = leases.any(|lease| model.owner(lease.id).is_some() && idle(lease.id));
+        drop(model);
+        if leaked {
+            self.fail(|| format!("a lease without a key {when}"));
+        }
+    }
+
+    /// Service managers know how things are.
+    fn check_managers(&self, when: &str) {
+        for client in 0..self.agents().len() {
+            let Some(by) = self.wants(client) else {
+                continue;
+            };
+            let model = self.shared.borrow();
+            let key = self.agents()[client].key;
+            let holder = model.etcd.keys[key].and_then(|kv| model.owner(kv.lease));
+            let wanted = match holder == Some(by) {
+                true => "registered",
+                false => "displaced by another registration; standing by",
+            };
+            let host = &model.hosts[client];
+            let fault = if host.status != wanted {
+                format!("is said to be {:?}, not {wanted:?},", host.status)
+            } else if !host.ready {
+                "is never said to be ready".to_owned()
+            } else {
+                continue;
+            };
+            drop(model);
+            return self.fail(|| format!("agent {client} {fault} {when}"));
         }
     }
 
     /// Files show what is in etcd, and daemons the files.
-    fn check_files(&mut self, when: &str) {
-        let Some(proxy) = &self.proxy else { return };
-        let snapshot = snapshot_of(&self.shared.etcd.keys);
+    fn check_files(&self, when: &str) {
+        if self.processes[self.proxy()].is_none() {
+            return;
+        }
+        let model = self.shared.borrow();
+        let snapshot = snapshot_of(&model.etcd.keys);
+        let disk = &model.disk;
+        let good =
+            |resource: usize| !disk.is_checked(resource) || is_good(rendered(&snapshot, resource));
+        let all_good = (0..RESOURCES).all(good);
+        // A child that waits for good files has read none.
+        let reads = !disk.kinds().child || disk.child_runs;
+        let mut fault = None;
+        if disk.kinds().child && all_good && !disk.child_runs {
+            fault = Some("the child does not run".to_owned());
+        }
         for resource in 0..RESOURCES {
+            let file = disk.files[resource];
             let wanted = rendered(&snapshot, resource);
-            let file = proxy.disk.files[resource];
-            let takes = !proxy.disk.is_checked(resource) || is_good(wanted);
-            let fault = if takes && file.dest != Some(wanted) {
+            let wrong = if good(resource) && file.dest != Some(wanted) {
                 "is not what is in etcd"
-            } else if file.loaded != file.dest {
+            } else if reads && file.loaded != file.dest {
                 "is not what the daemon has"
-            } else if file.owed {
+            } else if !disk.kinds().child && file.owed {
                 "is said to be owed a reload"
-            } else if !proxy.disk.is_tidy(resource) {
+            } else if !disk.is_tidy(resource) {
                 "has a backup left beside it"
             } else {
                 continue;
             };
-            return self
-                .shared
-                .fail(|| format!("file {resource} {fault} {when}"));
+            fault.get_or_insert(format!("file {resource} {wrong}"));
+        }
+        drop(model);
+        if let Some(fault) = fault {
+            self.fail(|| format!("{fault} {when}"));
         }
     }
 
-    fn check_stopped(&mut self) {
-        let running = |agent: &Agent| agent.running.is_some();
-        if self.agents.iter().any(running) {
-            self.shared.fail(|| "an agent does not stop".to_owned());
+    fn check_stopped(&self) {
+        if let Some(client) = self.processes.iter().position(Option::is_some) {
+            self.fail(|| format!("client {client} does not stop"));
         }
     }
-}
-
-/// The process whose key should be there.
-fn wants(agent: &Agent) -> Option<usize> {
-    let running = agent.running.as_ref()?;
-    (running.wants() && agent.backend_is_up).then_some(running.by)
 }

@@ -4,10 +4,11 @@
 use fastrand::Rng;
 use renderer::transaction::Check;
 
-use crate::agent::Settings;
 use crate::clock::Time;
 use crate::disk::{self, BAD, Kinds};
-use crate::etcd::{KEYS, Member, SLACK};
+use crate::etcd::{Member, SLACK};
+use crate::host::Met;
+use crate::keys::{KEYS, TREES};
 use crate::network::{Fate, LATEST};
 
 /// The most that a schedule has of steps.
@@ -23,11 +24,27 @@ pub struct Schedule {
 }
 
 #[derive(Clone, Debug)]
+pub struct Agent {
+    pub key: usize,
+    pub value: u8,
+    pub ttl: Time,
+    pub drain: Time,
+    pub stop_timeout: Time,
+    pub seed: u64,
+}
+
+#[derive(Clone, Debug)]
 pub struct Setting {
     pub members: usize,
     pub slack: Time,
-    pub agents: Vec<Settings>,
+    pub agents: Vec<Agent>,
     pub proxy: Option<(Kinds, u64)>,
+    /// How often the proxy side brings all in step besides.
+    pub interval: Option<Time>,
+    /// Everybody has a user's name and password.
+    pub named: bool,
+    /// Authentication, roles and certificates matter.
+    pub guarded: bool,
     /// Leases of others that are kept alive stay to the end.
     pub others_stay: bool,
     /// In the end backends are turned, and agents stopped.
@@ -41,29 +58,30 @@ pub struct Step {
     pub what: What,
 }
 
-/// `client`: an agent by its number, or the proxy.
+/// `client`: an agent by its number, or the proxy side.
 #[derive(Clone, Copy, Debug)]
 pub enum What {
     Backend {
         agent: usize,
-        up: bool,
+        met: Met,
     },
     Start {
-        agent: usize,
+        client: usize,
     },
     Stop {
-        agent: usize,
+        client: usize,
     },
     Kill {
-        agent: usize,
+        client: usize,
     },
     Freeze {
-        agent: usize,
+        client: usize,
         time: Time,
     },
-    Lag {
-        agent: usize,
-        time: Time,
+    /// Its service manager takes nothing, or does again.
+    Deaf {
+        client: usize,
+        deaf: bool,
     },
     /// The call after so many meets this.
     Call {
@@ -87,6 +105,20 @@ pub enum What {
         member: usize,
         state: Member,
     },
+    /// A member does not take our certificate, or does again.
+    Picky {
+        member: usize,
+        picky: bool,
+    },
+    /// Authentication is enabled or disabled.
+    Users {
+        enabled: bool,
+    },
+    /// Our role covers a tree, or does not.
+    Role {
+        tree: usize,
+        allowed: bool,
+    },
     NewLeader,
     Compact,
     Backup,
@@ -103,6 +135,11 @@ pub enum What {
         key: usize,
         value: u8,
     },
+    /// More than there is room for.
+    Burst {
+        key: usize,
+        count: u8,
+    },
     Delete {
         key: usize,
     },
@@ -110,9 +147,6 @@ pub enum What {
     Revoke {
         key: usize,
     },
-    StartProxy,
-    StopProxy,
-    KillProxy,
     /// SIGHUP.
     ReloadProxy {
         other_keys: bool,
@@ -125,8 +159,28 @@ pub enum What {
     Daemon {
         broken: bool,
     },
+    /// What one action on the files takes.
+    Pace {
+        time: Time,
+    },
+    /// The child does not end when it is told to, or does again.
+    Child {
+        stubborn: bool,
+    },
+    ChildEnds,
     /// A watch only tells how far it is.
     Notify,
+}
+
+impl Setting {
+    pub fn kinds(&self) -> Kinds {
+        let unused = Kinds {
+            checks: [Check::Never; 2],
+            shared: false,
+            child: false,
+        };
+        self.proxy.map_or(unused, |(kinds, _)| kinds)
+    }
 }
 
 impl Schedule {
@@ -154,7 +208,7 @@ fn setting(rng: &mut Rng) -> Setting {
     let ttl = *pick(rng, &[3_000, 6_000, 12_000]);
     let mut agents = Vec::new();
     for (number, key) in (1..).zip(keys) {
-        agents.push(Settings {
+        agents.push(Agent {
             key: *key,
             value: if same_value { 1 } else { number },
             ttl,
@@ -177,6 +231,7 @@ fn setting(rng: &mut Rng) -> Setting {
                 ],
             ),
             shared: rng.bool(),
+            child: rng.u8(0..3) == 0,
         };
         (kinds, rng.u64(..))
     });
@@ -185,6 +240,9 @@ fn setting(rng: &mut Rng) -> Setting {
         slack: rng.u64(0..=SLACK),
         agents,
         proxy,
+        interval: (rng.u8(0..4) == 0).then(|| rng.u64(2_000..9_000)),
+        named: rng.bool(),
+        guarded: rng.u8(0..4) == 0,
         others_stay: rng.bool(),
         epilogue: rng.bool(),
     }
@@ -207,10 +265,10 @@ fn what(setting: &Setting, rng: &mut Rng) -> What {
     let agents = setting.agents.len();
     let clients = agents + usize::from(setting.proxy.is_some());
     let about_agents = agents > 0 && rng.u8(0..4) > 0;
-    match rng.u8(0..12) {
+    match rng.u8(0..14) {
         0..=3 if about_agents => about_agent(rng.usize(0..agents), rng),
-        4 if setting.proxy.is_some() => about_proxy(rng),
-        5 if setting.proxy.is_some() => What::Disk {
+        4 | 5 if setting.proxy.is_some() => about_proxy(agents, setting.kinds(), rng),
+        6 if setting.proxy.is_some() => What::Disk {
             after: rng.usize(0..10),
             fate: *pick(
                 rng,
@@ -221,42 +279,71 @@ fn what(setting: &Setting, rng: &mut Rng) -> What {
                 ],
             ),
         },
-        0..=6 => about_network(rng.usize(0..clients), setting.members, rng),
-        7 | 8 => about_etcd(setting.members, rng),
+        7 if setting.guarded => about_users(setting.members, rng),
+        0..=7 => about_network(rng.usize(0..clients), setting.members, rng),
+        8 | 9 => about_etcd(setting.members, rng),
+        10 => What::Deaf {
+            client: rng.usize(0..clients),
+            deaf: rng.bool(),
+        },
         _ => by_others(rng),
     }
 }
 
 fn about_agent(agent: usize, rng: &mut Rng) -> What {
-    match rng.u8(0..12) {
+    let client = agent;
+    match rng.u8(0..10) {
         0..=3 => What::Backend {
             agent,
-            up: rng.bool(),
+            met: *pick(rng, &[Met::Up, Met::Up, Met::Down, Met::Down, Met::Unknown]),
         },
-        4 => What::Kill { agent },
-        5 => What::Stop { agent },
-        6..=8 => What::Start { agent },
-        9 => What::Freeze {
-            agent,
+        4 => What::Kill { client },
+        5 => What::Stop { client },
+        6..=8 => What::Start { client },
+        _ => What::Freeze {
+            client,
             time: rng.u64(0..15_000),
-        },
-        _ => What::Lag {
-            agent,
-            time: rng.u64(0..3_000),
         },
     }
 }
 
-fn about_proxy(rng: &mut Rng) -> What {
-    match rng.u8(0..8) {
-        0 => What::KillProxy,
-        1 => What::StopProxy,
-        2 | 3 => What::StartProxy,
-        4 => What::ReloadProxy {
+fn about_proxy(client: usize, kinds: Kinds, rng: &mut Rng) -> What {
+    match rng.u8(0..12) {
+        0 => What::Kill { client },
+        1 => What::Stop { client },
+        2 | 3 => What::Start { client },
+        4 | 5 => What::ReloadProxy {
             other_keys: rng.bool(),
         },
-        5 | 6 => What::Daemon { broken: rng.bool() },
+        6 if kinds.child => What::ChildEnds,
+        7 if kinds.child => What::Child {
+            stubborn: rng.bool(),
+        },
+        6..=8 => What::Daemon { broken: rng.bool() },
+        9 => What::Freeze {
+            client,
+            time: rng.u64(0..15_000),
+        },
+        10 => What::Pace {
+            time: *pick(rng, &[2, 300]),
+        },
         _ => What::Notify,
+    }
+}
+
+fn about_users(members: usize, rng: &mut Rng) -> What {
+    match rng.u8(0..6) {
+        0..=2 => What::Users {
+            enabled: rng.bool(),
+        },
+        3 | 4 => What::Role {
+            tree: rng.usize(0..TREES),
+            allowed: rng.bool(),
+        },
+        _ => What::Picky {
+            member: rng.usize(0..members),
+            picky: rng.bool(),
+        },
     }
 }
 
@@ -315,7 +402,11 @@ fn by_others(rng: &mut Rng) -> What {
             value,
             ttl: rng.bool().then(|| rng.u64(500..8_000)),
         },
-        2..=4 => What::Put { key, value },
+        2 | 3 => What::Put { key, value },
+        4 => What::Burst {
+            key,
+            count: rng.u8(2..40),
+        },
         5 | 6 => What::Delete { key },
         _ => What::Revoke { key },
     }

@@ -1,303 +1,421 @@
-//! All that there is in a schedule, and the time that passes.
+//! The processes of a schedule and the time that passes for them, with the product's own loops.
 
-use register::etcd::procedure::{Call, Condition};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use register::agent;
+use register::config::Target;
+use register::etcd::error::EtcdError;
+use register::exit::{Exit, RunError};
+use register::health::Verdict;
+use register::proxy::supervise::SuperviseConfig;
+use register::proxy::{self, debounce};
 use register::registration::LeaseId;
+use register::world::World as Surroundings;
+use renderer::options::Options;
+use tokio::time::{Sleep, sleep};
 
-use crate::agent::Agent;
-use crate::clock::{Clock, NEVER, Time};
-use crate::etcd::{Asked, Etcd, KEYS, Member};
-use crate::network::{Flight, late_arrivals, next_late};
-use crate::proxy::Proxy;
-use crate::schedule::{Setting, What};
-use crate::session::owner;
+use crate::clock::{NEVER, Time, ms};
+use crate::etcd::Member;
+use crate::files::{RELOAD, STOP, SimChild, SimFiles};
+use crate::host::{
+    CADENCE, Met, SimBackend, SimManager, SimSignals, SimTimer, THRESHOLDS, WATCHDOG,
+};
+use crate::keys::{self, KEYS};
+use crate::link::{SimDial, SimLink, SimWatch};
+use crate::log;
+use crate::model::{Model, Shared, Trace};
+use crate::network::Line;
+use crate::process::{Polled, Process};
+use crate::schedule::{Agent, Setting, What};
 
-/// More at one time, or for a second on the average, is a loop that does not come to rest.
-const BUSY: u32 = 2_000;
+/// As by default.
+const DEBOUNCE: debounce::Settings = debounce::Settings {
+    quiet: ms(50),
+    max: ms(500),
+};
+/// How long a child may take to end.
+pub const KILL_TIMEOUT: Time = 3_000;
 
-/// What happened, for people. Kept only when a schedule is told.
-#[derive(Default)]
-pub struct Trace(pub Option<Vec<String>>);
+/// The model, as the loops see it.
+pub enum Sim {}
 
-impl Trace {
-    pub fn line(&mut self, now: Time, line: impl FnOnce() -> String) {
-        if let Some(lines) = &mut self.0 {
-            lines.push(format!("{now:>7} ms  {}", line()));
-        }
-    }
-}
-
-/// An agent's process, also when it is no more.
-pub struct Process {
-    /// It has heard that the key is its.
-    pub announced: bool,
-    /// Since when its key should not be there.
-    pub unwanted_since: Option<Time>,
-    /// Since when it should be, if it should.
-    pub wanted_since: Time,
-    pub ttl: Time,
-    /// Something that it had given up was carried out later, or something undone came back.
-    pub overtaken: bool,
-}
-
-/// What everybody has to do with.
-pub struct Shared {
-    pub now: Time,
-    pub clock: Clock,
-    pub etcd: Etcd,
-    /// Calls that nobody waits for any more.
-    pub late: Vec<Flight>,
-    pub processes: Vec<Process>,
-    pub trace: Trace,
-    /// The first promise that was broken.
-    pub violation: Option<String>,
-    /// A restore of etcd that nothing gives away: what follows cannot be promised.
-    pub indistinguishable: bool,
-}
-
-impl Shared {
-    pub fn fail(&mut self, what: impl FnOnce() -> String) {
-        if self.violation.is_none() {
-            self.violation = Some(what());
-        }
-    }
-
-    /// From now on the process's key should be there.
-    pub fn wanted(&mut self, by: usize) {
-        self.processes[by].unwanted_since = None;
-        self.processes[by].wanted_since = self.now;
-    }
-
-    /// From now on the process's key should not be there.
-    pub fn unwanted(&mut self, by: usize) {
-        self.processes[by].unwanted_since.get_or_insert(self.now);
-    }
-
-    pub fn is_live(&self, lease: LeaseId) -> bool {
-        self.etcd.leases.iter().any(|live| live.id == lease)
-    }
-
-    /// Whether a process may do this to etcd now.
-    pub fn check_call(&mut self, call: Call, on: Asked, by: usize) {
-        let Some(kv) = self.etcd.keys[on.key] else {
-            return;
-        };
-        let ours = owner(kv.lease) == Some(by);
-        let announced = self.processes[by].announced;
-        let breach = match call {
-            Call::Put {
-                lease,
-                unchanged_since,
-            } => {
-                let done = self.is_live(lease)
-                    && self
-                        .etcd
-                        .holds(Condition::UnchangedSince(unchanged_since), on.key);
-                done && announced && !ours && kv.lease != 0
-            }
-            Call::Delete(condition) => {
-                let previous_incarnation = kv.value == on.value && !announced;
-                self.etcd.holds(condition, on.key) && !ours && !previous_incarnation
-            }
-            Call::Revoke(lease) => owner(lease) != Some(by),
-            Call::Read | Call::Grant(_) => false,
-        };
-        if breach {
-            self.fail(|| format!("{call:?} by process {by} on another's key {kv:?}"));
-        }
-    }
+impl Surroundings for Sim {
+    type Dial = SimDial;
+    type Link = SimLink;
+    type Watch = SimWatch;
+    type Backend = SimBackend;
+    type Timer = SimTimer;
+    type Manager = SimManager;
+    type Signals = SimSignals;
+    type Files = SimFiles;
+    type Child = SimChild;
 }
 
 pub struct World {
     pub shared: Shared,
-    pub agents: Vec<Agent>,
-    pub proxy: Option<Proxy>,
+    setting: Rc<Setting>,
+    /// By client.
+    pub processes: Vec<Option<Process>>,
+    starts: u64,
+    /// Who ended because etcd refused it.
+    pub turned_away: Vec<bool>,
     /// Since when no lease holds a key.
     pub free_since: [Option<Time>; KEYS],
     others: LeaseId,
-    ticks: u32,
+    alarm: Pin<Box<Sleep>>,
+    root: Waker,
 }
 
 impl World {
-    pub fn new(setting: &Setting, clock: Clock, trace: Trace) -> Self {
-        let mut shared = Shared {
-            now: 0,
-            clock,
-            etcd: Etcd::new(setting.members, setting.slack),
-            late: Vec::new(),
-            processes: Vec::new(),
-            trace,
-            violation: None,
-            indistinguishable: false,
-        };
-        let agents = setting.agents.iter().map(|settings| {
-            let mut agent = Agent::new(*settings, settings.seed & 1 == 0);
-            agent.start(&mut shared);
-            agent
-        });
-        let agents = agents.collect();
-        let mut proxy = setting.proxy.map(|(kinds, seed)| Proxy::new(kinds, seed));
-        if let Some(proxy) = &mut proxy {
-            proxy.start(&shared);
-        }
-        Self {
-            shared,
-            agents,
-            proxy,
+    pub async fn new(setting: &Setting, trace: Trace) -> Self {
+        let root = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        let model = Model::new(setting, trace);
+        let clients = model.hosts.len();
+        let mut world = Self {
+            shared: Rc::new(model.into()),
+            setting: Rc::new(setting.clone()),
+            processes: (0..clients).map(|_| None).collect(),
+            starts: 0,
+            turned_away: vec![false; clients],
             free_since: [None; KEYS],
             others: 0,
-            ticks: 0,
+            alarm: Box::pin(sleep(ms(0))),
+            root,
+        };
+        for client in 0..clients {
+            world.start(client);
         }
+        world
+    }
+
+    /// The number of the proxy side among the clients.
+    pub fn proxy(&self) -> usize {
+        self.setting.agents.len()
+    }
+
+    pub fn agents(&self) -> &[Agent] {
+        &self.setting.agents
+    }
+
+    pub fn start(&mut self, client: usize) {
+        if self.processes[client].is_some() {
+            return;
+        }
+        self.starts += 1;
+        let process = match self.setting.agents.get(client) {
+            Some(agent) => self.new_agent(client, &agent.clone()),
+            None if self.setting.proxy.is_none() => return,
+            None => self.new_proxy(client),
+        };
+        self.turned_away[client] = false;
+        self.shared.borrow_mut().flags[client] = Some(process.flag());
+        self.processes[client] = Some(process);
+    }
+
+    fn begin(&self, client: usize, ttl: Time) -> usize {
+        let mut model = self.shared.borrow_mut();
+        let by = model.new_process(ttl, self.setting.named);
+        let now = model.now;
+        model.hosts[client].begin(by, now);
+        model.network.lines[client] = Line::default();
+        by
+    }
+
+    fn seed(&self, seed: u64) -> u64 {
+        seed.wrapping_add(self.starts * 7_919)
+    }
+
+    fn new_agent(&self, client: usize, agent: &Agent) -> Process {
+        let by = self.begin(client, agent.ttl);
+        self.shared.borrow_mut().hosts[client].value = agent.value;
+        let settings = agent::Settings {
+            target: Target {
+                key: keys::text(agent.key).to_owned(),
+                value: char::from(agent.value).to_string(),
+                port: 80,
+            },
+            thresholds: THRESHOLDS,
+            cadence: CADENCE,
+            ttl: ms(agent.ttl),
+            drain: ms(agent.drain),
+            stop_timeout: ms(agent.stop_timeout),
+            watchdog: Some(ms(WATCHDOG)),
+            seed: self.seed(agent.seed),
+        };
+        let shared = || self.shared.clone();
+        let surroundings = agent::Surroundings::<Sim> {
+            dial: SimDial {
+                shared: shared(),
+                client,
+                by,
+            },
+            backend: SimBackend {
+                shared: shared(),
+                client,
+            },
+            between: SimTimer,
+            renewal: SimTimer,
+            manager: SimManager {
+                shared: shared(),
+                client,
+            },
+            signals: SimSignals {
+                shared: shared(),
+                client,
+            },
+        };
+        let (shared, key) = (shared(), agent.key);
+        let life = async move {
+            let ended = agent::drive(settings, surroundings).await;
+            shared.borrow_mut().agent_ended(client, by, key, &ended);
+        };
+        Process::new(life, &self.root)
+    }
+
+    fn new_proxy(&self, client: usize) -> Process {
+        let by = self.begin(client, 0);
+        let kinds = self.setting.kinds();
+        let child = kinds.child.then(|| SuperviseConfig {
+            command: vec!["nginx".to_owned()],
+            stop_signal: STOP,
+            reload_signal: Some(RELOAD),
+            kill_timeout: ms(KILL_TIMEOUT),
+        });
+        let settings = proxy::Settings {
+            interval: self.setting.interval.map(ms),
+            debounce: DEBOUNCE,
+            options: Options::default(),
+            child,
+            watchdog: Some(ms(WATCHDOG)),
+            seed: self.seed(self.setting.proxy.map_or(0, |(_, seed)| seed)),
+        };
+        let shared = || self.shared.clone();
+        let surroundings = proxy::Surroundings::<Sim> {
+            dial: SimDial {
+                shared: shared(),
+                client,
+                by,
+            },
+            files: SimFiles {
+                shared: shared(),
+                client,
+            },
+            child: SimChild { shared: shared() },
+            manager: SimManager {
+                shared: shared(),
+                client,
+            },
+            signals: SimSignals {
+                shared: shared(),
+                client,
+            },
+        };
+        let shared = shared();
+        let life = async move {
+            let ended = proxy::drive(settings, surroundings).await;
+            shared.borrow_mut().proxy_ended(client, by, &ended);
+        };
+        Process::new(life, &self.root)
+    }
+
+    pub fn kill(&mut self, client: usize) {
+        if let Some(process) = self.processes[client].take() {
+            drop(process);
+            self.is_gone(client);
+        }
+    }
+
+    fn is_gone(&mut self, client: usize) {
+        let is_proxy = client == self.proxy();
+        let mut model = self.shared.borrow_mut();
+        model.flags[client] = None;
+        if let Some(by) = model.hosts[client].processes.last().copied() {
+            model.unwanted(by);
+        }
+        if is_proxy {
+            model.disk.process_is_gone();
+        }
+    }
+
+    fn freeze(&mut self, client: usize, until: Time) {
+        if let Some(process) = &mut self.processes[client] {
+            process.frozen_until = until;
+            let mut model = self.shared.borrow_mut();
+            let host = &mut model.hosts[client];
+            host.ran_again_at = host.ran_again_at.max(until);
+        }
+    }
+
+    fn signal(&mut self, client: usize, number: u8) {
+        if self.processes[client].is_none() {
+            return;
+        }
+        let mut model = self.shared.borrow_mut();
+        let now = model.now;
+        let host = &mut model.hosts[client];
+        host.signal(number);
+        if number == 15 {
+            host.stopping.get_or_insert(now);
+            if let Some(by) = host.processes.last().copied() {
+                model.unwanted(by);
+            }
+        }
+        model.wake(client);
     }
 
     /// Lets time pass. False once a promise was broken.
-    pub fn pass(&mut self, time: Time) -> bool {
-        let end = self.shared.now + time;
-        loop {
-            self.tick();
-            if self.is_over() {
-                return false;
-            }
-            let now = self.shared.now;
-            if now >= end {
-                return true;
-            }
-            let next = self.next().max(now + 1).min(end);
-            self.ticks = if next > now + 1 { 0 } else { self.ticks + 1 };
-            if self.ticks > BUSY {
-                self.shared
-                    .fail(|| "something does not come to rest".to_owned());
-            }
-            self.shared.now = next;
+    pub async fn pass(&mut self, time: Time) -> bool {
+        let end = self.shared.borrow().now + time;
+        poll_fn(|cx| self.poll_pass(end, cx)).await
+    }
+
+    /// One round: all that is due now. The runtime lets time pass when there is nothing more.
+    fn poll_pass(&mut self, end: Time, cx: &mut Context<'_>) -> Poll<bool> {
+        let busy = self.round();
+        if self.is_over() {
+            return Poll::Ready(false);
         }
+        if busy {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let now = self.shared.borrow().now;
+        if now >= end {
+            return Poll::Ready(true);
+        }
+        let next = self.next().max(now + 1).min(end);
+        let deadline = self.shared.borrow().clock.at(next);
+        if self.alarm.deadline() != deadline {
+            self.alarm.as_mut().reset(deadline);
+        }
+        if self.alarm.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     pub fn is_over(&self) -> bool {
-        self.shared.violation.is_some() || self.shared.indistinguishable
+        let model = self.shared.borrow();
+        model.violation.is_some() || model.indistinguishable
     }
 
     fn next(&self) -> Time {
-        let shared = &self.shared;
-        let agents = self.agents.iter().map(|agent| agent.next(shared));
-        let proxy = self
-            .proxy
-            .as_ref()
-            .map_or(NEVER, |proxy| proxy.next(shared));
-        let etcd = shared.etcd.next().min(next_late(shared));
-        agents.min().unwrap_or(NEVER).min(proxy).min(etcd)
+        let model = self.shared.borrow();
+        let frozen = self.processes.iter().flatten();
+        let frozen = frozen
+            .map(|process| process.frozen_until)
+            .filter(|until| *until > model.now);
+        let child = model.disk.child_ends_at.filter(|at| *at > model.now);
+        let network = model.next_of_network();
+        let times = frozen.chain(child).chain([model.etcd.next(), network]);
+        times.min().unwrap_or(NEVER)
     }
 
-    /// All that is due now, until nobody has news for another.
-    fn tick(&mut self) {
-        loop {
-            let before = self.shared.etcd.history.revision;
-            late_arrivals(&mut self.shared);
-            self.shared.etcd.expire(self.shared.now);
-            for agent in &mut self.agents {
-                agent.step(&mut self.shared);
+    /// Whether anything happened.
+    fn round(&mut self) -> bool {
+        let revision = {
+            let mut model = self.shared.borrow_mut();
+            model.now = model.clock.now();
+            let now = model.now;
+            let before = model.etcd.history.revision;
+            model.step_network();
+            model.etcd.expire(now);
+            if model.disk.child_ends_at.is_some_and(|at| at <= now) {
+                model.wake(self.setting.agents.len());
             }
-            if let Some(proxy) = &mut self.proxy {
-                proxy.step(&mut self.shared);
+            if model.etcd.history.revision != before {
+                model.wake_watchers();
             }
-            if self.shared.etcd.history.revision == before {
-                break;
-            }
+            model.etcd.history.revision
+        };
+        let mut busy = false;
+        for client in 0..self.processes.len() {
+            busy |= self.poll(client);
         }
-        for (kv, since) in self.shared.etcd.keys.iter().zip(&mut self.free_since) {
-            match kv {
-                Some(kv) if kv.lease != 0 => *since = None,
-                Some(_) | None => _ = since.get_or_insert(self.shared.now),
-            }
+        if busy || self.shared.borrow().etcd.history.revision != revision {
+            self.note_free_keys();
         }
         self.check_always();
+        busy
+    }
+
+    fn poll(&mut self, client: usize) -> bool {
+        let Some(process) = &mut self.processes[client] else {
+            return false;
+        };
+        let now = self.shared.borrow().now;
+        let polled = process.poll(now);
+        if polled == Polled::Not {
+            return false;
+        }
+        for line in log::taken() {
+            let line = || format!("    {client}: {line}");
+            self.shared.borrow_mut().trace(line);
+        }
+        if polled == Polled::Restless {
+            let fail = || format!("client {client} does not come to rest");
+            self.shared.borrow_mut().fail(fail);
+            return false;
+        }
+        if polled == Polled::Ended || self.shared.borrow().hosts[client].killed {
+            self.turned_away[client] = polled == Polled::Ended && {
+                let model = self.shared.borrow();
+                let by = model.hosts[client].processes.last();
+                by.is_some_and(|by| model.processes[*by].turned_away)
+            };
+            self.kill(client);
+        }
+        true
+    }
+
+    fn note_free_keys(&mut self) {
+        let model = self.shared.borrow();
+        for (kv, since) in model.etcd.keys.iter().zip(&mut self.free_since) {
+            match kv {
+                Some(kv) if kv.lease != 0 => *since = None,
+                Some(_) | None => _ = since.get_or_insert(model.now),
+            }
+        }
     }
 
     pub fn apply(&mut self, what: What) {
-        let now = self.shared.now;
-        self.shared.trace.line(now, || format!("──── {what:?}"));
-        let shared = &mut self.shared;
+        {
+            let mut model = self.shared.borrow_mut();
+            model.events += 1;
+            model.trace(|| format!("──── {what:?}"));
+        }
+        let proxy = self.proxy();
+        let now = self.shared.borrow().now;
         match what {
-            What::Backend { agent, up } => self.agents[agent].backend_is_up = up,
-            What::Start { agent } => self.agents[agent].start(shared),
-            What::Stop { agent } => self.agents[agent].stop(shared),
-            What::Kill { agent } => self.agents[agent].kill(shared),
-            What::Freeze { agent, time } => self.agents[agent].freeze(now + time),
-            What::Lag { agent, time } => self.agents[agent].lag(now + time),
-            What::Call { .. }
-            | What::Reset { .. }
-            | What::Partition { .. }
-            | What::HoldWatch { .. } => self.disturb(what),
-            What::Member { member, state } => shared.etcd.set_member(member, state, now),
-            What::NewLeader => shared.etcd.elect(now),
-            What::Compact => shared.etcd.compact(),
-            What::Backup => shared.etcd.keep_backup(),
-            What::Restore { same_cluster } => {
-                shared.etcd.restore(same_cluster, now);
-                shared.late.clear();
-                for process in &mut shared.processes {
-                    process.overtaken = true;
-                }
+            What::Start { client } => self.start(client),
+            What::Kill { client } => self.kill(client),
+            What::Stop { client } => self.signal(client, 15),
+            What::Freeze { client, time } => self.freeze(client, now + time),
+            What::ReloadProxy { other_keys } => {
+                self.shared.borrow_mut().disk.other_keys = other_keys;
+                self.signal(proxy, 1);
             }
             What::PutLeased { .. }
             | What::Put { .. }
+            | What::Burst { .. }
             | What::Delete { .. }
-            | What::Revoke { .. } => {
-                if shared.etcd.has_leader() {
-                    self.by_others(what);
-                }
-            }
-            What::StartProxy
-            | What::StopProxy
-            | What::KillProxy
-            | What::ReloadProxy { .. }
-            | What::Disk { .. }
-            | What::Daemon { .. }
-            | What::Notify => self.on_proxy(what),
+            | What::Revoke { .. } => self.by_others(what),
+            _ => self.shared.borrow_mut().apply(what, proxy),
         }
-    }
-
-    fn disturb(&mut self, what: What) {
-        let shared = &mut self.shared;
-        let now = shared.now;
-        let (What::Call { client, .. }
-        | What::Reset { client }
-        | What::Partition { client, .. }
-        | What::HoldWatch { client, .. }) = what
-        else {
-            return;
-        };
-        if let What::Reset { .. } = what {
-            if let Some(agent) = self.agents.get_mut(client) {
-                if let Some(running) = &mut agent.running {
-                    running.session.reset(shared);
-                }
-            } else if let Some(proxy) = &mut self.proxy
-                && let Some(running) = &mut proxy.running
-            {
-                running.follower.reset(shared);
-            }
-            return;
-        }
-        let line = match self.agents.get_mut(client) {
-            Some(agent) => agent
-                .running
-                .as_mut()
-                .map(|running| &mut running.session.line),
-            None => {
-                let running = self.proxy.as_mut().and_then(|proxy| proxy.running.as_mut());
-                running.map(|running| &mut running.follower.line)
-            }
-        };
-        match (line, what) {
-            (Some(line), What::Call { after, fate, .. }) => line.destine(after, fate),
-            (Some(line), What::Partition { member, time, .. }) => line.cut(member, now + time),
-            (Some(line), What::HoldWatch { time, .. }) => line.held_until = now + time,
-            (_, _) => {}
-        }
+        self.note_free_keys();
+        self.shared.borrow().wake_watchers();
     }
 
     fn by_others(&mut self, what: What) {
-        let now = self.shared.now;
-        let etcd = &mut self.shared.etcd;
+        let mut model = self.shared.borrow_mut();
+        if !model.etcd.has_leader() {
+            return;
+        }
+        let now = model.now;
+        let etcd = &mut model.etcd;
         match what {
             What::PutLeased { key, value, ttl } => {
                 self.others += 1;
@@ -306,6 +424,12 @@ impl World {
                 etcd.put(key, value, self.others);
             }
             What::Put { key, value } => etcd.put(key, value, 0),
+            What::Burst { key, count } => {
+                for value in 1..=count {
+                    // Not one that makes a file bad.
+                    etcd.put(key, 20 + value % 100, 0);
+                }
+            }
             What::Delete { key } => etcd.delete(key),
             What::Revoke { key } => {
                 if let Some(kv) = etcd.keys[key] {
@@ -316,46 +440,147 @@ impl World {
         }
     }
 
-    fn on_proxy(&mut self, what: What) {
-        let Some(proxy) = &mut self.proxy else { return };
-        match what {
-            What::StartProxy => proxy.start(&self.shared),
-            What::StopProxy => proxy.stop(),
-            What::KillProxy => proxy.kill(),
-            What::ReloadProxy { other_keys } => proxy.reload(other_keys, &self.shared),
-            What::Disk { after, fate } => proxy.disk.destine(after, fate),
-            What::Daemon { broken } => proxy.disk.broken = broken,
-            What::Notify => {
-                if let Some(running) = &mut proxy.running {
-                    running.follower.notify(&self.shared);
+    /// Ends all disturbances. Who was killed stays so; who was turned away, and the proxy side, are
+    /// started again.
+    pub fn heal(&mut self, others_stay: bool) {
+        {
+            let mut model = self.shared.borrow_mut();
+            model.trace(|| "──── everything works again".to_owned());
+            model.heal(self.setting.named);
+            if !others_stay {
+                for other in 1..=self.others {
+                    model.etcd.revoke(other);
                 }
             }
-            _ => {}
+            model.wake_watchers();
+        }
+        for process in self.processes.iter_mut().flatten() {
+            process.frozen_until = 0;
+        }
+        for client in 0..self.processes.len() {
+            if self.turned_away[client] {
+                self.start(client);
+            }
+        }
+        self.start(self.proxy());
+    }
+
+    /// The process of the agent whose key should be there.
+    pub fn wants(&self, client: usize) -> Option<usize> {
+        self.processes[client].as_ref()?;
+        let model = self.shared.borrow();
+        let host = &model.hosts[client];
+        let wants =
+            host.verdict == Some(Verdict::Up) && host.stopping.is_none() && host.backend == Met::Up;
+        host.processes.last().copied().filter(|_| wants)
+    }
+}
+
+impl Model {
+    fn apply(&mut self, what: What, proxy: usize) {
+        let now = self.now;
+        match what {
+            What::Backend { agent, met } => self.hosts[agent].backend = met,
+            What::Call {
+                client,
+                after,
+                fate,
+            } => self.network.lines[client].destine(after, fate),
+            What::Reset { client } => self.reset(client),
+            What::Partition {
+                client,
+                member,
+                time,
+            } => self.network.lines[client].cut(member, now + time),
+            What::HoldWatch { client, time } => {
+                self.network.lines[client].held_until = now + time;
+            }
+            What::Deaf { client, deaf } => self.hosts[client].deaf = deaf,
+            What::Member { member, state } => self.etcd.set_member(member, state, now),
+            What::Picky { member, picky } => self.etcd.picky[member] = picky,
+            What::Users { enabled } => self.etcd.enable_users(enabled),
+            What::Role { tree, allowed } => self.etcd.allow(tree, allowed),
+            What::NewLeader => self.etcd.elect(now),
+            What::Compact => self.compact(),
+            What::Backup => self.etcd.keep_backup(),
+            What::Restore { same_cluster } => {
+                self.etcd.restore(same_cluster, now);
+                for process in &mut self.processes {
+                    process.overtaken = true;
+                }
+            }
+            What::Disk { after, fate } => self.disk.destine(after, fate),
+            What::Daemon { broken } => self.disk.broken = broken,
+            What::Pace { time } => self.disk.pace = time,
+            What::Child { stubborn } => self.disk.stubborn = stubborn,
+            What::ChildEnds => self.child_ends(1),
+            What::Notify => self.notify(proxy),
+            other => unreachable!("{other:?} is about processes, or by others"),
         }
     }
 
-    /// Ends all disturbances. Who was killed stays so, but for the proxy.
-    pub fn heal(&mut self, others_stay: bool) {
-        let shared = &mut self.shared;
-        let now = shared.now;
-        shared
-            .trace
-            .line(now, || "──── everything works again".to_owned());
-        for member in 0..shared.etcd.members.len() {
-            shared.etcd.set_member(member, Member::Up, now);
+    fn heal(&mut self, named: bool) {
+        let now = self.now;
+        for member in 0..self.etcd.members.len() {
+            self.etcd.set_member(member, Member::Up, now);
         }
-        for agent in &mut self.agents {
-            agent.heal(now);
+        self.etcd.picky = [false; 3];
+        if !named && self.etcd.users.enabled {
+            self.etcd.enable_users(false);
         }
-        if let Some(proxy) = &mut self.proxy {
-            proxy.disk.heal();
-            if let Some(running) = &mut proxy.running {
-                running.follower.line.heal();
+        for tree in 0..keys::TREES {
+            self.etcd.allow(tree, true);
+        }
+        for host in &mut self.hosts {
+            host.ran_again_at = host.ran_again_at.min(now);
+            host.deaf = false;
+        }
+        self.network.lines.fill(Line::default());
+        self.disk.heal();
+    }
+
+    fn agent_ended(
+        &mut self,
+        client: usize,
+        by: usize,
+        key: usize,
+        ended: &Result<Exit, EtcdError>,
+    ) {
+        self.trace(|| format!("agent {client} ends: {ended:?}"));
+        let told = self.hosts[client].stopping.is_some();
+        match ended {
+            Ok(Exit::Done) if told => self.check_nothing_left(by, key),
+            Ok(Exit::Store | Exit::Signal(_)) if told => {}
+            // Only who has never got anywhere may end because etcd refuses it.
+            Err(error)
+                if error.is_refusal()
+                    && self.processes[by].refused
+                    && !self.processes[by].announced =>
+            {
+                self.processes[by].turned_away = true;
+            }
+            ended => {
+                let ended = format!("{ended:?}");
+                self.fail(|| format!("an agent ended by itself: {ended}"));
             }
         }
-        if !others_stay {
-            for other in 1..=self.others {
-                shared.etcd.revoke(other);
+    }
+
+    fn proxy_ended(&mut self, client: usize, by: usize, ended: &Result<Exit, RunError>) {
+        self.trace(|| format!("the proxy side ends: {ended:?}"));
+        if self.disk.child_runs {
+            self.fail(|| "the child outlives the proxy side".to_owned());
+        }
+        let told = self.hosts[client].stopping.is_some();
+        match ended {
+            Ok(Exit::Done | Exit::Signal(_)) if told => {}
+            Ok(Exit::Child(_)) => {}
+            Err(_) if self.processes[by].refused && !self.hosts[client].said_ready => {
+                self.processes[by].turned_away = true;
+            }
+            ended => {
+                let ended = format!("{ended:?}");
+                self.fail(|| format!("the proxy side ended by itself: {ended}"));
             }
         }
     }
