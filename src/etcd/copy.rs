@@ -17,6 +17,8 @@ pub(super) struct Copy {
     pub history: History,
     /// The ranges that we may read.
     pub allowed: Vec<KeyRange>,
+    /// Those that we may not.
+    pub denied: Vec<KeyRange>,
 }
 
 /// Where the server behind `connection` is now; none if it has forgotten `seen`, or has yet to come to
@@ -45,6 +47,24 @@ pub(super) async fn now<W: World>(
     }
 }
 
+/// Whether any of the ranges may be read by now.
+///
+/// # Errors
+/// [`EtcdError`].
+pub(super) async fn may_read_any<W: World>(
+    connection: &Connection<W>,
+    ranges: &[KeyRange],
+) -> Result<bool, EtcdError> {
+    for range in ranges {
+        match now(connection, range, 0).await {
+            Ok(_) => return Ok(true),
+            Err(error) if error.problem == Problem::Denied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
 /// Reads the trees, all at the revision of the first answer.
 ///
 /// The key at the top and the keys below are two ranges: a role often allows one of the two only.
@@ -60,6 +80,7 @@ pub(super) async fn read<W: World>(
         snapshot: Snapshot::default(),
         history: History::default(),
         allowed: Vec::with_capacity(2 * trees.len()),
+        denied: Vec::new(),
     };
     for tree in trees {
         let mut any = false;
@@ -69,7 +90,7 @@ pub(super) async fn read<W: World>(
                     copy.allowed.push(range);
                     any = true;
                 }
-                Err(error) if error.problem == Problem::Denied => {}
+                Err(error) if error.problem == Problem::Denied => copy.denied.push(range),
                 Err(error) => return Err(error),
             }
         }

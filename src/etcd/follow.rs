@@ -2,7 +2,7 @@
 //!
 //! It owns the link. It ends when nobody takes its updates any more.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use renderer::snapshot::{Snapshot, Subtree};
 use tokio::sync::mpsc;
@@ -15,13 +15,15 @@ use super::error::{EtcdError, Problem};
 use super::progress::Progress;
 use super::reach::{Connection, Reach};
 use super::turns::Turn;
-use crate::deadline::sleep_until_some;
+use crate::deadline::{now, sleep_until_some};
 use crate::registration::Revision;
 use crate::world::World;
 
 /// One call, a page of a read among them.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often to see whether ranges that were denied us are so still.
+const RECHECK: Duration = Duration::from_secs(30);
 /// How often to read afresh over one connection, where what was read is compacted at once.
 const READINGS: usize = 3;
 
@@ -53,6 +55,10 @@ pub struct Follower<W: World> {
     trees: Vec<Subtree>,
     /// The ranges that may be read, and so are watched.
     ranges: Vec<KeyRange>,
+    /// Those that may not.
+    denied: Vec<KeyRange>,
+    /// When to see whether they may by now.
+    recheck_at: Option<Instant>,
     /// How far the copy of them has come; none if it must be read afresh.
     progress: Option<Progress>,
     updates: mpsc::Sender<Update>,
@@ -93,6 +99,8 @@ impl<W: World> Follower<W> {
             reach: Reach::new(dial, CALL_TIMEOUT, let_in, seed),
             trees,
             ranges: Vec::new(),
+            denied: Vec::new(),
+            recheck_at: None,
             progress: None,
             updates,
         }
@@ -148,18 +156,22 @@ impl<W: World> Follower<W> {
                 snapshot,
                 history,
                 allowed,
+                denied,
             }) => {
                 let (keys, revision) = (snapshot.entries.len(), snapshot.revision);
                 debug!(keys, revision, "read");
                 self.progress = Some(Progress::since(history, allowed.len()));
                 self.ranges = allowed;
+                self.recheck_at = (!denied.is_empty()).then(|| now() + RECHECK);
+                self.denied = denied;
                 self.tell(Update::Read(snapshot)).await?;
             }
         }
         Ok(())
     }
 
-    /// Takes in what the watch tells, until what we have not seen yet was compacted.
+    /// Takes in what the watch tells, until it must be read afresh: what we have not seen yet was
+    /// compacted, or our role covers more.
     async fn follow(
         &mut self,
         connection: &Connection<W>,
@@ -172,6 +184,14 @@ impl<W: World> Follower<W> {
                 () = self.updates.closed() => return Err(Stop::Closed),
                 () = sleep_until_some(self.reach.settles_at()) => {
                     self.reach.settled(connection);
+                    continue;
+                }
+                () = sleep_until_some(self.recheck_at) => {
+                    self.recheck_at = Some(now() + RECHECK);
+                    if copy::may_read_any(connection, &self.denied).await? {
+                        self.progress = None;
+                        return Ok(());
+                    }
                     continue;
                 }
                 told = watch.next() => told,

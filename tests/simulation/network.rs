@@ -608,7 +608,10 @@ impl Model {
             (Op::Ask(Asked::Put { .. }), Ok(Reply::Answer(Answer::Written { .. }))) => {
                 process.announced = true;
             }
-            (_, Err(Problem::Refused | Problem::Denied)) => process.refused = true,
+            // A token that is stale at once is a refusal too.
+            (_, Err(Problem::Refused | Problem::Denied | Problem::NotLoggedIn)) => {
+                process.refused = true;
+            }
             _ => {}
         }
     }

@@ -12,7 +12,7 @@ use crate::keys::{KEYS, TREES};
 use crate::network::{Fate, LATEST};
 
 /// The most that a schedule has of steps.
-const LONGEST: usize = 40;
+const LONGEST: usize = 64;
 
 /// Values that others write.
 const FOREIGN: u8 = 7;
