@@ -3,6 +3,7 @@
 //!
 //! One loop owns all of it. The session with etcd and the probe are futures beside the loop's:
 //! dropping them ends what they are at.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::etcd::session::{News, Session};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::notify::{self, Notifier, NotifySocket};
 use crate::probe::Attempt;
 use crate::registration::{Action, Event, Outcome, Registration, Status};
@@ -74,7 +75,7 @@ pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError>
         drain: config.drain,
         stop_timeout: config.stop_timeout,
         watchdog: notify::watchdog_period(),
-        seed: fastrand::u64(..),
+        seed: host::seed(),
     };
     let surroundings = Surroundings {
         dial: WireDial::new(config.etcd),

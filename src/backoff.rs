@@ -1,4 +1,5 @@
 //! Capped exponential back-off with jitter. It only computes delays; sleeping is the driver's job.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 use std::time::Duration;
 

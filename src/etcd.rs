@@ -1,4 +1,5 @@
 //! etcd v3. What is asked of it is in `api`; `wire` alone names `etcd_client`.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod api;
 mod copy;

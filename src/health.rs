@@ -1,4 +1,5 @@
 //! Probe results → verdict: `rise` passes in a row make a backend up, `fall` failures make it down.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 use std::time::{Duration, Instant};
 

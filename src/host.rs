@@ -12,6 +12,12 @@ use crate::world::World;
 #[derive(Debug)]
 pub enum Host {}
 
+/// For what is to be random in a loop.
+#[must_use]
+pub fn seed() -> u64 {
+    fastrand::u64(..)
+}
+
 impl World for Host {
     type Dial = WireDial;
     type Link = WireLink;

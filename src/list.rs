@@ -8,7 +8,7 @@ use crate::etcd::reach::{self, share};
 use crate::etcd::read::{self, Entry};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::output;
 use crate::wording::{printable, printable_json};
 
@@ -27,7 +27,8 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
         etcd,
     } = config;
     let share = share(patience, etcd.endpoints.len());
-    let listed = reach::once(WireDial::new(etcd), share, async |connection| {
+    let dial = WireDial::new(etcd);
+    let listed = reach::once(dial, share, host::seed(), async |connection| {
         read::list::<Host>(connection, &prefix, patience).await
     });
     let entries = listed.await?;

@@ -1,5 +1,6 @@
 //! What the service manager is told. Nothing happens where it does not listen (`NOTIFY_SOCKET`
 //! unset), and nobody waits for it where it does not read.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 use std::env;
 use std::io;

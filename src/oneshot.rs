@@ -15,7 +15,7 @@ use crate::etcd::procedure::{Done, Procedure, TakenOver};
 use crate::etcd::reach::{self, Connection, share};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::output;
 use crate::registration::Claim;
 use crate::signal::Caught;
@@ -169,7 +169,11 @@ async fn within<T>(
     work: impl AsyncFnMut(&Connection<Host>) -> Result<T, EtcdError>,
 ) -> Result<T, RunError> {
     let share = share(limit, etcd.endpoints.len());
-    let done = timeout(limit, reach::once(WireDial::new(etcd), share, work)).await;
+    let done = timeout(
+        limit,
+        reach::once(WireDial::new(etcd), share, host::seed(), work),
+    )
+    .await;
     Ok(done.map_err(|_| etcd_is_late(limit))??)
 }
 

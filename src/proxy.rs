@@ -3,6 +3,7 @@
 //! One loop owns the snapshot and the schedule. The follower of etcd and the wait for the child are
 //! futures beside the loop's. A pass over the files blocks, so it goes on elsewhere, and has the
 //! snapshot until it is over; etcd's news wait as long.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod catalog;
 pub mod changes;
@@ -35,7 +36,7 @@ use crate::etcd::api::Change;
 use crate::etcd::follow::Update;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::notify::{self, Notifier, NotifySocket};
 use crate::signal::{Caught, ProxySignal, ProxySignals};
 use crate::world::{Files, Finished, Pass, World};
@@ -98,7 +99,7 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         options: config.files.options,
         child: config.child,
         watchdog: notify::watchdog_period(),
-        seed: fastrand::u64(..),
+        seed: host::seed(),
     };
     let tail = Tail::start(config.follow)?;
     let result = drive::<Host>(settings, surroundings).await;

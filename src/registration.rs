@@ -1,5 +1,6 @@
 //! What should be in etcd, beside what etcd last confirmed: the next request follows from the pair.
 //! No clock, no socket: events and the time come in, actions go out.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod event;
 mod key;

@@ -1,4 +1,5 @@
 //! The signals that stop the program, reload it or are passed on.
+#![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 use std::fs;
 use std::io;

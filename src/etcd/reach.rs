@@ -158,9 +158,10 @@ pub fn share(whole: Duration, endpoints: usize) -> Duration {
 pub async fn once<W: World, T>(
     dial: W::Dial,
     call_timeout: Duration,
+    seed: u64,
     mut work: impl AsyncFnMut(&Connection<W>) -> Result<T, EtcdError>,
 ) -> Result<T, EtcdError> {
-    let mut reach = Reach::<W>::new(dial, call_timeout, false, fastrand::u64(..));
+    let mut reach = Reach::<W>::new(dial, call_timeout, false, seed);
     let mut rounds = ROUNDS;
     loop {
         let error = match reach.connect_and_ask().await {

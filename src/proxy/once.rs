@@ -16,7 +16,7 @@ use crate::etcd::follow::{CALL_TIMEOUT, read_once};
 use crate::etcd::reach;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::output;
 use crate::world::{Files, Finished, Pass};
 
@@ -54,7 +54,8 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
         Source::File(path) => data::read(&path)?,
         Source::Etcd(_) if trees.is_empty() => Snapshot::default(),
         Source::Etcd(etcd) => {
-            let read = reach::once(WireDial::new(etcd), CALL_TIMEOUT, async |connection| {
+            let (dial, seed) = (WireDial::new(etcd), host::seed());
+            let read = reach::once(dial, CALL_TIMEOUT, seed, async |connection| {
                 read_once::<Host>(connection, &trees).await
             });
             read.await?

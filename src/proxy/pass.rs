@@ -63,6 +63,10 @@ impl Files for HostFiles {
         lock(&self.syncer).hold_reloads(hold);
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a pass is beside the loop, which waits for it"
+    )]
     fn start(
         &mut self,
         resources: &Arc<Vec<Resource>>,

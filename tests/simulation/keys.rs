@@ -55,8 +55,8 @@ pub fn tree(key: usize) -> usize {
 
 /// The tree in which the range lies.
 pub fn tree_of(range: &KeyRange) -> Option<usize> {
-    let in_it = |prefix: &&str| range.start.starts_with(prefix.as_bytes());
-    PREFIXES.iter().position(|prefix| in_it(&prefix))
+    let is_of = |prefix: &str| range.start.starts_with(prefix.as_bytes());
+    PREFIXES.iter().position(|prefix| is_of(prefix))
 }
 
 pub fn value(value: u8) -> Bytes {
