@@ -16,6 +16,8 @@ mod disk;
 mod etcd;
 /// The files and the child, as the proxy side's loop sees them.
 mod files;
+/// Schedules that once broke a promise.
+mod found;
 /// What a process is given of its host.
 mod host;
 /// The keys that there are.

@@ -1,0 +1,123 @@
+//! Schedules that once broke a promise, each for what it has shown.
+
+use renderer::transaction::Check;
+
+use crate::clock::Time;
+use crate::disk::Kinds;
+use crate::network::Fate;
+use crate::schedule::{Agent, Schedule, Setting, Step, What};
+use crate::{run, runtime};
+
+/// The proxy side's number, in settings of one agent.
+const PROXY: usize = 1;
+
+/// An agent whose backend is up, and the proxy side.
+fn setting() -> Setting {
+    Setting {
+        members: 1,
+        slack: 0,
+        agents: vec![Agent {
+            key: 0,
+            value: 1,
+            ttl: 6_000,
+            drain: 0,
+            stop_timeout: 1_000,
+            seed: 2,
+        }],
+        proxy: Some((
+            Kinds {
+                checks: [Check::Never; 2],
+                shared: false,
+                child: false,
+            },
+            3,
+        )),
+        interval: None,
+        named: true,
+        guarded: true,
+        others_stay: false,
+        epilogue: false,
+    }
+}
+
+fn assert_kept(setting: Setting, steps: &[(Time, What)]) {
+    let steps = steps.iter().map(|(after, what)| Step {
+        after: *after,
+        what: *what,
+    });
+    let schedule = Schedule {
+        setting,
+        steps: steps.collect(),
+    };
+    assert_eq!(run(&schedule, &runtime()).0, None);
+}
+
+#[test]
+fn a_range_that_the_role_covers_later_is_read_then() {
+    let (client, tree) = (PROXY, 0);
+    let steps = [
+        (500, What::Users { enabled: true }),
+        (
+            0,
+            What::Role {
+                tree,
+                allowed: false,
+            },
+        ),
+        // The second of the keys is read, the first is not.
+        (0, What::ReloadProxy { other_keys: true }),
+        (
+            11,
+            What::Role {
+                tree,
+                allowed: true,
+            },
+        ),
+        (0, What::HoldWatch { client, time: 1 }),
+    ];
+    assert_kept(setting(), &steps);
+}
+
+#[test]
+fn a_deletion_that_was_compacted_before_it_was_watched_is_noticed_by_the_proxy_side() {
+    let client = PROXY;
+    let fate = Fate::Slow(1_000);
+    let steps = [
+        (500, What::Put { key: 2, value: 7 }),
+        // Dialled, logged in, asked for anything; then comes the watch.
+        (
+            500,
+            What::Call {
+                client,
+                after: 3,
+                fate,
+            },
+        ),
+        (0, What::Reset { client }),
+        (100, What::Delete { key: 2 }),
+        (0, What::Compact),
+    ];
+    assert_kept(setting(), &steps);
+}
+
+#[test]
+fn a_deletion_that_was_compacted_before_it_was_watched_is_noticed_by_the_agent() {
+    let client = 0;
+    for after in 2..4 {
+        let fate = Fate::Slow(1_000);
+        let steps = [
+            (
+                500,
+                What::Call {
+                    client,
+                    after,
+                    fate,
+                },
+            ),
+            (0, What::Reset { client }),
+            (100, What::Delete { key: 0 }),
+            (0, What::Compact),
+        ];
+        assert_kept(setting(), &steps);
+    }
+}
