@@ -30,7 +30,7 @@ mutants --list | awk '{
     cut --fields=2- >"$out/drawn"
 mapfile -t drawn <"$out/drawn"
 
-export CARGO_TARGET_DIR=$work/build SEEDS=1000
+export CARGO_TARGET_DIR=$work/build SEEDS=4000
 # What one mutant fails with is not to be tried on the next.
 export PROPTEST_DISABLE_FAILURE_PERSISTENCE=1 PROPTEST_RNG_SEED=$seed
 # In KiB: some mutants allocate until something stops them.

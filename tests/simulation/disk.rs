@@ -78,6 +78,8 @@ pub struct Disk {
     kinds: Kinds,
     /// Reloads fail.
     pub broken: bool,
+    /// When something last failed.
+    pub troubled_at: Time,
     /// `conf.d` names other keys than at first.
     pub other_keys: bool,
     /// What one action takes.
@@ -102,6 +104,7 @@ impl Disk {
             files: [File::default(); RESOURCES],
             kinds,
             broken: false,
+            troubled_at: 0,
             other_keys: false,
             pace: ACTION,
             hold: false,
@@ -228,6 +231,9 @@ impl Pass {
         match group.next {
             Some(action) => {
                 let answer = group.answer(action, model)?;
+                if !matches!(answer, Answer::Done) {
+                    model.disk.troubled_at = model.now;
+                }
                 group.next = group.transaction.on(answer);
             }
             None => {

@@ -14,6 +14,8 @@ mod clock;
 mod disk;
 /// The model of etcd.
 mod etcd;
+/// Since when a client could have done what it is to do.
+mod fair;
 /// The files and the child, as the proxy side's loop sees them.
 mod files;
 /// Schedules that once broke a promise.

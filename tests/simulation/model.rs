@@ -10,7 +10,9 @@ use register::registration::LeaseId;
 use crate::clock::{Clock, NEVER, Time};
 use crate::disk::Disk;
 use crate::etcd::{Asked, Etcd};
+use crate::fair::Fair;
 use crate::host::Host;
+use crate::keys::TREES;
 use crate::network::Network;
 use crate::process::Flag;
 use crate::schedule::Setting;
@@ -55,6 +57,10 @@ pub struct Model {
     /// That to wake of each client, while it runs.
     pub flags: Vec<Option<Arc<Flag>>>,
     pub processes: Vec<Process>,
+    /// By client.
+    pub fair: Vec<Fair>,
+    /// When keys of each tree last changed.
+    pub changed_at: [Time; TREES],
     pub disk: Disk,
     /// Whose lease is whose.
     owners: Vec<(LeaseId, usize)>,
@@ -82,6 +88,8 @@ impl Model {
             hosts: hosts.chain([Host::new(false)]).collect(),
             flags: (0..clients).map(|_| None).collect(),
             processes: Vec::new(),
+            fair: vec![Fair::default(); clients],
+            changed_at: [0; TREES],
             disk: Disk::new(setting.kinds()),
             owners: Vec::new(),
             trace,

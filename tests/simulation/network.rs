@@ -88,7 +88,7 @@ impl Line {
         to_come.min().unwrap_or(NEVER)
     }
 
-    fn reaches(&self, member: usize, now: Time) -> bool {
+    pub fn reaches(&self, member: usize, now: Time) -> bool {
         self.cut_until[member] <= now
     }
 
@@ -210,6 +210,15 @@ impl Model {
         let Link { client, member, .. } = self.network.links[link];
         let line = &mut self.network.lines[client];
         let fate = line.fate();
+        if let Some(fate) = fate {
+            let lasts = match fate {
+                Fate::Slow(time) | Fate::Late(time) => time,
+                Fate::Hangs => 5_000,
+                Fate::AnswerLost | Fate::NeverArrives | Fate::TurnedDown => 0,
+            };
+            self.disturb(client, now + lasts);
+        }
+        let line = &self.network.lines[client];
         let reaches = line.reaches(member, now);
         let nothing = (NEVER, NEVER, false, None);
         let (arrives_at, ends_at, breaks, reply) = match (self.etcd.members[member], fate) {
@@ -289,6 +298,7 @@ impl Model {
 
     /// The client's connections break.
     pub fn reset(&mut self, client: usize) {
+        self.disturb(client, self.now);
         for link in 0..self.network.links.len() {
             if self.network.links[link].client == client {
                 self.break_link(link);

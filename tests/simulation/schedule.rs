@@ -236,7 +236,7 @@ fn setting(rng: &mut Rng) -> Setting {
         (kinds, rng.u64(..))
     });
     Setting {
-        members: *pick(rng, &[1, 1, 3]),
+        members: *pick(rng, &[1, 3, 3]),
         slack: rng.u64(0..=SLACK),
         agents,
         proxy,
@@ -382,7 +382,7 @@ fn about_etcd(members: usize, rng: &mut Rng) -> What {
     match rng.u8(0..10) {
         0..=3 => What::Member {
             member: rng.usize(0..members),
-            state: *pick(rng, &[Member::Up, Member::Up, Member::Hung, Member::Dead]),
+            state: *pick(rng, &[Member::Up, Member::Hung, Member::Hung, Member::Dead]),
         },
         4 => What::NewLeader,
         5 | 6 => What::Compact,

@@ -36,6 +36,8 @@ const DEBOUNCE: debounce::Settings = debounce::Settings {
     quiet: ms(50),
     max: ms(500),
 };
+/// Ranges that were denied are looked at again after so long.
+const RECHECKED: Time = 31_000;
 /// How long a child may take to end.
 pub const KILL_TIMEOUT: Time = 3_000;
 
@@ -327,8 +329,10 @@ impl World {
                 model.wake(self.setting.agents.len());
             }
             if model.etcd.history.revision != before {
+                model.note_changes(before + 1);
                 model.wake_watchers();
             }
+            model.note_fairness();
             model.etcd.history.revision
         };
         let mut busy = false;
@@ -339,6 +343,7 @@ impl World {
             self.note_free_keys();
         }
         self.check_always();
+        self.check_fairness();
         busy
     }
 
@@ -382,11 +387,12 @@ impl World {
     }
 
     pub fn apply(&mut self, what: What) {
-        {
+        let before = {
             let mut model = self.shared.borrow_mut();
             model.events += 1;
             model.trace(|| format!("──── {what:?}"));
-        }
+            model.etcd.history.revision
+        };
         let proxy = self.proxy();
         let now = self.shared.borrow().now;
         match what {
@@ -395,6 +401,7 @@ impl World {
             What::Stop { client } => self.signal(client, 15),
             What::Freeze { client, time } => self.freeze(client, now + time),
             What::ReloadProxy { other_keys } => {
+                self.shared.borrow_mut().disturb(proxy, now);
                 self.shared.borrow_mut().disk.other_keys = other_keys;
                 self.signal(proxy, 1);
             }
@@ -406,7 +413,9 @@ impl World {
             _ => self.shared.borrow_mut().apply(what, proxy),
         }
         self.note_free_keys();
-        self.shared.borrow().wake_watchers();
+        let mut model = self.shared.borrow_mut();
+        model.note_changes(before + 1);
+        model.wake_watchers();
     }
 
     fn by_others(&mut self, what: What) {
@@ -493,18 +502,27 @@ impl Model {
                 time,
             } => self.network.lines[client].cut(member, now + time),
             What::HoldWatch { client, time } => {
+                self.disturb(client, now + time);
                 self.network.lines[client].held_until = now + time;
             }
             What::Deaf { client, deaf } => self.hosts[client].deaf = deaf,
             What::Member { member, state } => self.etcd.set_member(member, state, now),
             What::Picky { member, picky } => self.etcd.picky[member] = picky,
-            What::Users { enabled } => self.etcd.enable_users(enabled),
-            What::Role { tree, allowed } => self.etcd.allow(tree, allowed),
+            What::Users { enabled } => {
+                self.disturb_all(now + RECHECKED);
+                self.etcd.enable_users(enabled);
+            }
+            What::Role { tree, allowed } => {
+                self.disturb_all(now + RECHECKED);
+                self.etcd.allow(tree, allowed);
+            }
             What::NewLeader => self.etcd.elect(now),
             What::Compact => self.compact(),
             What::Backup => self.etcd.keep_backup(),
             What::Restore { same_cluster } => {
                 self.etcd.restore(same_cluster, now);
+                self.disturb_all(now);
+                self.changed_at = [now; keys::TREES];
                 for process in &mut self.processes {
                     process.overtaken = true;
                 }
@@ -531,6 +549,7 @@ impl Model {
         for tree in 0..keys::TREES {
             self.etcd.allow(tree, true);
         }
+        self.disturb_all(now + RECHECKED);
         for host in &mut self.hosts {
             host.ran_again_at = host.ran_again_at.min(now);
             host.deaf = false;

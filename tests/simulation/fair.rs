@@ -1,0 +1,163 @@
+//! Since when nothing has kept a client from what it is to do: from then on it has a limited time for
+//! it, whatever happens to the others and to all but one of etcd's members.
+
+use crate::clock::{NEVER, Time};
+use crate::disk::{RESOURCES, is_good, rendered};
+use crate::etcd::Member;
+use crate::keys::{self, TREES, snapshot_of};
+use crate::model::Model;
+use crate::world::World;
+
+/// Until a key is there, or gone: to leave a hung member, back off, and try the others.
+const AGENT_ACTS: Time = 15_000;
+/// Until a file is in step: a silent member is noticed by pings.
+const PROXY_ACTS: Time = 25_000;
+/// After a failure it may take so long until it is tried again.
+const TRIED_AGAIN: Time = 31_000;
+
+/// What a client meets.
+#[derive(Clone, Copy, Default)]
+pub struct Fair {
+    /// Since when each member serves it.
+    good_since: [Option<Time>; 3],
+    /// Until when something else disturbs it.
+    pub disturbed_until: Time,
+}
+
+impl Model {
+    /// Something keeps the client from its work until then.
+    pub fn disturb(&mut self, client: usize, until: Time) {
+        let fair = &mut self.fair[client];
+        fair.disturbed_until = fair.disturbed_until.max(until);
+    }
+
+    pub fn disturb_all(&mut self, until: Time) {
+        for client in 0..self.fair.len() {
+            self.disturb(client, until);
+        }
+    }
+
+    /// Notes who is served by whom now.
+    pub fn note_fairness(&mut self) {
+        let has_leader = self.etcd.has_leader();
+        for client in 0..self.fair.len() {
+            for member in 0..self.etcd.members.len() {
+                let serves = has_leader
+                    && self.etcd.members[member] == Member::Up
+                    && !self.etcd.picky[member]
+                    && self.network.lines[client].reaches(member, self.now);
+                let since = &mut self.fair[client].good_since[member];
+                match serves {
+                    true => _ = since.get_or_insert(self.now),
+                    false => *since = None,
+                }
+            }
+        }
+    }
+
+    /// Since when the client can do what it should, as far as etcd and the way there go.
+    fn fair_since(&self, client: usize) -> Time {
+        let Fair {
+            good_since,
+            disturbed_until,
+        } = self.fair[client];
+        let users = self.etcd.users;
+        let named = self
+            .processes_of(client)
+            .is_some_and(|by| self.processes[by].named);
+        if users.enabled && (!named || users.allowed != [true; TREES]) {
+            return NEVER;
+        }
+        let served = good_since.iter().flatten().min().copied();
+        let host = &self.hosts[client];
+        let since = served.unwrap_or(NEVER).max(disturbed_until);
+        since.max(host.ran_again_at)
+    }
+
+    fn processes_of(&self, client: usize) -> Option<usize> {
+        self.hosts[client].processes.last().copied()
+    }
+
+    /// How an agent that runs has had time enough, and has not done it.
+    pub fn neglect_of_agent(
+        &self,
+        client: usize,
+        key: usize,
+        free_since: Option<Time>,
+        wants: bool,
+    ) -> Option<&'static str> {
+        let by = self.processes_of(client)?;
+        let process = &self.processes[by];
+        let since = self.fair_since(client);
+        let late = |since: Time| self.now > since.saturating_add(AGENT_ACTS);
+        if wants {
+            let since = since.max(free_since?).max(process.wanted_since);
+            return late(since).then_some("leaves its key missing");
+        }
+        let lease = self.etcd.keys[key]?.lease;
+        let since = since.max(process.unwanted_since?);
+        (self.owner(lease) == Some(by) && late(since)).then_some("leaves its key there")
+    }
+
+    /// Which file a proxy side that runs has had time enough to bring in step, and has not.
+    pub fn neglect_of_proxy(&self, client: usize) -> Option<usize> {
+        let disk = &self.disk;
+        let calm = disk.troubled_at.saturating_add(TRIED_AGAIN);
+        let since = self.fair_since(client).max(calm);
+        let enough = PROXY_ACTS + 30 * disk.pace;
+        let late = |resource: &usize| {
+            let since = since.max(self.changed_at[*resource]);
+            self.now > since.saturating_add(enough)
+        };
+        (0..RESOURCES).filter(late).find(|resource| {
+            let wanted = rendered(&snapshot_of(&self.etcd.keys), *resource);
+            let takes = !disk.is_checked(*resource) || is_good(wanted);
+            takes && disk.files[*resource].dest != Some(wanted)
+        })
+    }
+
+    /// Keys of the tree have changed.
+    pub fn note_changes(&mut self, since: i64) {
+        let now = self.now;
+        for change in self.etcd.since(since) {
+            self.changed_at[keys::tree(change.key)] = now;
+        }
+    }
+}
+
+impl World {
+    pub fn check_fairness(&self) {
+        let model = self.shared.borrow();
+        let mut fault = None;
+        for client in 0..self.processes.len() {
+            let runs = self.processes[client].as_ref();
+            if runs.is_none_or(|process| process.frozen_until > model.now) {
+                continue;
+            }
+            if model.hosts[client].stopping.is_some() {
+                continue;
+            }
+            let neglect = match self.agents().get(client) {
+                Some(agent) => {
+                    let free_since = self.free_since[agent.key];
+                    let wants = self.wants(client).is_some();
+                    let neglect = model.neglect_of_agent(client, agent.key, free_since, wants);
+                    neglect.map(str::to_owned)
+                }
+                None => {
+                    let neglect = model.neglect_of_proxy(client);
+                    neglect.map(|file| format!("leaves file {file} behind"))
+                }
+            };
+            if let Some(neglect) = neglect {
+                fault = Some(format!(
+                    "client {client} {neglect} long after it could have acted"
+                ));
+            }
+        }
+        drop(model);
+        if let Some(fault) = fault {
+            self.shared.borrow_mut().fail(|| fault);
+        }
+    }
+}
