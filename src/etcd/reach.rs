@@ -218,10 +218,14 @@ impl<W: World> Connection<W> {
     /// As [`Self::ask`].
     pub async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<W::Watch, EtcdError> {
         let asked = async || {
-            self.within(self.call_timeout, self.link.watch(watches))
-                .await
+            let watch = self.link.watch(watches);
+            self.within(self.call_timeout, watch).await
         };
-        self.logged_in(asked).await
+        match self.logged_in(&asked).await {
+            // Older etcd says that where it wants a login, too.
+            Err(error) if error.problem == Problem::Denied => self.after_login(asked).await,
+            done => done,
+        }
     }
 
     /// [`Self::read`] for as long as etcd keeps sending.
@@ -287,12 +291,17 @@ impl<W: World> Connection<W> {
         call: impl AsyncFn() -> Result<T, EtcdError>,
     ) -> Result<T, EtcdError> {
         match call().await {
-            Err(error) if error.problem == Problem::NotLoggedIn => {
-                self.within(self.call_timeout, self.log_in()).await?;
-                call().await.map_err(EtcdError::after_login)
-            }
+            Err(error) if error.problem == Problem::NotLoggedIn => self.after_login(call).await,
             done => done,
         }
+    }
+
+    async fn after_login<T>(
+        &self,
+        call: impl AsyncFn() -> Result<T, EtcdError>,
+    ) -> Result<T, EtcdError> {
+        self.within(self.call_timeout, self.log_in()).await?;
+        call().await.map_err(EtcdError::after_login)
     }
 
     async fn log_in(&self) -> Result<(), EtcdError> {

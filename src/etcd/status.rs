@@ -53,6 +53,10 @@ pub(super) fn not_connected(endpoint: &str, error: &tonic::transport::Error) -> 
 
 /// Why etcd does not watch for us, in its words.
 pub(super) fn watch_refused(endpoint: &str, reason: &str, named: bool) -> EtcdError {
+    // Older etcd quotes the whole of an error: `rpc error: code = PermissionDenied desc = …`.
+    let reason = reason
+        .split_once("desc = ")
+        .map_or(reason, |(_, words)| words);
     let code = if reason.contains("permission denied") {
         Code::PermissionDenied
     } else {
@@ -232,5 +236,16 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn a_watch_that_is_refused_says_why_and_no_more() {
+        let reason = "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
+        let error = watch_refused("http://e", reason, true);
+        assert_eq!(error.problem, Problem::Denied);
+        assert_eq!(
+            error.to_string(),
+            "etcd at http://e refused: permission denied"
+        );
     }
 }

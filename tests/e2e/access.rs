@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::running::outcome;
-use crate::harness::{Confdir, Etcd, Nginx, Running, SOON, own_address, register};
+use crate::harness::{Confdir, Etcd, Nginx, Running, SOON, Wire, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 pub fn etcd_with_users() -> Etcd {
@@ -79,6 +79,27 @@ fn an_agent_outlasts_that_authentication_is_disabled_and_enabled_again() {
     assert_eq!(agent.wait_for_exit(SOON), 0);
     assert_eq!(etcd.get(&backend.key()), None);
     assert_eq!(agent.log().matches(WITHOUT_USERS).count(), 1);
+}
+
+#[test]
+fn an_agent_logs_in_again_over_the_connection_that_it_has() {
+    let (mut etcd, backend) = (etcd_that_knows_users(), Nginx::start());
+    let wire = Wire::to(etcd.address());
+    let address = backend.address();
+    let agent = Running::spawn(
+        register()
+            .args(["--service", "web", "--address", &address])
+            .args(["--endpoints", &wire.url(), "--user", "web:sesame"]),
+    );
+    etcd.wait_for(&backend.key(), SOON);
+    enable_authentication(&mut etcd);
+    etcd.ctl(&["del", &backend.key()]);
+    etcd.wait_for(&backend.key(), SOON);
+    // What is changed about users makes tokens from before useless.
+    etcd.ctl(&["user", "add", "another:password"]);
+    etcd.ctl(&["del", &backend.key()]);
+    etcd.wait_for(&backend.key(), SOON);
+    assert_eq!(wire.connections(), 1, "{}", agent.log());
 }
 
 #[test]

@@ -42,6 +42,8 @@ struct State {
     /// How often the connections were broken: those of before are not to be used any more.
     breaks: u64,
     open: Vec<TcpStream>,
+    /// Connections so far.
+    made: usize,
 }
 
 impl Wire {
@@ -53,6 +55,11 @@ impl Wire {
     /// The same, at this address; port 0 is any.
     pub fn at(address: SocketAddrV4, server: SocketAddrV4) -> Self {
         Self::relaying(address, server, |_| String::new())
+    }
+
+    /// How many connections have been made so far.
+    pub fn connections(&self) -> usize {
+        self.shared.state().made
     }
 
     /// Relays to a member of etcd what others send to it, and knows which of them did.
@@ -153,6 +160,7 @@ impl Shared {
             thread::spawn(move || shared.carry(from, to, way, caller, breaks));
         }
         state.open.extend([near, far]);
+        state.made += 1;
     }
 
     /// Two threads, so that what is on its way holds up nothing that is sent later.
