@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tracing::{info, warn};
 
 use crate::alarm::Alarm;
@@ -251,10 +252,13 @@ impl<W: World> Agent<W> {
     fn react(&mut self, event: Event) -> Option<Exit> {
         let before = self.registration.status();
         for action in self.registration.on(event, now()) {
-            match action {
-                Action::Announce { take_over } => self.request(Request::Announce { take_over }),
-                Action::Withdraw(claim) => self.request(Request::Withdraw(claim)),
-                Action::Ready => self.notifier.ready(),
+            let request = match action {
+                Action::Announce { take_over } => Request::Announce { take_over },
+                Action::Withdraw(claim) => Request::Withdraw(claim),
+                Action::Ready => {
+                    self.notifier.ready();
+                    continue;
+                }
                 Action::Exit(Outcome::Clean) => return Some(Exit::Done),
                 Action::Exit(Outcome::LeftToTtl) => {
                     warn!(
@@ -263,6 +267,10 @@ impl<W: World> Agent<W> {
                     );
                     return Some(Exit::Store);
                 }
+            };
+            // A session that has ended takes none, which shows as the end of its news.
+            if let Err(TrySendError::Full(request)) = self.requests.try_send(request) {
+                unreachable!("one request is under way at a time: {request:?} is a second");
             }
         }
         let status = self.registration.status();
@@ -270,13 +278,6 @@ impl<W: World> Agent<W> {
             self.report(status);
         }
         None
-    }
-
-    /// A session that has ended takes none, which shows as the end of its news.
-    fn request(&self, request: Request) {
-        if let Err(mpsc::error::TrySendError::Full(request)) = self.requests.try_send(request) {
-            unreachable!("one request is under way at a time: {request:?} is a second");
-        }
     }
 
     fn report(&mut self, status: Status) {

@@ -178,19 +178,10 @@ impl<W: World> Session<W> {
             if let Err(stop) = served {
                 return stop;
             }
-            served = self.serve_next(&mut link, requests).await;
-        }
-    }
-
-    async fn serve_next(
-        &mut self,
-        link: &mut Link<W>,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<(), Stop> {
-        let renew_at = self.holder.lease().map(|lease| lease.renew_at());
-        // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest are
-        // timers.
-        tokio::select! {
+            let renew_at = self.holder.lease().map(|lease| lease.renew_at());
+            // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest are
+            // timers.
+            served = tokio::select! {
             biased;
             () = self.renewal.until(renew_at) => self.keep_alive(&link.connection).await,
             () = sleep_until_some(self.reach.settles_at()) => {
@@ -201,7 +192,7 @@ impl<W: World> Session<W> {
                 Some(request) => self.perform(&link.connection, request).await,
                 None => Err(Stop::Closed),
             },
-            told = link.watch.next() => Ok(self.report(told?).await?),
+            told = link.watch.next() => Ok(self.report(told?).await?),};
         }
     }
 
