@@ -3,6 +3,7 @@
 //!
 //! It owns the link and the lease. It ends when its requests or its events have no other end.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -102,7 +103,7 @@ impl<W: World> Session<W> {
     async fn keep_in_touch(
         &mut self,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<std::convert::Infallible, Closed> {
+    ) -> Result<Infallible, Closed> {
         let mut waiting = None;
         loop {
             let turn = self.connect_and_serve(&mut waiting, requests).await?;
@@ -141,8 +142,8 @@ impl<W: World> Session<W> {
         self.tell(Event::Connected).await?;
         let link = Link { connection, watch };
         match self.serve(link, waiting.take(), requests).await {
-            Stop::Closed => Err(Closed),
-            Stop::Etcd(error) => Ok(self.reach.lost(error)),
+            Err(Stop::Closed) => Err(Closed),
+            Err(Stop::Etcd(error)) => Ok(self.reach.lost(error)),
         }
     }
 
@@ -169,30 +170,26 @@ impl<W: World> Session<W> {
         mut link: Link<W>,
         first: Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
-    ) -> Stop {
-        let mut served = match first {
-            Some(request) => self.perform(&link.connection, request).await,
-            None => self.keep_alive(&link.connection).await,
-        };
+    ) -> Result<Infallible, Stop> {
+        match first {
+            Some(request) => self.perform(&link.connection, request).await?,
+            None => self.keep_alive(&link.connection).await?,
+        }
         loop {
-            if let Err(stop) = served {
-                return stop;
-            }
             let renew_at = self.holder.lease().map(|lease| lease.renew_at());
-            // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest are
-            // timers.
-            served = tokio::select! {
-            biased;
-            () = self.renewal.until(renew_at) => self.keep_alive(&link.connection).await,
-            () = sleep_until_some(self.reach.settles_at()) => {
-                self.reach.settled(&link.connection);
-                Ok(())
+            // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest
+            // are timers.
+            tokio::select! {
+                biased;
+                () = self.renewal.until(renew_at) => self.keep_alive(&link.connection).await?,
+                () = sleep_until_some(self.reach.settles_at()) => {
+                    self.reach.settled(&link.connection);
+                }
+                request = requests.recv() => {
+                    self.perform(&link.connection, request.ok_or(Closed)?).await?;
+                }
+                told = link.watch.next() => self.report(told?).await?,
             }
-            request = requests.recv() => match request {
-                Some(request) => self.perform(&link.connection, request).await,
-                None => Err(Stop::Closed),
-            },
-            told = link.watch.next() => Ok(self.report(told?).await?),};
         }
     }
 
