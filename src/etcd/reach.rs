@@ -223,7 +223,7 @@ impl<W: World> Connection<W> {
         };
         match self.logged_in(&asked).await {
             // Older etcd says that where it wants a login, too.
-            Err(error) if error.problem == Problem::Denied => self.after_login(asked).await,
+            Err(error) if error.problem == Problem::Denied => self.ask_after_login(asked).await,
             done => done,
         }
     }
@@ -291,12 +291,12 @@ impl<W: World> Connection<W> {
         call: impl AsyncFn() -> Result<T, EtcdError>,
     ) -> Result<T, EtcdError> {
         match call().await {
-            Err(error) if error.problem == Problem::NotLoggedIn => self.after_login(call).await,
+            Err(error) if error.problem == Problem::NotLoggedIn => self.ask_after_login(call).await,
             done => done,
         }
     }
 
-    async fn after_login<T>(
+    async fn ask_after_login<T>(
         &self,
         call: impl AsyncFn() -> Result<T, EtcdError>,
     ) -> Result<T, EtcdError> {
