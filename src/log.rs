@@ -1,5 +1,7 @@
 //! Logs, on standard error.
 
+#[cfg(test)]
+pub(crate) mod captured;
 pub mod confd;
 mod lines;
 

@@ -74,7 +74,7 @@ pub enum Login {
 }
 
 /// What to ask of etcd.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call<'a> {
     Read(Read),
     /// A lease of this id.
@@ -99,7 +99,7 @@ pub enum Call<'a> {
 }
 
 /// Part of the key space, read at once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {
     pub range: KeyRange,
     /// As it was then; 0 for now.

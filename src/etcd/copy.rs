@@ -143,3 +143,29 @@ async fn read_range<W: World>(
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranges_of(key: &str) -> Vec<KeyRange> {
+        let trees = renderer::snapshot::ranges("", &[key.to_owned()]);
+        trees.iter().flat_map(ranges).collect()
+    }
+
+    #[test]
+    fn the_key_at_the_top_and_the_keys_below_it_are_read_apart() {
+        assert_eq!(
+            ranges_of("/services"),
+            [
+                KeyRange::exactly("/services"),
+                KeyRange::below("/services/")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_tree_of_all_keys_has_none_at_the_top() {
+        assert_eq!(ranges_of("/"), [KeyRange::below("/")]);
+    }
+}

@@ -96,3 +96,82 @@ impl From<EtcdError> for RunError {
         Self::new(Exit::Store, error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(problem: Problem) -> EtcdError {
+        EtcdError::new("http://e", problem, "why")
+    }
+
+    #[test]
+    fn an_error_names_the_endpoint_and_says_what_it_did() {
+        for (problem, line) in [
+            (Problem::Refused, "etcd at http://e refused: why"),
+            (Problem::Denied, "etcd at http://e refused: why"),
+            (Problem::NotLoggedIn, "etcd at http://e: why"),
+            (
+                Problem::NotThatRevision,
+                "etcd at http://e rejected the request: why",
+            ),
+            (
+                Problem::TooLarge,
+                "etcd at http://e rejected the request: why",
+            ),
+            (
+                Problem::Rejected,
+                "etcd at http://e rejected the request: why",
+            ),
+            (Problem::Unavailable, "etcd at http://e: why"),
+        ] {
+            assert_eq!(error(problem).to_string(), line);
+        }
+    }
+
+    #[test]
+    fn who_is_silent_is_said_to_have_been_so_for_how_long() {
+        let error = EtcdError::silent("http://e", Duration::from_millis(1250));
+        assert_eq!(error.problem, Problem::Silent);
+        assert_eq!(
+            error.to_string(),
+            "etcd at http://e did not answer within 1s 250ms"
+        );
+    }
+
+    #[test]
+    fn a_refusal_needs_somebody_s_hand_and_an_answer_shows_that_the_connection_works() {
+        // is it a refusal, and is it an answer?
+        for (problem, refusal, answer) in [
+            (Problem::Refused, true, true),
+            (Problem::Denied, true, true),
+            (Problem::NotThatRevision, false, true),
+            (Problem::TooLarge, false, true),
+            (Problem::Rejected, false, true),
+            (Problem::NotLoggedIn, false, false),
+            (Problem::Unavailable, false, false),
+            (Problem::Silent, false, false),
+        ] {
+            assert_eq!(error(problem).is_refusal(), refusal, "{problem:?}");
+            assert_eq!(error(problem).is_answer(), answer, "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_just_logged_in_and_is_told_to_log_in_is_refused() {
+        assert_eq!(
+            error(Problem::NotLoggedIn).after_login(),
+            error(Problem::Refused)
+        );
+        for problem in [Problem::Denied, Problem::Unavailable, Problem::Rejected] {
+            assert_eq!(error(problem).after_login(), error(problem));
+        }
+    }
+
+    #[test]
+    fn a_run_that_etcd_fails_ends_as_such_and_says_why() {
+        let run = RunError::from(error(Problem::Refused));
+        assert_eq!(run.exit(), Exit::Store);
+        assert_eq!(run.to_string(), "etcd at http://e refused: why");
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::registration::LeaseId;
 
 /// The leases that this process asked for and has not given back, oldest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Granted(VecDeque<LeaseId>);
 
 impl Granted {
@@ -34,5 +34,48 @@ impl Granted {
     /// The oldest that is not `kept`.
     pub(super) fn other_than(&self, kept: Option<LeaseId>) -> Option<LeaseId> {
         self.0.iter().copied().find(|id| kept != Some(*id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(ids: impl IntoIterator<Item = LeaseId>) -> Granted {
+        let mut granted = Granted::default();
+        for id in ids {
+            granted.push(id);
+        }
+        granted
+    }
+
+    #[test]
+    fn a_lease_is_ours_until_it_is_forgotten() {
+        let mut granted = granted([7, 8]);
+        assert!(!granted.is_empty());
+        assert!(granted.contains(7) && granted.contains(8) && !granted.contains(9));
+        granted.forget(7);
+        assert!(!granted.contains(7) && granted.contains(8));
+        granted.forget(8);
+        assert!(granted.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_is_given_back_first_and_one_may_be_kept() {
+        let granted = granted([7, 8]);
+        assert_eq!(granted.other_than(None), Some(7));
+        assert_eq!(granted.other_than(Some(7)), Some(8));
+        assert_eq!(granted.other_than(Some(8)), Some(7));
+        assert_eq!(granted.other_than(Some(9)), Some(7));
+        assert_eq!(Granted::default().other_than(None), None);
+    }
+
+    #[test]
+    fn no_more_than_the_newest_are_known() {
+        let mut granted = granted(1..=32);
+        assert!(granted.contains(1));
+        granted.push(33);
+        assert!(!granted.contains(1));
+        assert!(granted.contains(2) && granted.contains(33));
     }
 }

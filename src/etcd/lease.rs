@@ -85,10 +85,23 @@ mod tests {
     }
 
     #[test]
-    fn a_ttl_of_any_length_is_no_fault() {
+    fn a_renewal_may_change_the_ttl() {
+        let start = Instant::now();
+        let mut lease = Lease::granted(7, TTL, start);
+        assert_eq!(lease.ttl(), TTL);
+        lease.renewed(2 * TTL, start);
+        assert_eq!(lease.ttl(), Duration::from_secs(60));
+        assert_eq!(lease.renew_at(), start + Duration::from_secs(20));
+        assert_eq!(lease.expires_at(), start + Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_ttl_of_more_than_a_year_is_as_good_as_a_year() {
         let start = Instant::now();
         let lease = Lease::granted(7, Duration::MAX, start);
-        assert!(lease.expires_at() >= lease.renew_at());
+        let year = Duration::from_secs(31_536_000);
+        assert_eq!(lease.renew_at(), start + year);
+        assert_eq!(lease.expires_at(), start + year);
     }
 
     #[test]

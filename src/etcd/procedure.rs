@@ -4,6 +4,9 @@
 //! Each write is conditional on what was read, so that an answer that got lost, or a request that
 //! arrives late, can do no harm.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use super::api::{Answer, Call, Condition, KeyRange, KeyValue, Page, Read, What};
@@ -16,13 +19,13 @@ use crate::registration::{Claim, LeaseId, Revision};
 /// How often to start over when somebody else writes the key at the same moment.
 const RACES: usize = 5;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next<'a> {
     Call(Call<'a>),
     Over(Ended),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     Done(Done),
     /// Somebody else kept changing the key.
@@ -32,7 +35,7 @@ pub enum Ended {
     Failed(EtcdError),
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
     Put {
         lease: Lease,

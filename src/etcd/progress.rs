@@ -140,4 +140,33 @@ mod tests {
         progress.take_in(&told(0, false, Some(104), 105));
         assert_eq!(progress.next(), [106, 104]);
     }
+
+    #[test]
+    fn everything_was_seen_up_to_where_the_slowest_watch_is() {
+        let read = History {
+            cluster: 7,
+            term: 3,
+            revision: 100,
+        };
+        let mut progress = Progress::since(read, 2);
+        assert_eq!(progress.seen(), 100);
+        progress.take_in(&told(0, false, Some(110), 110));
+        assert_eq!(progress.seen(), 100);
+        progress.take_in(&told(1, false, None, 105));
+        assert_eq!(progress.seen(), 105);
+        assert_eq!(Progress::since(read, 0).seen(), 100);
+    }
+
+    #[test]
+    fn a_history_that_cannot_go_on_leaves_what_was_seen() {
+        let at = |term, revision| History {
+            cluster: 7,
+            term,
+            revision,
+        };
+        let mut progress = Progress::since(at(3, 100), 1);
+        assert!(!progress.goes_on(at(2, 200)));
+        assert!(progress.goes_on(at(4, 150)));
+        assert!(!progress.goes_on(at(4, 149)));
+    }
 }

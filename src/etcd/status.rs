@@ -1,5 +1,8 @@
 //! What gRPC and TLS say, as errors of ours.
 
+#[cfg(test)]
+mod tests;
+
 use std::error::Error as StdError;
 use std::io;
 
@@ -130,122 +133,4 @@ fn chain<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(status: &Status) -> EtcdError {
-        super::error("http://e", status, true)
-    }
-
-    #[test]
-    fn whatever_etcd_says_no_with_is_an_answer() {
-        for code in [
-            Code::Unknown,
-            Code::Internal,
-            Code::DataLoss,
-            Code::ResourceExhausted,
-            Code::InvalidArgument,
-        ] {
-            let error = error(&Status::new(code, "etcdserver: corrupt cluster"));
-            assert!(error.is_answer() && !error.is_refusal(), "{code:?}");
-            assert_eq!(
-                error.to_string(),
-                "etcd at http://e rejected the request: corrupt cluster"
-            );
-        }
-    }
-
-    #[test]
-    fn what_a_server_says_stays_on_one_line_and_sends_no_control_characters() {
-        let status = Status::new(Code::PermissionDenied, "no\n\u{1b}[2Jregister: registered");
-        assert_eq!(
-            error(&status).to_string(),
-            "etcd at http://e refused: no\\n\\u{1b}[2Jregister: registered"
-        );
-    }
-
-    #[test]
-    fn what_another_member_may_do_better_is_no_answer() {
-        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled] {
-            assert!(!error(&Status::new(code, "etcdserver: no leader")).is_answer());
-        }
-    }
-
-    #[test]
-    fn a_login_from_before_users_or_roles_changed_is_neither_answer_nor_refusal() {
-        for (code, message) in [
-            (
-                Code::FailedPrecondition,
-                "etcdserver: authentication is not enabled",
-            ),
-            (Code::InvalidArgument, "etcdserver: user name is empty"),
-            (Code::Unauthenticated, "etcdserver: invalid auth token"),
-            (
-                Code::InvalidArgument,
-                "etcdserver: revision of auth store is old",
-            ),
-            (Code::Unknown, "auth: revision in header is old"),
-        ] {
-            let error = error(&Status::new(code, message));
-            assert_eq!(error.problem, Problem::NotLoggedIn, "{message}");
-            assert!(!error.is_answer() && !error.is_refusal(), "{message}");
-        }
-    }
-
-    #[test]
-    fn who_gave_no_name_is_refused_where_names_are_wanted() {
-        let status = Status::new(Code::InvalidArgument, "etcdserver: user name is empty");
-        let error = super::error("http://e", &status, false);
-        assert!(error.is_refusal());
-        assert!(
-            error.to_string().ends_with("no user's name was given)"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_page_that_cannot_be_had_says_what_to_ask_instead() {
-        for (code, message, problem) in [
-            (
-                Code::OutOfRange,
-                "etcdserver: mvcc: required revision has been compacted",
-                Problem::NotThatRevision,
-            ),
-            (
-                Code::OutOfRange,
-                "etcdserver: mvcc: required revision is a future revision",
-                Problem::NotThatRevision,
-            ),
-            (
-                Code::OutOfRange,
-                "Error, decoded message length too large",
-                Problem::TooLarge,
-            ),
-            (
-                Code::ResourceExhausted,
-                "trying to send message larger than max",
-                Problem::TooLarge,
-            ),
-        ] {
-            assert_eq!(
-                error(&Status::new(code, message)).problem,
-                problem,
-                "{message}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_watch_that_is_refused_says_why_and_no_more() {
-        let reason = "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
-        let error = watch_refused("http://e", reason, true);
-        assert_eq!(error.problem, Problem::Denied);
-        assert_eq!(
-            error.to_string(),
-            "etcd at http://e refused: permission denied"
-        );
-    }
 }

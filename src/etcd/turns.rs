@@ -169,6 +169,48 @@ mod tests {
     }
 
     #[test]
+    fn who_was_let_in_before_is_not_turned_away_by_a_refusal_either() {
+        for let_in in [false, true] {
+            let mut turns = Turns::new(1, let_in, 1);
+            assert_eq!(turns.is_let_in(), let_in);
+            let turn = turns.failed(error(Problem::Denied));
+            assert_eq!(matches!(turn, Turn::Never(_)), !let_in, "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_from_before_we_were_let_in_is_forgotten() {
+        let mut turns = Turns::new(2, false, 1);
+        assert!(matches!(
+            turns.failed(error(Problem::Refused)),
+            Turn::AtOnce
+        ));
+        turns.let_in();
+        assert!(turns.is_let_in());
+        assert!(matches!(turns.failed(lost()), Turn::After(_)));
+    }
+
+    #[test]
+    fn of_several_refusals_the_first_is_told() {
+        let mut turns = Turns::new(2, false, 1);
+        let _turn = turns.failed(error(Problem::Denied));
+        let last = turns.failed(error(Problem::Refused));
+        assert!(matches!(last, Turn::Never(error) if error.problem == Problem::Denied));
+    }
+
+    #[test]
+    fn after_a_good_connection_every_other_endpoint_is_tried_before_a_pause() {
+        let mut turns = Turns::new(3, true, 1);
+        let _turn = turns.failed(lost());
+        let _turn = turns.failed(lost());
+        turns.settled();
+        for _ in 0..3 {
+            assert!(matches!(turns.failed(lost()), Turn::AtOnce));
+        }
+        assert!(matches!(turns.failed(lost()), Turn::After(_)));
+    }
+
+    #[test]
     fn after_a_good_connection_the_next_is_made_at_once_and_only_then() {
         let mut turns = Turns::new(1, false, 1);
         turns.let_in();

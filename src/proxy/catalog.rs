@@ -81,3 +81,101 @@ impl Catalog {
         numbered.filter_map(move |(number, trees)| reads(trees).then_some(number))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of resources with these lines, in this order.
+    fn loaded(options: &Options, resources: &[&str]) -> (Catalog, Faults) {
+        let dir = tempfile::tempdir().expect("directory");
+        let confd = dir.path().join("conf.d");
+        std::fs::create_dir(&confd).expect("conf.d");
+        for (number, lines) in resources.iter().enumerate() {
+            let text = format!("[template]\nsrc = \"a\"\ndest = \"/tmp/{number}\"\n{lines}\n");
+            std::fs::write(confd.join(format!("{number}.toml")), text).expect("resource");
+        }
+        Catalog::of(options, renderer::load_all(dir.path()))
+    }
+
+    fn sound(options: &Options, resources: &[&str]) -> Catalog {
+        let (catalog, faults) = loaded(options, resources);
+        assert!(faults.errors.is_empty(), "{:?}", faults.errors);
+        catalog
+    }
+
+    fn prefixes(catalog: &Catalog) -> Vec<String> {
+        catalog.trees().iter().map(Subtree::prefix).collect()
+    }
+
+    fn concerned(catalog: &Catalog, key: &str) -> Vec<usize> {
+        catalog.concerned_by(key.as_bytes()).collect()
+    }
+
+    #[test]
+    fn resources_that_share_a_reload_are_a_group_and_each_other_is_one_of_its_own() {
+        let catalog = sound(
+            &Options::default(),
+            &[
+                "",
+                "reload_cmd = 'reload nginx'",
+                "reload_cmd = 'reload haproxy'",
+                "",
+                "reload_cmd = 'reload nginx'",
+                "reload_cmd = 'reload {{.dest}}'",
+                "reload_cmd = 'reload {{.dest}}'",
+            ],
+        );
+        assert_eq!(catalog.groups(), [0, 1, 2, 3, 1, 4, 5]);
+    }
+
+    #[test]
+    fn a_key_concerns_the_resources_that_read_it() {
+        let catalog = sound(
+            &Options::default(),
+            &[
+                "keys = ['/a']",
+                "keys = ['/b', '/c']",
+                "prefix = '/a'\nkeys = ['/d']",
+            ],
+        );
+        assert_eq!(concerned(&catalog, "/a/x"), [0]);
+        assert_eq!(concerned(&catalog, "/c"), [1]);
+        assert_eq!(concerned(&catalog, "/a/d"), [0, 2]);
+        assert_eq!(concerned(&catalog, "/d"), [0; 0]);
+    }
+
+    #[test]
+    fn what_all_of_them_read_is_read_once() {
+        let catalog = sound(
+            &Options::default(),
+            &["keys = ['/a/b', '/c']", "keys = ['/a', '/c']"],
+        );
+        assert_eq!(prefixes(&catalog), ["/a/", "/c/"]);
+    }
+
+    #[test]
+    fn a_prefix_for_all_takes_the_place_of_each_resource_s_own() {
+        let options = Options {
+            prefix: Some("/prod".to_owned()),
+            ..Options::default()
+        };
+        let catalog = sound(&options, &["keys = ['/a']", "prefix = '/b'\nkeys = ['/c']"]);
+        assert_eq!(prefixes(&catalog), ["/prod/a/", "/prod/c/"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_and_what_is_odd_too_unless_confd_says_nothing_of_it() {
+        let files = ["surprise = 1", "keys = 1", ""];
+        for (dialect, warnings) in [(Dialect::Plain, 1), (Dialect::Confd, 0)] {
+            let options = Options {
+                dialect,
+                ..Options::default()
+            };
+            let (catalog, faults) = loaded(&options, &files);
+            assert_eq!(catalog.resources.len(), 2);
+            assert_eq!(faults.errors.len(), 1, "{:?}", faults.errors);
+            assert_eq!(faults.warnings.len(), warnings, "{:?}", faults.warnings);
+        }
+    }
+}

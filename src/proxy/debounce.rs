@@ -135,6 +135,29 @@ mod tests {
         assert_eq!(acts(&endless), [0, 520, 1020, 1230]);
     }
 
+    #[test]
+    fn what_is_due_stays_due_until_it_is_acted_on() {
+        let start = Instant::now();
+        let mut debounce = Debounce::new(SETTINGS);
+        assert_eq!(debounce.due(), None);
+        debounce.changed(start);
+        debounce.changed(start);
+        debounce.changed(start + Duration::from_millis(10));
+        assert_eq!(debounce.due(), Some(start));
+        debounce.acted(start + Duration::from_millis(10));
+        assert_eq!(debounce.due(), None);
+    }
+
+    #[test]
+    fn a_maximum_below_the_quiet_time_is_kept() {
+        let start = Instant::now();
+        let max = Duration::from_millis(20);
+        let mut debounce = Debounce::new(Settings { max, ..SETTINGS });
+        debounce.acted(start);
+        debounce.changed(start);
+        assert_eq!(debounce.due(), Some(start + max));
+    }
+
     proptest! {
         #[test]
         fn no_change_waits_longer_than_the_maximum(mut changes in prop::collection::vec(0_u64..5_000, 1..200)) {

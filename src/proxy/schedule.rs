@@ -129,6 +129,28 @@ mod tests {
     }
 
     #[test]
+    fn everything_is_due_when_everything_may_have_changed() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, 1);
+        schedule.all_changed(now);
+        assert_eq!(schedule.due(now), [0, 1, 2]);
+        assert!(Schedule::new(&[], SETTINGS, 1).due(now).is_empty());
+    }
+
+    #[test]
+    fn a_retry_takes_along_nobody_else() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(&[0, 0], SETTINGS, 1);
+        schedule.all_changed(now);
+        assert_eq!(schedule.due(now), [0, 1]);
+        schedule.done(0, false, now);
+        schedule.done(1, true, now);
+        let retry = schedule.deadline().expect("a retry");
+        assert_eq!(schedule.due(retry - ms(1)), [0_usize; 0]);
+        assert_eq!(schedule.due(retry), [1]);
+    }
+
+    #[test]
     fn resources_that_share_a_reload_are_gathered_together_and_others_do_not_wait() {
         let now = Instant::now();
         let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, 1);

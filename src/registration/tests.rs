@@ -103,6 +103,32 @@ fn at(key: Key, announced_before: bool, column: usize) -> Registration {
 }
 
 #[test]
+fn the_status_follows_from_what_is_wanted_and_what_is_known() {
+    use Status::{Displaced, Pending, Registered, Starting, Stopping, Unhealthy};
+    let present = Key::Present {
+        lease: LEASE,
+        revision: 10,
+    };
+    let displaced = Key::Displaced {
+        revision: 10,
+        held: None,
+    };
+    // key, wanted: none, up, down, stopping
+    let table = [
+        (Key::Unknown, [Starting, Pending, Pending, Stopping]),
+        (Key::Absent, [Starting, Pending, Unhealthy, Stopping]),
+        (present, [Starting, Registered, Pending, Stopping]),
+        (displaced, [Starting, Displaced, Unhealthy, Stopping]),
+    ];
+    for (key, expected) in table {
+        for (column, expected) in expected.into_iter().enumerate() {
+            let status = at(key, false, column).status();
+            assert_eq!(status, expected, "{key:?}, column {column}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_asked_of_etcd_before_the_first_verdict() {
     let now = Instant::now();
     assert_eq!(registration().on(Event::Connected, now), []);
@@ -213,7 +239,9 @@ fn a_key_that_is_lost_again_and_again_is_put_back_later_and_later_until_calm_ret
         "the first time at once"
     );
     let mut waits = Vec::new();
+    let mut lost_at = now;
     for loss in 1..9 {
+        lost_at = now;
         registration.on(announced(2 * loss + 1), now);
         let again = registration.on(changed(2 * loss + 2, Holder::NoLease), now);
         assert_eq!(again, [], "loss {loss}");
@@ -227,7 +255,7 @@ fn a_key_that_is_lost_again_and_again_is_put_back_later_and_later_until_calm_ret
 
     registration.on(announced(19), now);
     assert_eq!(
-        registration.on(changed(20, Holder::Nobody), now + CALM),
+        registration.on(changed(20, Holder::Nobody), lost_at + CALM),
         announce
     );
 }
@@ -251,7 +279,7 @@ fn displaced_by_a_live_lease_we_give_ours_back_stand_by_and_return_when_it_goes(
 }
 
 #[test]
-fn news_older_than_the_announcement_is_dropped() {
+fn news_that_is_not_newer_than_the_announcement_is_dropped() {
     let now = Instant::now();
     let mut registration = registration();
     after(
@@ -260,7 +288,9 @@ fn news_older_than_the_announcement_is_dropped() {
         &[UP, changed(9, Holder::Lease(FOREIGN)), ANNOUNCED],
     );
     assert_eq!(registration.status(), Status::Registered);
-    assert_eq!(registration.on(changed(10, Holder::Lease(LEASE)), now), []);
+    for holder in [Holder::Lease(LEASE), Holder::Lease(FOREIGN), Holder::Nobody] {
+        assert_eq!(registration.on(changed(10, holder), now), []);
+    }
     assert_eq!(
         registration.on(Event::LeaseLost { lease: FOREIGN }, now),
         []
@@ -347,10 +377,13 @@ fn shutdown_withdraws_drains_and_exits() {
     );
     assert_eq!(registration.on(Event::Withdrawn, now), []);
     assert_eq!(registration.deadline(), Some(now + DRAIN));
+    assert_eq!(registration.status(), Status::Draining);
     assert_eq!(
         registration.on(Event::DeadlineReached, now + DRAIN),
         [Action::Exit(Outcome::Clean)]
     );
+    assert_eq!(registration.status(), Status::Stopping);
+    assert_eq!(registration.deadline(), None);
 }
 
 #[test]
@@ -379,13 +412,15 @@ fn shutdown_gives_up_when_the_grace_ends_and_a_second_one_does_not_extend_it() {
 }
 
 #[test]
-fn a_grace_or_a_drain_of_any_length_is_no_fault() {
+fn a_grace_or_a_drain_of_more_than_a_year_is_as_good_as_a_year() {
     let now = Instant::now();
+    let year = Duration::from_secs(31_536_000);
     let mut registration = stopping(Duration::MAX, Duration::MAX, now);
+    assert_eq!(registration.deadline(), Some(now + year));
     assert_eq!(registration.on(Event::Withdrawn, now), []);
-    let until = registration.deadline().expect("the end of the drain");
+    assert_eq!(registration.deadline(), Some(now + year));
     assert_eq!(
-        registration.on(Event::DeadlineReached, until),
+        registration.on(Event::DeadlineReached, now + year),
         [Action::Exit(Outcome::Clean)]
     );
 }
