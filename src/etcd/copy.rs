@@ -32,10 +32,7 @@ pub(super) async fn now<W: World>(
     seen: Revision,
 ) -> Result<Option<History>, EtcdError> {
     let first = Read {
-        range: KeyRange {
-            end: None,
-            ..range.clone()
-        },
+        range: range.clone(),
         revision: seen,
         limit: 1,
         what: What::KeysOnly,

@@ -203,3 +203,66 @@ pub async fn carry_out<W: World>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::captured;
+
+    const LEASE: LeaseId = 0x7a;
+
+    /// What is said of one registration after the other: what each took over, and whether from an
+    /// instance on this host.
+    fn said(registrations: &[(Option<TakenOver>, bool)]) -> Vec<String> {
+        let target = Target {
+            key: "/a".to_owned(),
+            value: "10.0.0.5:80".to_owned(),
+            port: 80,
+        };
+        let mut holder = KeyHolder::new(target, Duration::from_secs(30), 1);
+        captured::lines(|| {
+            for (taken_over, neighbour) in registrations {
+                holder.log_registered(LEASE, *taken_over, *neighbour);
+            }
+        })
+    }
+
+    const REGISTERED: &str = "INFO registered key=\"/a\" lease=7a";
+
+    #[test]
+    fn a_registration_is_said_and_what_it_took_over() {
+        assert_eq!(said(&[(None, false)]), [REGISTERED]);
+        assert_eq!(
+            said(&[(Some(TakenOver::Ours), false)]),
+            [
+                "INFO took over the key of a previous incarnation key=\"/a\"",
+                REGISTERED
+            ]
+        );
+        assert_eq!(
+            said(&[(Some(TakenOver::Foreign), false)]),
+            [
+                "WARN took over a key that held another value key=\"/a\"",
+                REGISTERED
+            ]
+        );
+    }
+
+    #[test]
+    fn another_instance_of_this_host_is_told_apart_with_what_to_do() {
+        let said = said(&[(Some(TakenOver::Foreign), true)]);
+        assert!(
+            said[0].contains("for another port of this host"),
+            "{said:?}"
+        );
+        assert!(said[0].contains(KEY_OF_ITS_OWN), "{said:?}");
+    }
+
+    #[test]
+    fn who_takes_the_key_over_again_and_again_is_talked_of_once() {
+        let again = (Some(TakenOver::Foreign), false);
+        assert_eq!(said(&[again, again, again]).len(), 2);
+        assert_eq!(said(&[(None, false), (None, false)]).len(), 2);
+        assert_eq!(said(&[again, (None, false), again]).len(), 5);
+    }
+}

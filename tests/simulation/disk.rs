@@ -12,7 +12,7 @@ use crate::clock::Time;
 use crate::keys::{self, TREES};
 use crate::model::Model;
 
-/// Each reads a tree.
+/// Each reads a tree, its own or the other's.
 pub const RESOURCES: usize = TREES;
 
 /// What one action on the files takes.
@@ -31,12 +31,12 @@ pub fn is_good(contents: Contents) -> bool {
     contents != GARBAGE && contents.to_le_bytes().iter().all(|byte| *byte != BAD)
 }
 
-/// What the template of `resource` makes of the keys.
-pub fn rendered(snapshot: &Snapshot, resource: usize) -> Contents {
+/// What a template makes of the keys of a tree.
+pub fn rendered(snapshot: &Snapshot, tree: usize) -> Contents {
     let mut bytes = [0; 4];
     for (name, value) in &snapshot.entries {
         if let (Some(key), Some(value)) = (keys::of_name(name), value.first())
-            && keys::tree(key) == resource
+            && keys::tree(key) == tree
         {
             bytes[key] = *value;
         }
@@ -80,7 +80,7 @@ pub struct Disk {
     pub broken: bool,
     /// When something last failed.
     pub troubled_at: Time,
-    /// `conf.d` names other keys than at first.
+    /// In `conf.d` each resource reads the other's tree.
     pub other_keys: bool,
     /// What one action takes.
     pub pace: Time,
@@ -147,6 +147,14 @@ impl Disk {
         self.fates.clear();
     }
 
+    /// The tree that `conf.d` has the resource read.
+    pub fn tree_of(&self, resource: usize) -> usize {
+        match self.other_keys {
+            false => resource,
+            true => RESOURCES - 1 - resource,
+        }
+    }
+
     pub fn is_checked(&self, resource: usize) -> bool {
         self.kinds.checks[resource] != Check::Never
     }
@@ -185,6 +193,8 @@ pub struct Killed;
 pub struct Pass {
     pub snapshot: Snapshot,
     pub due: Vec<usize>,
+    /// That each resource reads.
+    trees: Vec<usize>,
     outcomes: Vec<(usize, Outcome)>,
     groups: VecDeque<Vec<usize>>,
     group: Option<Group>,
@@ -198,7 +208,8 @@ struct Group {
 }
 
 impl Pass {
-    pub fn start(due: Vec<usize>, snapshot: Snapshot, disk: &Disk) -> Self {
+    /// `trees`: that each resource reads.
+    pub fn start(due: Vec<usize>, trees: Vec<usize>, snapshot: Snapshot, disk: &Disk) -> Self {
         let groups = if disk.kinds.shared {
             VecDeque::from([due.clone()])
         } else {
@@ -207,6 +218,7 @@ impl Pass {
         Self {
             snapshot,
             due,
+            trees,
             outcomes: Vec::new(),
             groups,
             group: None,
@@ -219,7 +231,8 @@ impl Pass {
         if self.group.is_none() {
             match self.groups.pop_front() {
                 Some(members) => {
-                    let group = Group::prepare(members, &self.snapshot, &mut model.disk);
+                    let group =
+                        Group::prepare(members, &self.trees, &self.snapshot, &mut model.disk);
                     self.group = Some(group);
                 }
                 None => return Ok(true),
@@ -263,13 +276,13 @@ impl Pass {
 }
 
 impl Group {
-    fn prepare(members: Vec<usize>, snapshot: &Snapshot, disk: &mut Disk) -> Self {
+    fn prepare(members: Vec<usize>, trees: &[usize], snapshot: &Snapshot, disk: &mut Disk) -> Self {
         let mut wanted = Vec::new();
         let mut found = Vec::new();
         for &member in &members {
             let owed = disk.files[member].owed;
             disk.put_back(member);
-            let contents = rendered(snapshot, member);
+            let contents = rendered(snapshot, trees[member]);
             found.push(Found {
                 changed: disk.files[member].dest != Some(contents),
                 check: disk.kinds.checks[member],

@@ -106,11 +106,11 @@ impl Model {
         let since = self.fair_since(client).max(calm);
         let enough = PROXY_ACTS + 30 * disk.pace;
         let late = |resource: &usize| {
-            let since = since.max(self.changed_at[*resource]);
+            let since = since.max(self.changed_at[disk.tree_of(*resource)]);
             self.now > since.saturating_add(enough)
         };
         (0..RESOURCES).filter(late).find(|resource| {
-            let wanted = rendered(&snapshot_of(&self.etcd.keys), *resource);
+            let wanted = rendered(&snapshot_of(&self.etcd.keys), disk.tree_of(*resource));
             let takes = !disk.is_checked(*resource) || is_good(wanted);
             takes && disk.files[*resource].dest != Some(wanted)
         })

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use register::etcd::api::KeyRange;
 use register::exit::{Exit, RunError};
 use register::world::{Child, Files, Finished, Pass};
 use renderer::Loading;
@@ -66,7 +67,7 @@ impl Files for SimFiles {
 
     fn start(
         &mut self,
-        _resources: &Arc<Vec<Resource>>,
+        resources: &Arc<Vec<Resource>>,
         due: Vec<usize>,
         snapshot: Snapshot,
     ) -> SimPass {
@@ -75,7 +76,8 @@ impl Files for SimFiles {
         if std::mem::replace(&mut model.disk.at_work, true) {
             model.fail(|| "two passes at once".to_owned());
         }
-        let pass = disk::Pass::start(due, snapshot, &model.disk);
+        let trees = resources.iter().map(tree_of).collect();
+        let pass = disk::Pass::start(due, trees, snapshot, &model.disk);
         SimPass {
             shared: self.shared.clone(),
             client: self.client,
@@ -125,8 +127,14 @@ impl SimPass {
     }
 }
 
+fn tree_of(resource: &Resource) -> usize {
+    let key = resource.keys.first().expect("a resource reads something");
+    keys::tree_of(&KeyRange::exactly(key)).expect("it reads a tree")
+}
+
 fn resource(number: usize, disk: &disk::Disk) -> Resource {
-    let prefix = keys::prefix(number);
+    let prefix = keys::prefix(disk.tree_of(number));
+    // Other ranges, too.
     let keys = match disk.other_keys {
         false => vec![prefix.to_owned()],
         true => vec![format!("{prefix}/0"), format!("{prefix}/1")],

@@ -491,6 +491,10 @@ impl Model {
         let ranges: Vec<_> = ranges.collect();
         let compacted = self.etcd.compacted;
         let cancelled = ranges.iter().any(|watched| watched.next < compacted);
+        // The first of several is ended while the others are created.
+        if cancelled && ranges.len() > 1 {
+            return Err(Problem::NotThatRevision);
+        }
         self.network.watches.push(Watch {
             link,
             ranges,

@@ -259,8 +259,8 @@ impl World {
         let model = self.shared.borrow();
         let snapshot = snapshot_of(&model.etcd.keys);
         let disk = &model.disk;
-        let good =
-            |resource: usize| !disk.is_checked(resource) || is_good(rendered(&snapshot, resource));
+        let wanted = |resource: usize| rendered(&snapshot, disk.tree_of(resource));
+        let good = |resource: usize| !disk.is_checked(resource) || is_good(wanted(resource));
         let all_good = (0..RESOURCES).all(good);
         // A child that waits for good files has read none.
         let reads = !disk.kinds().child || disk.child_runs;
@@ -270,7 +270,7 @@ impl World {
         }
         for resource in 0..RESOURCES {
             let file = disk.files[resource];
-            let wanted = rendered(&snapshot, resource);
+            let wanted = wanted(resource);
             let wrong = if good(resource) && file.dest != Some(wanted) {
                 "is not what is in etcd"
             } else if reads && file.loaded != file.dest {
