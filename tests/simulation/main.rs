@@ -40,6 +40,8 @@ mod promises;
 mod schedule;
 /// Leaving out what a failure does not need.
 mod shrink;
+/// How the loops keep up a link, and what they say of it.
+mod stories;
 /// All of it together.
 mod world;
 

@@ -174,6 +174,8 @@ pub struct Network {
     flights: Vec<Flight>,
     flights_so_far: u64,
     watches: Vec<Watch>,
+    /// When a client began to dial a member.
+    pub dialled: Vec<(Time, usize, usize)>,
 }
 
 impl Network {
@@ -188,6 +190,7 @@ impl Network {
 impl Model {
     /// A link that is yet to be dialled.
     pub fn link(&mut self, client: usize, by: usize, member: usize) -> usize {
+        self.network.dialled.push((self.now, client, member));
         self.network.links.push(Link {
             client,
             by,

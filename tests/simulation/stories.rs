@@ -1,0 +1,170 @@
+//! How the loops keep up their link to etcd, and what they say of it: stories with one agent.
+
+use crate::clock::Time;
+use crate::etcd::Member;
+use crate::model::Trace;
+use crate::schedule::{Agent, Setting, What};
+use crate::world::World;
+use crate::{log, runtime};
+
+const AGENT: usize = 0;
+
+fn setting(members: usize) -> Setting {
+    Setting {
+        members,
+        slack: 0,
+        agents: vec![Agent {
+            key: 0,
+            value: 1,
+            ttl: 12_000,
+            drain: 0,
+            stop_timeout: 1_000,
+            seed: 2,
+        }],
+        proxy: None,
+        interval: None,
+        named: true,
+        guarded: true,
+        others_stay: false,
+        epilogue: false,
+    }
+}
+
+/// What came of a story.
+struct Told {
+    /// What the agent logged.
+    log: Vec<String>,
+    /// When it dialled which member.
+    dialled: Vec<(Time, usize)>,
+}
+
+impl Told {
+    fn count(&self, text: &str) -> usize {
+        self.log.iter().filter(|line| line.contains(text)).count()
+    }
+}
+
+/// Steps at these times.
+fn tell(setting: &Setting, steps: &[(Time, What)], end: Time) -> Told {
+    log::captured(|| {
+        runtime().block_on(async {
+            let trace = Trace(Some(Vec::new()));
+            let mut world = World::new(setting, trace).await;
+            let mut now = 0;
+            for (at, what) in steps {
+                assert!(world.pass(at - now).await, "a promise is broken");
+                world.apply(*what);
+                now = *at;
+            }
+            assert!(world.pass(end - now).await, "a promise is broken");
+            let model = world.shared.borrow();
+            let dialled = model.network.dialled.iter();
+            Told {
+                log: model
+                    .told()
+                    .filter(|line| line.contains("    0: "))
+                    .cloned()
+                    .collect(),
+                dialled: dialled.map(|(at, _, member)| (*at, *member)).collect(),
+            }
+        })
+    })
+}
+
+const DOWN: What = What::Member {
+    member: 0,
+    state: Member::Dead,
+};
+const UP: What = What::Member {
+    member: 0,
+    state: Member::Up,
+};
+
+#[test]
+fn after_a_connection_that_was_good_the_next_is_made_at_once() {
+    let steps = [(5_000, What::Reset { client: AGENT })];
+    let told = tell(&setting(1), &steps, 10_000);
+    assert_eq!(told.dialled, [(0, 0), (5_000, 0)]);
+}
+
+#[test]
+fn a_connection_that_breaks_soon_is_followed_by_a_pause() {
+    let steps = [(500, What::Reset { client: AGENT })];
+    let told = tell(&setting(1), &steps, 10_000);
+    let [_, (again, _)] = told.dialled[..] else {
+        panic!("{:?}", told.dialled);
+    };
+    assert!((525..=550).contains(&again), "{again}");
+}
+
+#[test]
+fn a_good_connection_makes_the_pauses_short_again() {
+    let steps = [(5_000, DOWN), (8_000, UP), (12_000, DOWN)];
+    let told = tell(&setting(1), &steps, 12_100);
+    let last: Vec<_> = told
+        .dialled
+        .iter()
+        .filter(|(at, _)| *at >= 12_000)
+        .collect();
+    assert!(
+        last.len() >= 2,
+        "at once, and after the first pause: {last:?}"
+    );
+}
+
+#[test]
+fn pauses_grow_to_less_than_a_second_and_no_further() {
+    // The lease lasts as long: its loss would cut a pause short.
+    let told = tell(&setting(1), &[(5_000, DOWN)], 15_000);
+    let times: Vec<_> = told.dialled.iter().map(|(at, _)| *at).collect();
+    let pauses: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let (first, last) = (pauses[2], pauses[pauses.len() - 1]);
+    assert!(first <= 60 && (400..=810).contains(&last), "{pauses:?}");
+}
+
+#[test]
+fn a_round_goes_over_all_members_without_a_pause() {
+    let steps = [(5_000, DOWN)];
+    let told = tell(&setting(3), &steps, 6_000);
+    assert_eq!(told.dialled, [(0, 0), (5_000, 1)]);
+}
+
+#[test]
+fn an_outage_is_said_when_it_begins_and_when_it_ends() {
+    let told = tell(&setting(1), &[(5_000, DOWN), (9_000, UP)], 15_000);
+    assert_eq!(
+        told.count("trying again until it answers"),
+        1,
+        "{:?}",
+        told.log
+    );
+    assert_eq!(told.count("still trying"), 0, "{:?}", told.log);
+    assert_eq!(told.count("etcd answers again after"), 1, "{:?}", told.log);
+}
+
+#[test]
+fn a_refusal_is_no_outage_at_the_start_and_one_later() {
+    let refused = What::Picky {
+        member: 0,
+        picky: true,
+    };
+    let told = tell(&setting(1), &[(0, refused)], 5_000);
+    assert_eq!(told.count("certificate required"), 0, "{:?}", told.log);
+
+    let reset = What::Reset { client: AGENT };
+    let told = tell(&setting(1), &[(5_000, refused), (5_000, reset)], 9_000);
+    let said = "http://m0 refused: certificate required; still trying";
+    assert_eq!(told.count(said), 1, "{:?}", told.log);
+}
+
+#[test]
+fn that_etcd_knows_no_users_is_said_once() {
+    let reset = What::Reset { client: AGENT };
+    let told = tell(&setting(1), &[(5_000, reset), (9_000, reset)], 15_000);
+    assert_eq!(
+        told.count("authentication is not enabled"),
+        1,
+        "{:?}",
+        told.log
+    );
+}
