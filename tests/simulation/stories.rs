@@ -168,3 +168,27 @@ fn that_etcd_knows_no_users_is_said_once() {
         told.log
     );
 }
+
+#[test]
+fn another_instance_of_this_host_on_the_key_is_said_to_be_one() {
+    let mut setting = setting(1);
+    setting.agents[AGENT].value = b'8';
+    let put = |value| What::PutLeased {
+        key: 0,
+        value,
+        ttl: None,
+    };
+    let neighbour = "for another port of this host";
+    let told = tell(&setting, &[(0, put(b'9')), (5_000, put(b'9'))], 9_000);
+    assert_eq!(told.count("took over a key that held another value"), 1);
+    assert_eq!(told.count("displaced by another registration"), 1);
+    assert_eq!(told.count(neighbour), 2, "{:?}", told.log);
+
+    let told = tell(&setting, &[(0, put(b'x')), (5_000, put(b'x'))], 9_000);
+    assert_eq!(told.count("displaced by another registration"), 1);
+    assert_eq!(told.count(neighbour), 0, "{:?}", told.log);
+
+    let steps = [(0, put(b'9')), (5_000, put(b'x'))];
+    let told = tell(&setting, &steps, 9_000);
+    assert_eq!(told.count(neighbour), 1, "{:?}", told.log);
+}

@@ -137,7 +137,10 @@ impl World {
             target: Target {
                 key: keys::text(agent.key).to_owned(),
                 value: char::from(agent.value).to_string(),
-                port: 80,
+                // A value that is a digit is a port.
+                port: char::from(agent.value)
+                    .to_digit(10)
+                    .map_or(80, |port| port as u16),
             },
             thresholds: THRESHOLDS,
             cadence: CADENCE,
