@@ -91,6 +91,8 @@ pub struct Disk {
     pub cancelled: bool,
     /// The child runs.
     pub child_runs: bool,
+    /// When it was told to end.
+    pub child_told_at: Option<Time>,
     /// When it ends, having been told to.
     pub child_ends_at: Option<Time>,
     /// It does not end when it is told to.
@@ -111,6 +113,7 @@ impl Disk {
             at_work: false,
             cancelled: false,
             child_runs: false,
+            child_told_at: None,
             child_ends_at: None,
             stubborn: false,
             fates: Vec::new(),
@@ -126,6 +129,7 @@ impl Disk {
         self.at_work = false;
         self.cancelled = false;
         self.child_runs = false;
+        self.child_told_at = None;
         self.child_ends_at = None;
     }
 

@@ -19,6 +19,7 @@ use crate::clock::{Time, ms};
 use crate::disk::{self, Killed, RESOURCES};
 use crate::keys;
 use crate::model::{Model, Shared};
+use crate::world::KILL_TIMEOUT;
 
 /// From being told to end until the child has ended.
 const CHILD_ENDS: Time = 100;
@@ -163,6 +164,7 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
 
 pub struct SimChild {
     pub shared: Shared,
+    pub client: usize,
 }
 
 impl Child for SimChild {
@@ -186,6 +188,7 @@ impl Child for SimChild {
                 Some(at) if at <= now && model.disk.child_runs => {
                     model.trace(|| "the child ends".to_owned());
                     model.disk.child_runs = false;
+                    model.disk.child_told_at = None;
                     model.disk.child_ends_at = None;
                     Poll::Ready(Exit::Child(0))
                 }
@@ -203,13 +206,23 @@ impl Child for SimChild {
         model.trace(|| format!("the child is sent {signal:?}"));
         if signal == RELOAD {
             model.disk.load();
-        } else if signal == STOP && !model.disk.stubborn {
-            model.child_ends(CHILD_ENDS);
+        } else if signal == STOP {
+            let now = model.now;
+            model.disk.child_told_at.get_or_insert(now);
+            if !model.disk.stubborn {
+                model.child_ends(CHILD_ENDS);
+            }
         }
     }
 
     fn kill(&self) {
-        self.shared.borrow_mut().child_ends(1);
+        let mut model = self.shared.borrow_mut();
+        let told_at = model.disk.child_told_at;
+        let had_its_time = told_at.is_some_and(|at| model.now >= at + KILL_TIMEOUT);
+        if model.disk.child_runs && !had_its_time && model.hosts[self.client].stops < 2 {
+            model.fail(|| "the child is killed before its time".to_owned());
+        }
+        model.child_ends(1);
     }
 }
 

@@ -62,7 +62,9 @@ pub struct Host {
     pub verdict: Option<Verdict>,
     /// A pass over the files comes to its process's end.
     pub killed: bool,
-    /// When it was told to stop.
+    /// How often it was told to stop.
+    pub stops: u32,
+    /// When it was first.
     pub stopping: Option<Time>,
     /// When it last began to run again.
     pub ran_again_at: Time,
@@ -85,6 +87,7 @@ impl Host {
             excuse: Excuse::new(CADENCE.interval),
             verdict: None,
             killed: false,
+            stops: 0,
             stopping: None,
             ran_again_at: 0,
         }
@@ -103,6 +106,7 @@ impl Host {
         self.excuse = Excuse::new(CADENCE.interval);
         self.verdict = None;
         self.killed = false;
+        self.stops = 0;
         self.stopping = None;
         self.ran_again_at = now;
     }

@@ -208,7 +208,10 @@ impl World {
                 shared: shared(),
                 client,
             },
-            child: SimChild { shared: shared() },
+            child: SimChild {
+                shared: shared(),
+                client,
+            },
             manager: SimManager {
                 shared: shared(),
                 client,
@@ -264,6 +267,7 @@ impl World {
         host.signal(number);
         if number == 15 {
             host.stopping.get_or_insert(now);
+            host.stops += 1;
             if let Some(by) = host.processes.last().copied() {
                 model.unwanted(by);
             }
