@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
-use crate::etcd::reach::{self, share};
+use crate::etcd::reach::{self, Limits, share};
 use crate::etcd::read::{self, Entry};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
@@ -26,9 +26,12 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
         output: format,
         etcd,
     } = config;
-    let share = share(patience, etcd.endpoints.len());
+    let limits = Limits {
+        call: share(patience, etcd.endpoints.len()),
+        reach: patience,
+    };
     let dial = WireDial::new(etcd);
-    let listed = reach::once(dial, share, host::seed(), async |connection| {
+    let listed = reach::once(dial, limits, host::seed(), async |connection| {
         read::list::<Host>(connection, &prefix, patience).await
     });
     let entries = listed.await?;

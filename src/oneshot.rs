@@ -12,7 +12,7 @@ use crate::etcd::error::EtcdError;
 use crate::etcd::granted::Granted;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::procedure::{Done, Procedure, TakenOver};
-use crate::etcd::reach::{self, Connection, share};
+use crate::etcd::reach::{self, Connection, Limits, share};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, Host};
@@ -61,7 +61,9 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         Err(_) => ("unhealthy", Exit::Failed),
     };
     let mut granted = Granted::default();
+    let mut tries = 0;
     let done = within(etcd, stop_timeout, async |connection| {
+        tries += 1;
         let begun = if attempt.result.is_ok() {
             let fresh = (fresh_lease(&mut Rng::new()), ttl);
             Procedure::announce(&target, fresh, true, &mut granted)
@@ -77,7 +79,11 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         ))
     })?;
     let text = attempt.text();
-    let result = format!("{}: {verdict} ({text}); {}\n", target.key, told(&done));
+    let result = format!(
+        "{}: {verdict} ({text}); {}\n",
+        target.key,
+        told(&done, tries)
+    );
     end(exit, result, quiet).await
 }
 
@@ -91,14 +97,16 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
         timeout,
         etcd,
     } = config;
+    let mut tries = 0;
     let done = within(etcd, timeout, async |connection| {
+        tries += 1;
         let begun = Procedure::withdraw(&target, Claim::Value);
         carry_out(connection, begun, &mut Granted::default()).await
     })
     .await?;
     let done = match done {
-        Done::Withdrawn { deleted: false } => "nothing of ours there".to_owned(),
-        done => told(&done),
+        Done::Withdrawn { deleted: false } if tries == 1 => "nothing of ours there".to_owned(),
+        done => told(&done, tries),
     };
     let result = format!("{}: {done}\n", target.key);
     end(Exit::Done, result, quiet).await
@@ -144,7 +152,8 @@ async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> 
     Ok(exit)
 }
 
-fn told(done: &Done) -> String {
+/// `tries`: it may have been done by one whose answer was lost.
+fn told(done: &Done, tries: u32) -> String {
     match done {
         Done::Put {
             lease, taken_over, ..
@@ -158,6 +167,7 @@ fn told(done: &Done) -> String {
         }
         Done::Occupied { .. } => "held by another".to_owned(),
         Done::Withdrawn { deleted: true } => "deregistered".to_owned(),
+        Done::Withdrawn { deleted: false } if tries > 1 => "not registered any more".to_owned(),
         Done::Withdrawn { deleted: false } => "was not registered".to_owned(),
     }
 }
@@ -168,12 +178,12 @@ async fn within<T>(
     limit: Duration,
     work: impl AsyncFnMut(&Connection<Host>) -> Result<T, EtcdError>,
 ) -> Result<T, RunError> {
-    let share = share(limit, etcd.endpoints.len());
-    let done = timeout(
-        limit,
-        reach::once(WireDial::new(etcd), share, host::seed(), work),
-    )
-    .await;
+    let limits = Limits {
+        call: share(limit, etcd.endpoints.len()),
+        reach: limit,
+    };
+    let work = reach::once(WireDial::new(etcd), limits, host::seed(), work);
+    let done = timeout(limit, work).await;
     Ok(done.map_err(|_| etcd_is_late(limit))??)
 }
 

@@ -198,7 +198,6 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 () = self.notifier.tick() => {}
-                () = tick(&mut self.poll) => self.reload(),
                 () = sleep_until_some(deadline) => {}
                 exit = self.supervisor.ended() => return Ok(exit),
                 update = self.following.next() => match update {
@@ -208,6 +207,8 @@ impl<W: World> Proxy<W> {
                     // The follower ends before us only when it has told why.
                     None => return Ok(Exit::Store),
                 },
+                // Last: where a pass takes as long as the interval, it would come before all news.
+                () = tick(&mut self.poll) => self.reload(),
             }
         }
     }

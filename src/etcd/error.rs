@@ -23,6 +23,8 @@ pub enum Problem {
     Denied,
     /// Etcd knows users, and this is none of them: log in, and ask again.
     NotLoggedIn,
+    /// Users or roles have changed since the login: the same, however often.
+    LoginOutdated,
     /// The revision that was asked for has been compacted, or is yet to come.
     NotThatRevision,
     /// Ask for less at a time.
@@ -40,7 +42,7 @@ impl Problem {
         match self {
             Self::Refused | Self::Denied => " refused: ",
             Self::NotThatRevision | Self::TooLarge | Self::Rejected => " rejected the request: ",
-            Self::NotLoggedIn | Self::Unavailable => ": ",
+            Self::NotLoggedIn | Self::LoginOutdated | Self::Unavailable => ": ",
             Self::Silent => " did not answer within ",
         }
     }
@@ -77,11 +79,21 @@ impl EtcdError {
             | Problem::NotThatRevision
             | Problem::TooLarge
             | Problem::Rejected => true,
-            Problem::NotLoggedIn | Problem::Unavailable | Problem::Silent => false,
+            Problem::NotLoggedIn
+            | Problem::LoginOutdated
+            | Problem::Unavailable
+            | Problem::Silent => false,
         }
     }
 
-    /// It came of a call for which we have just logged in.
+    /// Whether to log in, and to ask again.
+    #[must_use]
+    pub fn wants_login(&self) -> bool {
+        matches!(self.problem, Problem::NotLoggedIn | Problem::LoginOutdated)
+    }
+
+    /// It came of a call for which we have just logged in: that is a refusal, unless users have
+    /// changed once more.
     #[must_use]
     pub fn after_login(mut self) -> Self {
         if self.problem == Problem::NotLoggedIn {

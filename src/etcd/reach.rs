@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, timeout};
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout, timeout_at};
 use tracing::warn;
 
 use super::api::{Answer, Call, Dial, KeyRange, Link, Login, Page, Read, WatchFrom, What};
@@ -50,6 +51,8 @@ pub struct Reach<W: World> {
 pub struct Connection<W: World> {
     link: W::Link,
     call_timeout: Duration,
+    /// How often it has been logged in. Of calls that want a login at one time, one does.
+    logins: Mutex<u64>,
     without_users: Rc<Cell<bool>>,
 }
 
@@ -119,6 +122,33 @@ impl<W: World> Reach<W> {
         self.works(connection);
     }
 
+    /// The first endpoint that answers a call, be it no: a hung server takes connections, and a
+    /// learner serves nothing.
+    async fn first_serving(&mut self, limit: Duration) -> Result<Connection<W>, EtcdError> {
+        let by = now() + limit;
+        let mut rounds = ROUNDS;
+        loop {
+            let (endpoint, _) = self.turns.now();
+            let attempt = timeout_at(by.into(), self.connect_and_ask()).await;
+            let error = match attempt {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(EtcdError::silent(self.dial.endpoint(endpoint), limit)),
+            };
+            match self.turns.failed(error.clone()) {
+                Turn::AtOnce => {}
+                Turn::Never(refusal) => return Err(refusal),
+                Turn::After(pause) => {
+                    rounds -= 1;
+                    if rounds == 0 {
+                        return Err(error);
+                    }
+                    sleep(pause).await;
+                }
+            }
+        }
+    }
+
     async fn connect_and_ask(&mut self) -> Result<Connection<W>, EtcdError> {
         let connection = self.connect().await?;
         connection.serves().await?;
@@ -132,6 +162,7 @@ impl<W: World> Reach<W> {
             let connection = Connection {
                 link: self.dial.dial(endpoint, round).await?,
                 call_timeout: self.call_timeout,
+                logins: Mutex::default(),
                 without_users: Rc::clone(&self.without_users),
             };
             connection.log_in().await?;
@@ -150,38 +181,40 @@ pub fn share(whole: Duration, endpoints: usize) -> Duration {
     (whole / shares).clamp(CALL_LEAST, CALL_MOST)
 }
 
-/// Does `work` over the first endpoint that serves it, for a command that ends then.
+/// How long a command that ends soon may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Each call.
+    pub call: Duration,
+    /// Until an endpoint serves it, and once more if that one then fails half-way.
+    pub reach: Duration,
+}
+
+/// Does `work` over the first endpoint that serves it, for a command that ends then. Where it fails
+/// half-way, it is done once more over the next.
 ///
 /// # Errors
-/// What etcd answered to the work; else the first refusal, as it needs somebody's hand; else the
-/// last endpoint's error.
+/// What etcd answered to the work, or how it failed; else the first refusal, as it needs somebody's
+/// hand; else the last endpoint's error.
 pub async fn once<W: World, T>(
     dial: W::Dial,
-    call_timeout: Duration,
+    limits: Limits,
     seed: u64,
     mut work: impl AsyncFnMut(&Connection<W>) -> Result<T, EtcdError>,
 ) -> Result<T, EtcdError> {
-    let mut reach = Reach::<W>::new(dial, call_timeout, false, seed);
-    let mut rounds = ROUNDS;
-    loop {
-        let error = match reach.connect_and_ask().await {
-            Ok(connection) => match work(&connection).await {
-                Err(error) if !error.is_answer() => error,
-                done => return done,
-            },
-            Err(error) => error,
-        };
-        match reach.turns.failed(error.clone()) {
-            Turn::AtOnce => {}
-            Turn::Never(refusal) => return Err(refusal),
-            Turn::After(pause) => {
-                rounds -= 1;
-                if rounds == 0 {
-                    return Err(error);
-                }
-                sleep(pause).await;
-            }
-        }
+    let mut reach = Reach::<W>::new(dial, limits.call, false, seed);
+    let first = match reach.first_serving(limits.reach).await {
+        Ok(connection) => work(&connection).await,
+        Err(error) => return Err(error),
+    };
+    let failure = match first {
+        Err(failure) if !failure.is_answer() => failure,
+        done => return done,
+    };
+    let _turn = reach.turns.failed(failure.clone());
+    match reach.first_serving(limits.reach).await {
+        Ok(connection) => work(&connection).await,
+        Err(_) => Err(failure),
     }
 }
 
@@ -221,11 +254,21 @@ impl<W: World> Connection<W> {
             let watch = self.link.watch(watches);
             self.within(self.call_timeout, watch).await
         };
-        match self.logged_in(&asked).await {
-            // Older etcd says that where it wants a login, too.
-            Err(error) if error.problem == Problem::Denied => self.ask_after_login(asked).await,
-            done => done,
+        let denied = match self.logged_in(&asked).await {
+            Err(error) if error.problem == Problem::Denied => error,
+            done => return done,
+        };
+        // Older etcd says that where it wants a login, too. A read tells the two apart.
+        for watch in watches {
+            self.read(anything(watch.range.clone())).await?;
         }
+        asked().await.map_err(|error| match error.problem {
+            Problem::Denied => EtcdError {
+                problem: Problem::LoginOutdated,
+                ..denied
+            },
+            _ => error,
+        })
     }
 
     /// [`Self::read`] for as long as etcd keeps sending.
@@ -271,12 +314,7 @@ impl<W: World> Connection<W> {
     /// # Errors
     /// [`EtcdError`]
     pub(super) async fn serves(&self) -> Result<(), EtcdError> {
-        let anything = Call::Read(Read {
-            range: KeyRange::exactly("/"),
-            revision: 0,
-            limit: 1,
-            what: What::CountOnly,
-        });
+        let anything = Call::Read(anything(KeyRange::exactly("/")));
         let limit = self.call_timeout.min(CONNECT_TIMEOUT);
         let asked = async || self.within(limit, self.link.ask(&anything)).await;
         match self.logged_in(asked).await {
@@ -290,18 +328,25 @@ impl<W: World> Connection<W> {
         &self,
         call: impl AsyncFn() -> Result<T, EtcdError>,
     ) -> Result<T, EtcdError> {
+        let logins = *self.logins.lock().await;
         match call().await {
-            Err(error) if error.problem == Problem::NotLoggedIn => self.ask_after_login(call).await,
+            Err(error) if error.wants_login() => {
+                self.within(self.call_timeout, self.log_in_after(logins))
+                    .await?;
+                call().await.map_err(EtcdError::after_login)
+            }
             done => done,
         }
     }
 
-    async fn ask_after_login<T>(
-        &self,
-        call: impl AsyncFn() -> Result<T, EtcdError>,
-    ) -> Result<T, EtcdError> {
-        self.within(self.call_timeout, self.log_in()).await?;
-        call().await.map_err(EtcdError::after_login)
+    /// Logs in, unless another call has done so since there were so many logins.
+    async fn log_in_after(&self, logins: u64) -> Result<(), EtcdError> {
+        let mut so_far = self.logins.lock().await;
+        if *so_far == logins {
+            self.log_in().await?;
+            *so_far += 1;
+        }
+        Ok(())
     }
 
     async fn log_in(&self) -> Result<(), EtcdError> {
@@ -320,6 +365,16 @@ impl<W: World> Connection<W> {
     ) -> Result<T, EtcdError> {
         let done = timeout(limit, work).await;
         done.unwrap_or_else(|_| Err(EtcdError::silent(self.endpoint(), limit)))
+    }
+}
+
+/// Whether there is anything in the range, which asks little of etcd.
+fn anything(range: KeyRange) -> Read {
+    Read {
+        range,
+        revision: 0,
+        limit: 1,
+        what: What::CountOnly,
     }
 }
 

@@ -80,6 +80,7 @@ fn problem(status: &Status) -> Problem {
         _ if made_here => Problem::Unavailable,
         Code::PermissionDenied => Problem::Denied,
         _ if wants_login(status) => Problem::NotLoggedIn,
+        _ if is_outdated(status) => Problem::LoginOutdated,
         // From a member without a leader, or from the way there.
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Problem::Unavailable,
         Code::Unauthenticated => Problem::Refused,
@@ -96,18 +97,28 @@ fn problem(status: &Status) -> Problem {
     }
 }
 
-/// There was no token, it expired, users and roles have changed since it was issued, or there are
-/// none any more. The last wording is that of a server that does not translate this error.
+/// There was no token, or it is not known any more.
 fn wants_login(status: &Status) -> bool {
-    [
-        NAMELESS,
-        WITHOUT_USERS,
-        "invalid auth token",
-        "revision of auth store is old",
-        "revision in header is old",
-    ]
-    .iter()
-    .any(|wording| status.message().contains(wording))
+    has_any(status, &[NAMELESS, "invalid auth token"])
+}
+
+/// Users and roles have changed since the token was issued, or there are none any more. The last
+/// wording is that of a server that does not translate this error.
+fn is_outdated(status: &Status) -> bool {
+    has_any(
+        status,
+        &[
+            WITHOUT_USERS,
+            "revision of auth store is old",
+            "revision in header is old",
+        ],
+    )
+}
+
+fn has_any(status: &Status, wordings: &[&str]) -> bool {
+    wordings
+        .iter()
+        .any(|wording| status.message().contains(wording))
 }
 
 /// Whether TLS broke off over a certificate, on either side.

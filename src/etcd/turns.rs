@@ -26,7 +26,9 @@ pub struct Turns {
     refusal: Option<EtcdError>,
     /// Etcd has served us: a refusal is news, and not a mistake in how we were set up.
     let_in: bool,
-    /// The last connection was a good one.
+    /// There is a connection.
+    connected: bool,
+    /// It is a good one.
     settled: bool,
     backoff: Backoff,
 }
@@ -51,6 +53,7 @@ impl Turns {
             failed: 0,
             refusal: None,
             let_in,
+            connected: false,
             settled: false,
             backoff: Backoff::new(FIRST, CAP, seed),
         }
@@ -65,6 +68,7 @@ impl Turns {
     /// The endpoint does what it is there for.
     pub fn let_in(&mut self) {
         self.let_in = true;
+        self.connected = true;
         self.refusal = None;
     }
 
@@ -83,6 +87,7 @@ impl Turns {
     /// An attempt failed, or the connection broke.
     pub fn failed(&mut self, error: EtcdError) -> Turn {
         self.rotate();
+        let connected = std::mem::take(&mut self.connected);
         if std::mem::take(&mut self.settled) {
             return Turn::AtOnce;
         }
@@ -90,7 +95,12 @@ impl Turns {
         if error.is_refusal() && !self.let_in {
             self.refusal.get_or_insert(error);
         }
-        self.failed += 1;
+        // An endpoint that takes connections and reads, but nothing else, is not run at.
+        self.failed = if connected {
+            self.endpoints
+        } else {
+            self.failed + 1
+        };
         if self.failed < self.endpoints {
             return Turn::AtOnce;
         }
@@ -218,5 +228,13 @@ mod tests {
         turns.settled();
         assert!(matches!(turns.failed(lost()), Turn::AtOnce));
         assert!(matches!(turns.failed(lost()), Turn::After(pause) if pause <= FIRST));
+    }
+
+    #[test]
+    fn a_connection_that_was_not_good_ends_the_round() {
+        let mut turns = Turns::new(3, false, 1);
+        turns.let_in();
+        assert!(matches!(turns.failed(lost()), Turn::After(_)));
+        assert!(matches!(turns.failed(lost()), Turn::AtOnce));
     }
 }

@@ -13,7 +13,7 @@ use super::data;
 use super::pass::{HostFiles, failure};
 use crate::config::{RenderConfig, Source};
 use crate::etcd::follow::{CALL_TIMEOUT, read_once};
-use crate::etcd::reach;
+use crate::etcd::reach::{self, Limits};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, Host};
@@ -54,8 +54,12 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
         Source::File(path) => data::read(&path)?,
         Source::Etcd(_) if trees.is_empty() => Snapshot::default(),
         Source::Etcd(etcd) => {
+            let limits = Limits {
+                call: CALL_TIMEOUT,
+                reach: CALL_TIMEOUT * 2 * u32::try_from(etcd.endpoints.len()).unwrap_or(u32::MAX),
+            };
             let (dial, seed) = (WireDial::new(etcd), host::seed());
-            let read = reach::once(dial, CALL_TIMEOUT, seed, async |connection| {
+            let read = reach::once(dial, limits, seed, async |connection| {
                 read_once::<Host>(connection, &trees).await
             });
             read.await?

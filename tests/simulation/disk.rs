@@ -15,9 +15,6 @@ use crate::model::Model;
 /// Each reads a tree, its own or the other's.
 pub const RESOURCES: usize = TREES;
 
-/// What one action on the files takes.
-const ACTION: Time = 2;
-
 /// A value that makes a file bad.
 pub const BAD: u8 = 13;
 
@@ -82,6 +79,7 @@ pub struct Disk {
     pub troubled_at: Time,
     /// In `conf.d` each resource reads the other's tree.
     pub other_keys: bool,
+    usual_pace: Time,
     /// What one action takes.
     pub pace: Time,
     /// Reloads are left out.
@@ -101,14 +99,15 @@ pub struct Disk {
 }
 
 impl Disk {
-    pub fn new(kinds: Kinds) -> Self {
+    pub fn new(kinds: Kinds, pace: Time) -> Self {
         Self {
             files: [File::default(); RESOURCES],
             kinds,
             broken: false,
             troubled_at: 0,
             other_keys: false,
-            pace: ACTION,
+            usual_pace: pace,
+            pace,
             hold: false,
             at_work: false,
             cancelled: false,
@@ -147,7 +146,7 @@ impl Disk {
     pub fn heal(&mut self) {
         self.broken = false;
         self.stubborn = false;
-        self.pace = ACTION;
+        self.pace = self.usual_pace;
         self.fates.clear();
     }
 

@@ -312,7 +312,10 @@ impl Etcd {
             // Older etcd lets renewals pass without a token.
             Asked::Renew(_) => return None,
             _ if self.users.enabled && token != Some(self.users.revision) => {
-                return Some(Problem::NotLoggedIn);
+                return Some(match token {
+                    Some(_) => Problem::LoginOutdated,
+                    None => Problem::NotLoggedIn,
+                });
             }
             Asked::Read(read) => &read.range,
             Asked::Put { key, .. } | Asked::Delete { key, .. } => keys::range(*key),

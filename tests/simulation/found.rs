@@ -33,6 +33,7 @@ fn setting() -> Setting {
             3,
         )),
         interval: None,
+        pace: 2,
         named: true,
         guarded: true,
         others_stay: false,

@@ -90,7 +90,7 @@ impl Model {
             processes: Vec::new(),
             fair: vec![Fair::default(); clients],
             changed_at: [0; TREES],
-            disk: Disk::new(setting.kinds()),
+            disk: Disk::new(setting.kinds(), setting.pace),
             owners: Vec::new(),
             trace,
             events: 0,

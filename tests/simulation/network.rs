@@ -398,7 +398,11 @@ impl Model {
                 self.check(asked, by);
                 let answer = self.etcd.answer(asked, token, self.now, self.clock);
                 let answer = match answer {
-                    Err(Problem::NotLoggedIn) if !self.processes[by].named => Err(Problem::Refused),
+                    Err(Problem::NotLoggedIn | Problem::LoginOutdated)
+                        if !self.processes[by].named =>
+                    {
+                        Err(Problem::Refused)
+                    }
                     answer => answer,
                 };
                 if !matches!(asked, Asked::Renew(_)) || answer.is_err() {
@@ -621,10 +625,7 @@ impl Model {
             (Op::Ask(Asked::Put { .. }), Ok(Reply::Answer(Answer::Written { .. }))) => {
                 process.announced = true;
             }
-            // A token that is stale at once is a refusal too.
-            (_, Err(Problem::Refused | Problem::Denied | Problem::NotLoggedIn)) => {
-                process.refused = true;
-            }
+            (_, Err(Problem::Refused | Problem::Denied)) => process.refused = true,
             _ => {}
         }
     }
@@ -681,7 +682,8 @@ fn words(problem: Problem) -> &'static str {
     match problem {
         Problem::Refused => "certificate required",
         Problem::Denied => "permission denied",
-        Problem::NotLoggedIn => "invalid auth token",
+        Problem::NotLoggedIn => "user name is empty",
+        Problem::LoginOutdated => "revision of auth store is old",
         Problem::NotThatRevision => "required revision has been compacted",
         Problem::TooLarge => "message too large",
         Problem::Rejected => "not now",

@@ -41,6 +41,8 @@ pub struct Setting {
     pub proxy: Option<(Kinds, u64)>,
     /// How often the proxy side brings all in step besides.
     pub interval: Option<Time>,
+    /// What one action on the files takes.
+    pub pace: Time,
     /// Everybody has a user's name and password.
     pub named: bool,
     /// Authentication, roles and certificates matter.
@@ -240,7 +242,12 @@ fn setting(rng: &mut Rng) -> Setting {
         slack: rng.u64(0..=SLACK),
         agents,
         proxy,
-        interval: (rng.u8(0..4) == 0).then(|| rng.u64(2_000..9_000)),
+        interval: match rng.u8(0..32) {
+            0 => Some(20),
+            1..=4 => Some(rng.u64(2_000..9_000)),
+            _ => None,
+        },
+        pace: *pick(rng, &[2, 2, 2, 30]),
         named: rng.bool(),
         guarded: rng.u8(0..4) == 0,
         others_stay: rng.bool(),

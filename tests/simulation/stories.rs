@@ -23,6 +23,7 @@ fn setting(members: usize) -> Setting {
         }],
         proxy: None,
         interval: None,
+        pace: 2,
         named: true,
         guarded: true,
         others_stay: false,

@@ -56,7 +56,7 @@ fn a_login_from_before_users_or_roles_changed_is_neither_answer_nor_refusal() {
         (Code::Unknown, "auth: revision in header is old"),
     ] {
         let error = error(&Status::new(code, message));
-        assert_eq!(error.problem, Problem::NotLoggedIn, "{message}");
+        assert!(error.wants_login(), "{message}");
         assert!(!error.is_answer() && !error.is_refusal(), "{message}");
     }
 }
@@ -241,5 +241,28 @@ fn a_watch_that_is_refused_says_why_and_no_more() {
     assert_eq!(
         error.to_string(),
         "etcd at http://e refused: permission denied"
+    );
+}
+
+#[test]
+fn after_a_login_only_who_is_not_known_is_refused() {
+    let problem = |code, message| {
+        let error = error(&Status::new(code, message));
+        error.after_login().problem
+    };
+    assert_eq!(
+        problem(Code::InvalidArgument, "etcdserver: user name is empty"),
+        Problem::Refused
+    );
+    assert_eq!(
+        problem(Code::Unauthenticated, "etcdserver: invalid auth token"),
+        Problem::Refused
+    );
+    assert_eq!(
+        problem(
+            Code::InvalidArgument,
+            "etcdserver: revision of auth store is old"
+        ),
+        Problem::LoginOutdated
     );
 }
