@@ -122,3 +122,22 @@ fn a_deletion_that_was_compacted_before_it_was_watched_is_noticed_by_the_agent()
         assert_kept(setting(), &steps);
     }
 }
+
+#[test]
+fn news_get_through_where_a_pass_takes_longer_than_the_interval() {
+    let setting = Setting {
+        interval: Some(20),
+        pace: 30,
+        ..setting()
+    };
+    assert_kept(setting, &[(500, What::Put { key: 2, value: 7 })]);
+}
+
+#[test]
+fn an_agent_that_starts_while_users_are_changed_again_and_again_goes_on() {
+    let (tree, allowed) = (1, true);
+    let mut steps = vec![(0, What::Users { enabled: true })];
+    steps.extend([(2, What::Role { tree, allowed }); 20]);
+    assert_kept(setting(), &steps);
+    assert_kept(setting(), &steps[..5]);
+}
