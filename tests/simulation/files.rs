@@ -20,7 +20,7 @@ use crate::keys;
 use crate::model::{Model, Shared};
 
 /// From being told to end until the child has ended.
-const CHILD_ENDS: Time = 100;
+pub const CHILD_ENDS: Time = 100;
 pub const STOP: Signal = Signal::TERM;
 pub const RELOAD: Signal = Signal::HUP;
 

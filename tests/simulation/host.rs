@@ -64,6 +64,8 @@ pub struct Host {
     pub killed: bool,
     /// When it was told to stop.
     pub stopping: Option<Time>,
+    /// When it was told so again.
+    pub hurried: Option<Time>,
     /// When it last began to run again.
     pub ran_again_at: Time,
 }
@@ -86,6 +88,7 @@ impl Host {
             verdict: None,
             killed: false,
             stopping: None,
+            hurried: None,
             ran_again_at: 0,
         }
     }
@@ -104,6 +107,7 @@ impl Host {
         self.verdict = None;
         self.killed = false;
         self.stopping = None;
+        self.hurried = None;
         self.ran_again_at = now;
     }
 

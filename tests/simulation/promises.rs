@@ -3,6 +3,7 @@
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered};
 use crate::etcd::SLACK;
+use crate::files::CHILD_ENDS;
 use crate::host::{Met, NOTICED, WATCHDOG};
 use crate::keys::{KEYS, snapshot_of};
 use crate::model::Model;
@@ -156,6 +157,7 @@ impl World {
         let patience = agent.map_or(KILL_TIMEOUT + 2_001, |agent| {
             agent.stop_timeout + agent.drain
         });
+        let child = if agent.is_some() { 0 } else { CHILD_ENDS };
         let has_lease = model.processes[by].confirmed_at;
         let limit = agent.map_or(NEVER, |agent| {
             ran_since(has_lease).saturating_add(agent.ttl + GIVEN_UP)
@@ -169,6 +171,11 @@ impl World {
             .is_some_and(|told| now > ran_since(told) + patience + model.disk.pace + 1)
         {
             Some("takes too long to stop")
+        } else if host
+            .hurried
+            .is_some_and(|told| now > ran_since(told) + child + 1)
+        {
+            Some("does not leave at once when told to stop again")
         } else {
             None
         }

@@ -260,7 +260,10 @@ impl World {
         let host = &mut model.hosts[client];
         host.signal(number);
         if number == 15 {
-            host.stopping.get_or_insert(now);
+            match host.stopping {
+                None => host.stopping = Some(now),
+                Some(_) => _ = host.hurried.get_or_insert(now),
+            }
             if let Some(by) = host.processes.last().copied() {
                 model.unwanted(by);
             }
@@ -567,9 +570,11 @@ impl Model {
     ) {
         self.trace(|| format!("agent {client} ends: {ended:?}"));
         let told = self.hosts[client].stopping.is_some();
+        let told_again = self.hosts[client].hurried.is_some();
         match ended {
             Ok(Exit::Done) if told => self.check_nothing_left(by, key),
-            Ok(Exit::Store | Exit::Signal(_)) if told => {}
+            Ok(Exit::Store) if told => {}
+            Ok(Exit::Signal(_)) if told_again => {}
             // Only who has never got anywhere may end because etcd refuses it.
             Err(error)
                 if error.is_refusal()
@@ -591,8 +596,10 @@ impl Model {
             self.fail(|| "the child outlives the proxy side".to_owned());
         }
         let told = self.hosts[client].stopping.is_some();
+        let told_again = self.hosts[client].hurried.is_some();
         match ended {
-            Ok(Exit::Done | Exit::Signal(_)) if told => {}
+            Ok(Exit::Done) if told => {}
+            Ok(Exit::Signal(_)) if told_again => {}
             Ok(Exit::Child(_)) => {}
             Err(_) if self.processes[by].refused && !self.hosts[client].said_ready => {
                 self.processes[by].turned_away = true;
