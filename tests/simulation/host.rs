@@ -54,6 +54,7 @@ pub struct Host {
     /// What it was last told, whether it took it or not.
     pub said: String,
     pub said_ready: bool,
+    pub said_stopping: bool,
     /// When the loop last showed that it turns.
     pub turned_at: Time,
     /// The verdict that the results so far amount to.
@@ -82,6 +83,7 @@ impl Host {
             ready: false,
             said: String::new(),
             said_ready: false,
+            said_stopping: false,
             turned_at: 0,
             health: Health::new(THRESHOLDS),
             excuse: Excuse::new(CADENCE.interval),
@@ -101,6 +103,7 @@ impl Host {
         self.said.clear();
         self.ready = false;
         self.said_ready = false;
+        self.said_stopping = false;
         self.turned_at = now;
         self.health = Health::new(THRESHOLDS);
         self.excuse = Excuse::new(CADENCE.interval);
@@ -166,6 +169,7 @@ impl Model {
                         status.clone_into(&mut host.status);
                     }
                 }
+                Some(("STOPPING", _)) => host.said_stopping = true,
                 Some(("READY", _)) => {
                     host.said_ready = true;
                     host.ready |= !host.deaf;

@@ -53,6 +53,7 @@ async fn end(setting: &Setting, world: &mut World) -> Option<()> {
         pass(world, PASS_RETRY + IN_STEP).await?;
         end_pass(world).await?;
         world.check_files("once everything works");
+        world.check_ready();
     }
     let revision = world.shared.borrow().etcd.history.revision;
     pass(world, QUIET).await?;
@@ -171,6 +172,9 @@ impl World {
             .is_some_and(|told| now > ran_since(told) + patience + model.disk.pace + 1)
         {
             Some("takes too long to stop")
+        } else if !host.said_stopping && host.stopping.is_some_and(|told| now > ran_since(told) + 1)
+        {
+            Some("does not say that it stops")
         } else if host
             .hurried
             .is_some_and(|told| now > ran_since(told) + child + 1)
@@ -255,6 +259,21 @@ impl World {
             };
             drop(model);
             return self.fail(|| format!("agent {client} {fault} {when}"));
+        }
+    }
+
+    /// The proxy side is ready once files are in step, and its child runs.
+    fn check_ready(&self) {
+        let client = self.proxy();
+        if self.processes[client].is_none() {
+            return;
+        }
+        let model = self.shared.borrow();
+        let waits = model.disk.kinds().child && !model.disk.child_runs;
+        let ready = model.hosts[client].ready;
+        drop(model);
+        if ready == waits {
+            self.fail(|| format!("the proxy side is said to be ready: {ready}"));
         }
     }
 
