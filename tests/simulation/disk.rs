@@ -91,10 +91,16 @@ pub struct Disk {
     pub cancelled: bool,
     /// The child runs.
     pub child_runs: bool,
+    /// It was told to end.
+    pub child_told: bool,
+    /// Since when a signal for it was not passed on.
+    pub unpassed_since: Option<Time>,
     /// When it ends, having been told to.
     pub child_ends_at: Option<Time>,
     /// It does not end when it is told to.
     pub stubborn: bool,
+    /// What came of each file last was a failure.
+    failed: [bool; RESOURCES],
     fates: Vec<(usize, Fate)>,
 }
 
@@ -111,8 +117,11 @@ impl Disk {
             at_work: false,
             cancelled: false,
             child_runs: false,
+            child_told: false,
+            unpassed_since: None,
             child_ends_at: None,
             stubborn: false,
+            failed: [false; RESOURCES],
             fates: Vec::new(),
         }
     }
@@ -125,7 +134,14 @@ impl Disk {
     pub fn process_is_gone(&mut self) {
         self.at_work = false;
         self.cancelled = false;
+        self.hold = false;
+        self.child_is_gone();
+    }
+
+    pub fn child_is_gone(&mut self) {
         self.child_runs = false;
+        self.child_told = false;
+        self.unpassed_since = None;
         self.child_ends_at = None;
     }
 
@@ -145,6 +161,10 @@ impl Disk {
         self.stubborn = false;
         self.pace = ACTION;
         self.fates.clear();
+    }
+
+    pub fn has_failures(&self) -> bool {
+        self.failed.contains(&true)
     }
 
     pub fn is_checked(&self, resource: usize) -> bool {
@@ -246,8 +266,10 @@ impl Pass {
                     },
                     reload_owed,
                 });
-                self.outcomes
-                    .extend(group.members.iter().copied().zip(outcomes));
+                for (member, outcome) in group.members.iter().copied().zip(outcomes) {
+                    model.disk.failed[member] = outcome.result.is_err();
+                    self.outcomes.push((member, outcome));
+                }
                 self.group = None;
             }
         }
@@ -367,6 +389,9 @@ impl Group {
             if model.disk.is_checked(resource) && !good {
                 model.fail(|| "reloaded into a file that does not pass its check".to_owned());
             }
+        }
+        if model.disk.kinds.child && !model.disk.child_runs {
+            model.fail(|| "reloaded a child that does not run".to_owned());
         }
         let disk = &mut model.disk;
         if disk.broken {

@@ -21,6 +21,7 @@ use crate::model::{Model, Shared};
 
 /// From being told to end until the child has ended.
 pub const CHILD_ENDS: Time = 100;
+pub const USER: Signal = Signal::USR1;
 pub const STOP: Signal = Signal::TERM;
 pub const RELOAD: Signal = Signal::HUP;
 
@@ -161,6 +162,9 @@ impl Child for SimChild {
     fn start(&mut self, _command: &[String]) -> io::Result<()> {
         let mut model = self.shared.borrow_mut();
         model.trace(|| "the child starts".to_owned());
+        if model.disk.has_failures() {
+            model.fail(|| "the child starts though a file is not good".to_owned());
+        }
         model.disk.child_runs = true;
         model.disk.load();
         Ok(())
@@ -177,8 +181,7 @@ impl Child for SimChild {
             match model.disk.child_ends_at {
                 Some(at) if at <= now && model.disk.child_runs => {
                     model.trace(|| "the child ends".to_owned());
-                    model.disk.child_runs = false;
-                    model.disk.child_ends_at = None;
+                    model.disk.child_is_gone();
                     Poll::Ready(Exit::Child(0))
                 }
                 Some(_) | None => Poll::Pending,
@@ -193,7 +196,12 @@ impl Child for SimChild {
             return;
         }
         model.trace(|| format!("the child is sent {signal:?}"));
-        if signal == RELOAD {
+        if signal == STOP && std::mem::replace(&mut model.disk.child_told, true) {
+            model.fail(|| "the child is told to stop twice".to_owned());
+        }
+        if signal == USER {
+            model.disk.unpassed_since = None;
+        } else if signal == RELOAD {
             model.disk.load();
         } else if signal == STOP && !model.disk.stubborn {
             model.child_ends(CHILD_ENDS);
@@ -201,7 +209,12 @@ impl Child for SimChild {
     }
 
     fn kill(&self) {
-        self.shared.borrow_mut().child_ends(1);
+        let mut model = self.shared.borrow_mut();
+        if model.disk.child_runs && !model.disk.child_told {
+            model.fail(|| "the child is killed before it is told to stop".to_owned());
+        }
+        model.disk.unpassed_since = None;
+        model.child_ends(1);
     }
 }
 

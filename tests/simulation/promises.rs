@@ -172,6 +172,13 @@ impl World {
             .is_some_and(|told| now > ran_since(told) + patience + model.disk.pace + 1)
         {
             Some("takes too long to stop")
+        } else if agent.is_none()
+            && model
+                .disk
+                .unpassed_since
+                .is_some_and(|since| now > ran_since(since) + 1)
+        {
+            Some("keeps a signal from its child")
         } else if !host.said_stopping && host.stopping.is_some_and(|told| now > ran_since(told) + 1)
         {
             Some("does not say that it stops")

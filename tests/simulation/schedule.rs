@@ -168,6 +168,8 @@ pub enum What {
         stubborn: bool,
     },
     ChildEnds,
+    /// A signal for the child.
+    ForChild,
     /// A watch only tells how far it is.
     Notify,
 }
@@ -319,6 +321,7 @@ fn about_proxy(client: usize, kinds: Kinds, rng: &mut Rng) -> What {
         7 if kinds.child => What::Child {
             stubborn: rng.bool(),
         },
+        8 if kinds.child => What::ForChild,
         6..=8 => What::Daemon { broken: rng.bool() },
         9 => What::Freeze {
             client,

@@ -15,11 +15,12 @@ use register::proxy::{self, debounce};
 use register::registration::LeaseId;
 use register::world::World as Surroundings;
 use renderer::options::Options;
+use rustix::process::Signal;
 use tokio::time::{Sleep, sleep};
 
 use crate::clock::{NEVER, Time, ms};
 use crate::etcd::Member;
-use crate::files::{RELOAD, STOP, SimChild, SimFiles};
+use crate::files::{RELOAD, STOP, SimChild, SimFiles, USER};
 use crate::host::{
     CADENCE, Met, SimBackend, SimManager, SimSignals, SimTimer, THRESHOLDS, WATCHDOG,
 };
@@ -259,6 +260,10 @@ impl World {
         let now = model.now;
         let host = &mut model.hosts[client];
         host.signal(number);
+        if Signal::from_named_raw(number.into()) == Some(USER) && model.disk.child_runs {
+            model.disk.unpassed_since.get_or_insert(now);
+        }
+        let host = &mut model.hosts[client];
         if number == 15 {
             match host.stopping {
                 None => host.stopping = Some(now),
@@ -408,6 +413,7 @@ impl World {
                 self.shared.borrow_mut().disk.other_keys = other_keys;
                 self.signal(proxy, 1);
             }
+            What::ForChild => self.signal(proxy, USER.as_raw() as u8),
             What::PutLeased { .. }
             | What::Put { .. }
             | What::Burst { .. }
