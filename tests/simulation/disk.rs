@@ -24,6 +24,9 @@ pub const BAD: u8 = 13;
 /// What a file holds: a byte for each key.
 pub type Contents = u32;
 
+/// As no template makes it.
+const MEDDLED: Contents = 0x6363_6363;
+
 /// Half written.
 const GARBAGE: Contents = Contents::MAX;
 
@@ -88,6 +91,8 @@ pub struct Disk {
     pub hold: bool,
     /// A pass is under way.
     pub at_work: bool,
+    /// This process has begun a pass.
+    pub begun: bool,
     pub cancelled: bool,
     /// The child runs.
     pub child_runs: bool,
@@ -115,6 +120,7 @@ impl Disk {
             pace: ACTION,
             hold: false,
             at_work: false,
+            begun: false,
             cancelled: false,
             child_runs: false,
             child_told: false,
@@ -133,6 +139,7 @@ impl Disk {
     /// Nothing of the process is left, nor of its child.
     pub fn process_is_gone(&mut self) {
         self.at_work = false;
+        self.begun = false;
         self.cancelled = false;
         self.hold = false;
         self.child_is_gone();
@@ -174,6 +181,17 @@ impl Disk {
     /// Whether nothing of a transaction is left.
     pub fn is_tidy(&self, resource: usize) -> bool {
         self.files[resource].previous.is_none()
+    }
+
+    /// Somebody else writes into the file, and has it read. Not while a transaction is at it.
+    pub fn meddle(&mut self, resource: usize) -> bool {
+        let file = &mut self.files[resource];
+        let free = !self.at_work && !file.owed && file.previous.is_none();
+        if free {
+            file.dest = Some(MEDDLED);
+            file.loaded = file.dest;
+        }
+        free
     }
 
     /// `recover::put_back`.

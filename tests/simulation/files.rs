@@ -76,6 +76,7 @@ impl Files for SimFiles {
         if std::mem::replace(&mut model.disk.at_work, true) {
             model.fail(|| "two passes at once".to_owned());
         }
+        model.disk.begun = true;
         let pass = disk::Pass::start(due, snapshot, &model.disk);
         SimPass {
             shared: self.shared.clone(),

@@ -173,6 +173,11 @@ impl World {
         {
             Some("takes too long to stop")
         } else if agent.is_none()
+            && !model.disk.begun
+            && !(0..RESOURCES).all(|file| model.disk.is_tidy(file))
+        {
+            Some("leaves a file half done")
+        } else if agent.is_none()
             && model
                 .disk
                 .unpassed_since

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use renderer::transaction::Check;
 
 use crate::clock::Time;
-use crate::disk::{self, BAD, Kinds};
+use crate::disk::{self, BAD, Kinds, RESOURCES};
 use crate::etcd::{Member, SLACK};
 use crate::host::Met;
 use crate::keys::{KEYS, TREES};
@@ -155,6 +155,10 @@ pub enum What {
     Disk {
         after: usize,
         fate: disk::Fate,
+    },
+    /// Somebody writes into a file, and has it read.
+    Meddle {
+        file: usize,
     },
     Daemon {
         broken: bool,
@@ -310,7 +314,7 @@ fn about_agent(agent: usize, rng: &mut Rng) -> What {
 }
 
 fn about_proxy(client: usize, kinds: Kinds, rng: &mut Rng) -> What {
-    match rng.u8(0..12) {
+    match rng.u8(0..13) {
         0 => What::Kill { client },
         1 => What::Stop { client },
         2 | 3 => What::Start { client },
@@ -326,6 +330,9 @@ fn about_proxy(client: usize, kinds: Kinds, rng: &mut Rng) -> What {
         9 => What::Freeze {
             client,
             time: rng.u64(0..15_000),
+        },
+        11 => What::Meddle {
+            file: rng.usize(0..RESOURCES),
         },
         10 => What::Pace {
             time: *pick(rng, &[2, 300]),

@@ -414,6 +414,7 @@ impl World {
                 self.signal(proxy, 1);
             }
             What::ForChild => self.signal(proxy, USER.as_raw() as u8),
+            What::Meddle { file } => self.meddle(file),
             What::PutLeased { .. }
             | What::Put { .. }
             | What::Burst { .. }
@@ -425,6 +426,20 @@ impl World {
         let mut model = self.shared.borrow_mut();
         model.note_changes(before + 1);
         model.wake_watchers();
+    }
+
+    /// What is put right with all else, in time or on SIGHUP.
+    fn meddle(&mut self, file: usize) {
+        let mut model = self.shared.borrow_mut();
+        if !model.disk.meddle(file) {
+            return;
+        }
+        let at = model.now + self.setting.interval.unwrap_or_default();
+        model.changed_at[file] = model.changed_at[file].max(at);
+        drop(model);
+        if self.setting.interval.is_none() {
+            self.signal(self.proxy(), 1);
+        }
     }
 
     fn by_others(&mut self, what: What) {
