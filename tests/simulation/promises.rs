@@ -1,5 +1,7 @@
 //! What must hold, always and once everything works again.
 
+use register::health::Verdict;
+
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered};
 use crate::etcd::SLACK;
@@ -251,17 +253,21 @@ impl World {
     /// Service managers know how things are.
     fn check_managers(&self, when: &str) {
         for client in 0..self.agents().len() {
-            let Some(by) = self.wants(client) else {
+            if self.processes[client].is_none() {
                 continue;
-            };
+            }
+            let wants = self.wants(client);
             let model = self.shared.borrow();
             let key = self.agents()[client].key;
             let holder = model.etcd.keys[key].and_then(|kv| model.owner(kv.lease));
-            let wanted = match holder == Some(by) {
-                true => "registered",
-                false => "displaced by another registration; standing by",
-            };
             let host = &model.hosts[client];
+            let is_down = host.verdict == Some(Verdict::Down) && host.backend != Met::Up;
+            let wanted = match wants {
+                Some(by) if holder == Some(by) => "registered",
+                Some(_) => "displaced by another registration; standing by",
+                None if is_down && host.stopping.is_none() => "backend is down; not registered",
+                None => continue,
+            };
             let fault = if host.status != wanted {
                 format!("is said to be {:?}, not {wanted:?},", host.status)
             } else if !host.ready {

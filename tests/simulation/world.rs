@@ -39,6 +39,8 @@ const DEBOUNCE: debounce::Settings = debounce::Settings {
 };
 /// Ranges that were denied are looked at again after so long.
 const RECHECKED: Time = 31_000;
+/// So long after everything works an agent can do what it is told.
+const SETTLED: Time = 15_000;
 /// How long a child may take to end.
 pub const KILL_TIMEOUT: Time = 3_000;
 
@@ -580,6 +582,7 @@ impl Model {
         }
         self.network.lines.fill(Line::default());
         self.disk.heal();
+        self.healed_at = now;
     }
 
     fn agent_ended(
@@ -591,10 +594,11 @@ impl Model {
     ) {
         self.trace(|| format!("agent {client} ends: {ended:?}"));
         let told = self.hosts[client].stopping.is_some();
+        let told_at = self.hosts[client].stopping.unwrap_or(NEVER);
         let told_again = self.hosts[client].hurried.is_some();
         match ended {
             Ok(Exit::Done) if told => self.check_nothing_left(by, key),
-            Ok(Exit::Store) if told => {}
+            Ok(Exit::Store) if told && told_at < self.healed_at.saturating_add(SETTLED) => {}
             Ok(Exit::Signal(_)) if told_again => {}
             // Only who has never got anywhere may end because etcd refuses it.
             Err(error)
