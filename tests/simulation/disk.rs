@@ -91,6 +91,8 @@ pub struct Disk {
     pub hold: bool,
     /// A pass is under way.
     pub at_work: bool,
+    /// What it is over.
+    pub due: [bool; RESOURCES],
     /// This process has begun a pass.
     pub begun: bool,
     pub cancelled: bool,
@@ -120,6 +122,7 @@ impl Disk {
             pace: ACTION,
             hold: false,
             at_work: false,
+            due: [false; RESOURCES],
             begun: false,
             cancelled: false,
             child_runs: false,
@@ -186,7 +189,7 @@ impl Disk {
     /// Somebody else writes into the file, and has it read. Not while a transaction is at it.
     pub fn meddle(&mut self, resource: usize) -> bool {
         let file = &mut self.files[resource];
-        let free = !self.at_work && !file.owed && file.previous.is_none();
+        let free = !(self.at_work && self.due[resource]) && !file.owed && file.previous.is_none();
         if free {
             file.dest = Some(MEDDLED);
             file.loaded = file.dest;

@@ -77,6 +77,7 @@ impl Files for SimFiles {
             model.fail(|| "two passes at once".to_owned());
         }
         model.disk.begun = true;
+        model.disk.due = std::array::from_fn(|resource| due.contains(&resource));
         let pass = disk::Pass::start(due, snapshot, &model.disk);
         SimPass {
             shared: self.shared.clone(),
