@@ -1,5 +1,6 @@
 //! What must hold, always and once everything works again.
 
+use register::etcd::api::Condition;
 use register::health::Verdict;
 
 use crate::clock::{NEVER, Time};
@@ -18,6 +19,8 @@ const REACTION: Time = 6_000;
 /// From when etcd answers, and the backend is known to be up, until the key is there: a call that
 /// hangs, the back-off, and more calls.
 const REGISTERED: Time = 9_000;
+/// The longest that a withdrawal goes on once the backend is up again.
+const WITHDRAWN: Time = 10_000;
 /// The longest that a failed pass over the files is tried again after.
 const PASS_RETRY: Time = 31_000;
 /// From a change in etcd to the file.
@@ -110,6 +113,16 @@ impl Model {
         let held = self.etcd.keys[key].is_some_and(|kv| self.owner(kv.lease) == Some(by));
         if held && !self.processes[by].overtaken {
             self.fail(|| "exited cleanly, but the key is there".to_owned());
+        }
+    }
+
+    /// Nobody takes its key away while it should be there.
+    pub fn check_deletion(&mut self, by: usize, key: usize, when: Condition) {
+        if self.now > self.processes[by].wanted_since.saturating_add(WITHDRAWN)
+            && self.processes[by].unwanted_since.is_none()
+            && self.etcd.holds(when, key)
+        {
+            self.fail(|| "a key is taken away though the backend is up".to_owned());
         }
     }
 
