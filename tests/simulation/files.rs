@@ -73,6 +73,10 @@ impl Files for SimFiles {
     ) -> SimPass {
         let mut model = self.shared.borrow_mut();
         model.trace(|| format!("proxy: a pass over {due:?}"));
+        let waits = model.disk.kinds().child && !model.disk.child_runs;
+        if model.disk.hold != waits {
+            model.fail(|| "reloads are held back just when they should not be".to_owned());
+        }
         if std::mem::replace(&mut model.disk.at_work, true) {
             model.fail(|| "two passes at once".to_owned());
         }
