@@ -189,7 +189,8 @@ impl Disk {
     /// Somebody else writes into the file, and has it read. Not while a transaction is at it.
     pub fn meddle(&mut self, resource: usize) -> bool {
         let file = &mut self.files[resource];
-        let free = !(self.at_work && self.due[resource]) && !file.owed && file.previous.is_none();
+        let at_it = self.at_work && self.due[resource];
+        let free = !at_it && !file.owed && file.previous.is_none();
         if free {
             file.dest = Some(MEDDLED);
             file.loaded = file.dest;
