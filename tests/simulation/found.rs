@@ -33,6 +33,7 @@ fn setting() -> Setting {
             3,
         )),
         interval: None,
+        watched: true,
         named: true,
         guarded: true,
         others_stay: false,

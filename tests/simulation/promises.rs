@@ -178,7 +178,10 @@ impl World {
         let limit = agent.map_or(NEVER, |agent| {
             ran_since(has_lease).saturating_add(agent.ttl + GIVEN_UP)
         });
-        if now > ran_since(host.turned_at) + WATCHDOG + 1 && host.stopping.is_none() {
+        if self.is_watched()
+            && now > ran_since(host.turned_at) + WATCHDOG + 1
+            && host.stopping.is_none()
+        {
             Some("does not turn")
         } else if host.said == "registered" && now > limit {
             Some("says that it is registered, but the lease has run out")

@@ -41,6 +41,8 @@ pub struct Setting {
     pub proxy: Option<(Kinds, u64)>,
     /// How often the proxy side brings all in step besides.
     pub interval: Option<Time>,
+    /// Service managers want to know that loops turn, which turns them.
+    pub watched: bool,
     /// Everybody has a user's name and password.
     pub named: bool,
     /// Authentication, roles and certificates matter.
@@ -247,6 +249,7 @@ fn setting(rng: &mut Rng) -> Setting {
         agents,
         proxy,
         interval: (rng.u8(0..4) == 0).then(|| rng.u64(2_000..9_000)),
+        watched: rng.bool(),
         named: rng.bool(),
         guarded: rng.u8(0..4) == 0,
         others_stay: rng.bool(),

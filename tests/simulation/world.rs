@@ -101,6 +101,10 @@ impl World {
         self.setting.agents.len()
     }
 
+    pub fn is_watched(&self) -> bool {
+        self.setting.watched
+    }
+
     pub fn agents(&self) -> &[Agent] {
         &self.setting.agents
     }
@@ -147,7 +151,7 @@ impl World {
             ttl: ms(agent.ttl),
             drain: ms(agent.drain),
             stop_timeout: ms(agent.stop_timeout),
-            watchdog: Some(ms(WATCHDOG)),
+            watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(agent.seed),
         };
         let shared = || self.shared.clone();
@@ -194,7 +198,7 @@ impl World {
             debounce: DEBOUNCE,
             options: Options::default(),
             child,
-            watchdog: Some(ms(WATCHDOG)),
+            watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(self.setting.proxy.map_or(0, |(_, seed)| seed)),
         };
         let shared = || self.shared.clone();
