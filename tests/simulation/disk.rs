@@ -21,6 +21,9 @@ pub const BAD: u8 = 13;
 /// What a file holds: a byte for each key.
 pub type Contents = u32;
 
+/// As no template makes it.
+const MEDDLED: Contents = 0x6363_6363;
+
 /// Half written.
 const GARBAGE: Contents = Contents::MAX;
 
@@ -86,15 +89,23 @@ pub struct Disk {
     pub hold: bool,
     /// A pass is under way.
     pub at_work: bool,
+    /// What it is over.
+    pub due: [bool; RESOURCES],
+    /// This process has begun a pass.
+    pub begun: bool,
     pub cancelled: bool,
     /// The child runs.
     pub child_runs: bool,
     /// When it was told to end.
     pub child_told_at: Option<Time>,
+    /// Since when a signal for it was not passed on.
+    pub unpassed_since: Option<Time>,
     /// When it ends, having been told to.
     pub child_ends_at: Option<Time>,
     /// It does not end when it is told to.
     pub stubborn: bool,
+    /// What came of each file last was a failure.
+    failed: [bool; RESOURCES],
     fates: Vec<(usize, Fate)>,
 }
 
@@ -110,11 +121,15 @@ impl Disk {
             pace,
             hold: false,
             at_work: false,
+            due: [false; RESOURCES],
+            begun: false,
             cancelled: false,
             child_runs: false,
             child_told_at: None,
+            unpassed_since: None,
             child_ends_at: None,
             stubborn: false,
+            failed: [false; RESOURCES],
             fates: Vec::new(),
         }
     }
@@ -126,9 +141,16 @@ impl Disk {
     /// Nothing of the process is left, nor of its child.
     pub fn process_is_gone(&mut self) {
         self.at_work = false;
+        self.begun = false;
         self.cancelled = false;
+        self.hold = false;
+        self.child_is_gone();
+    }
+
+    pub fn child_is_gone(&mut self) {
         self.child_runs = false;
         self.child_told_at = None;
+        self.unpassed_since = None;
         self.child_ends_at = None;
     }
 
@@ -158,6 +180,10 @@ impl Disk {
         }
     }
 
+    pub fn has_failures(&self) -> bool {
+        self.failed.contains(&true)
+    }
+
     pub fn is_checked(&self, resource: usize) -> bool {
         self.kinds.checks[resource] != Check::Never
     }
@@ -165,6 +191,18 @@ impl Disk {
     /// Whether nothing of a transaction is left.
     pub fn is_tidy(&self, resource: usize) -> bool {
         self.files[resource].previous.is_none()
+    }
+
+    /// Somebody else writes into the file, and has it read. Not while a transaction is at it.
+    pub fn meddle(&mut self, resource: usize) -> bool {
+        let file = &mut self.files[resource];
+        let at_it = self.at_work && self.due[resource];
+        let free = !at_it && !file.owed && file.previous.is_none();
+        if free {
+            file.dest = Some(MEDDLED);
+            file.loaded = file.dest;
+        }
+        free
     }
 
     /// `recover::put_back`.
@@ -262,8 +300,10 @@ impl Pass {
                     },
                     reload_owed,
                 });
-                self.outcomes
-                    .extend(group.members.iter().copied().zip(outcomes));
+                for (member, outcome) in group.members.iter().copied().zip(outcomes) {
+                    model.disk.failed[member] = outcome.result.is_err();
+                    self.outcomes.push((member, outcome));
+                }
                 self.group = None;
             }
         }
@@ -383,6 +423,9 @@ impl Group {
             if model.disk.is_checked(resource) && !good {
                 model.fail(|| "reloaded into a file that does not pass its check".to_owned());
             }
+        }
+        if model.disk.kinds.child && !model.disk.child_runs {
+            model.fail(|| "reloaded a child that does not run".to_owned());
         }
         let disk = &mut model.disk;
         if disk.broken {

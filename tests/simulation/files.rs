@@ -22,7 +22,8 @@ use crate::model::{Model, Shared};
 use crate::world::KILL_TIMEOUT;
 
 /// From being told to end until the child has ended.
-const CHILD_ENDS: Time = 100;
+pub const CHILD_ENDS: Time = 100;
+pub const USER: Signal = Signal::USR1;
 pub const STOP: Signal = Signal::TERM;
 pub const RELOAD: Signal = Signal::HUP;
 
@@ -74,10 +75,16 @@ impl Files for SimFiles {
     ) -> SimPass {
         let mut model = self.shared.borrow_mut();
         model.trace(|| format!("proxy: a pass over {due:?}"));
+        let waits = model.disk.kinds().child && !model.disk.child_runs;
+        if model.disk.hold != waits {
+            model.fail(|| "reloads are held back just when they should not be".to_owned());
+        }
         if std::mem::replace(&mut model.disk.at_work, true) {
             model.fail(|| "two passes at once".to_owned());
         }
         let trees = resources.iter().map(tree_of).collect();
+        model.disk.begun = true;
+        model.disk.due = std::array::from_fn(|resource| due.contains(&resource));
         let pass = disk::Pass::start(due, trees, snapshot, &model.disk);
         SimPass {
             shared: self.shared.clone(),
@@ -171,6 +178,9 @@ impl Child for SimChild {
     fn start(&mut self, _command: &[String]) -> io::Result<()> {
         let mut model = self.shared.borrow_mut();
         model.trace(|| "the child starts".to_owned());
+        if model.disk.has_failures() {
+            model.fail(|| "the child starts though a file is not good".to_owned());
+        }
         model.disk.child_runs = true;
         model.disk.load();
         Ok(())
@@ -187,9 +197,7 @@ impl Child for SimChild {
             match model.disk.child_ends_at {
                 Some(at) if at <= now && model.disk.child_runs => {
                     model.trace(|| "the child ends".to_owned());
-                    model.disk.child_runs = false;
-                    model.disk.child_told_at = None;
-                    model.disk.child_ends_at = None;
+                    model.disk.child_is_gone();
                     Poll::Ready(Exit::Child(0))
                 }
                 Some(_) | None => Poll::Pending,
@@ -204,7 +212,12 @@ impl Child for SimChild {
             return;
         }
         model.trace(|| format!("the child is sent {signal:?}"));
-        if signal == RELOAD {
+        if signal == STOP && model.disk.child_told_at.is_some() {
+            model.fail(|| "the child is told to stop twice".to_owned());
+        }
+        if signal == USER {
+            model.disk.unpassed_since = None;
+        } else if signal == RELOAD {
             model.disk.load();
         } else if signal == STOP {
             let now = model.now;
@@ -219,9 +232,10 @@ impl Child for SimChild {
         let mut model = self.shared.borrow_mut();
         let told_at = model.disk.child_told_at;
         let had_its_time = told_at.is_some_and(|at| model.now >= at + KILL_TIMEOUT);
-        if model.disk.child_runs && !had_its_time && model.hosts[self.client].stops < 2 {
+        if model.disk.child_runs && !had_its_time && model.hosts[self.client].hurried.is_none() {
             model.fail(|| "the child is killed before its time".to_owned());
         }
+        model.disk.unpassed_since = None;
         model.child_ends(1);
     }
 }

@@ -34,6 +34,7 @@ fn setting() -> Setting {
         )),
         interval: None,
         pace: 2,
+        watched: true,
         named: true,
         guarded: true,
         others_stay: false,

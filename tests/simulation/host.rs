@@ -54,6 +54,7 @@ pub struct Host {
     /// What it was last told, whether it took it or not.
     pub said: String,
     pub said_ready: bool,
+    pub said_stopping: bool,
     /// When the loop last showed that it turns.
     pub turned_at: Time,
     /// The verdict that the results so far amount to.
@@ -62,10 +63,10 @@ pub struct Host {
     pub verdict: Option<Verdict>,
     /// A pass over the files comes to its process's end.
     pub killed: bool,
-    /// How often it was told to stop.
-    pub stops: u32,
-    /// When it was first.
+    /// When it was told to stop.
     pub stopping: Option<Time>,
+    /// When it was told so again.
+    pub hurried: Option<Time>,
     /// When it last began to run again.
     pub ran_again_at: Time,
 }
@@ -82,13 +83,14 @@ impl Host {
             ready: false,
             said: String::new(),
             said_ready: false,
+            said_stopping: false,
             turned_at: 0,
             health: Health::new(THRESHOLDS),
             excuse: Excuse::new(CADENCE.interval),
             verdict: None,
             killed: false,
-            stops: 0,
             stopping: None,
+            hurried: None,
             ran_again_at: 0,
         }
     }
@@ -101,13 +103,14 @@ impl Host {
         self.said.clear();
         self.ready = false;
         self.said_ready = false;
+        self.said_stopping = false;
         self.turned_at = now;
         self.health = Health::new(THRESHOLDS);
         self.excuse = Excuse::new(CADENCE.interval);
         self.verdict = None;
         self.killed = false;
-        self.stops = 0;
         self.stopping = None;
+        self.hurried = None;
         self.ran_again_at = now;
     }
 
@@ -166,6 +169,7 @@ impl Model {
                         status.clone_into(&mut host.status);
                     }
                 }
+                Some(("STOPPING", _)) => host.said_stopping = true,
                 Some(("READY", _)) => {
                     host.said_ready = true;
                     host.ready |= !host.deaf;

@@ -135,6 +135,9 @@ impl Link for SimLink {
             Call::Renew(lease) => Asked::Renew(lease.id),
             Call::TimeLeft(_) => unreachable!("only `list` asks that"),
         };
+        if let Asked::Delete { key, when } = asked {
+            self.shared.borrow_mut().check_deletion(self.by, key, when);
+        }
         match self.send(Op::Ask(asked)).await? {
             Reply::Answer(answer) => Ok(answer),
             other => unreachable!("{other:?}"),

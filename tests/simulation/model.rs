@@ -62,6 +62,8 @@ pub struct Model {
     /// When keys of each tree last changed.
     pub changed_at: [Time; TREES],
     pub disk: Disk,
+    /// Since when everything works.
+    pub healed_at: Time,
     /// Whose lease is whose.
     owners: Vec<(LeaseId, usize)>,
     trace: Trace,
@@ -91,6 +93,7 @@ impl Model {
             fair: vec![Fair::default(); clients],
             changed_at: [0; TREES],
             disk: Disk::new(setting.kinds(), setting.pace),
+            healed_at: NEVER,
             owners: Vec::new(),
             trace,
             events: 0,

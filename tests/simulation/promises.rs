@@ -1,8 +1,12 @@
 //! What must hold, always and once everything works again.
 
+use register::etcd::api::Condition;
+use register::health::Verdict;
+
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered};
 use crate::etcd::SLACK;
+use crate::files::CHILD_ENDS;
 use crate::host::{Met, NOTICED, WATCHDOG};
 use crate::keys::{KEYS, snapshot_of};
 use crate::model::Model;
@@ -15,6 +19,8 @@ const REACTION: Time = 6_000;
 /// From when etcd answers, and the backend is known to be up, until the key is there: a call that
 /// hangs, the back-off, and more calls.
 const REGISTERED: Time = 9_000;
+/// The longest that a withdrawal goes on once the backend is up again.
+const WITHDRAWN: Time = 10_000;
 /// The longest that a failed pass over the files is tried again after.
 const PASS_RETRY: Time = 31_000;
 /// From a change in etcd to the file.
@@ -52,6 +58,7 @@ async fn end(setting: &Setting, world: &mut World) -> Option<()> {
         pass(world, PASS_RETRY + IN_STEP).await?;
         end_pass(world).await?;
         world.check_files("once everything works");
+        world.check_ready();
     }
     let revision = world.shared.borrow().etcd.history.revision;
     pass(world, QUIET).await?;
@@ -113,6 +120,16 @@ impl Model {
         }
     }
 
+    /// Nobody takes its key away while it should be there.
+    pub fn check_deletion(&mut self, by: usize, key: usize, when: Condition) {
+        if self.now > self.processes[by].wanted_since.saturating_add(WITHDRAWN)
+            && self.processes[by].unwanted_since.is_none()
+            && self.etcd.holds(when, key)
+        {
+            self.fail(|| "a key is taken away though the backend is up".to_owned());
+        }
+    }
+
     /// No key outlives the wish for it by more than its TTL and etcd's slack.
     fn outlived(&self) -> bool {
         let etcd = &self.etcd;
@@ -160,11 +177,15 @@ impl World {
         let patience = agent.map_or(KILL_TIMEOUT + 2_001, |agent| {
             agent.stop_timeout + agent.drain
         });
+        let child = if agent.is_some() { 0 } else { CHILD_ENDS };
         let has_lease = model.processes[by].confirmed_at;
         let limit = agent.map_or(NEVER, |agent| {
             ran_since(has_lease).saturating_add(agent.ttl + GIVEN_UP)
         });
-        if now > ran_since(host.turned_at) + WATCHDOG + 1 && host.stopping.is_none() {
+        if self.is_watched()
+            && now > ran_since(host.turned_at) + WATCHDOG + 1
+            && host.stopping.is_none()
+        {
             Some("does not turn")
         } else if host.said == "registered" && now > limit {
             Some("says that it is registered, but the lease has run out")
@@ -173,6 +194,26 @@ impl World {
             .is_some_and(|told| now > ran_since(told) + patience + model.disk.pace + 1)
         {
             Some("takes too long to stop")
+        } else if agent.is_none()
+            && !model.disk.begun
+            && !(0..RESOURCES).all(|file| model.disk.is_tidy(file))
+        {
+            Some("leaves a file half done")
+        } else if agent.is_none()
+            && model
+                .disk
+                .unpassed_since
+                .is_some_and(|since| now > ran_since(since) + 1)
+        {
+            Some("keeps a signal from its child")
+        } else if !host.said_stopping && host.stopping.is_some_and(|told| now > ran_since(told) + 1)
+        {
+            Some("does not say that it stops")
+        } else if host
+            .hurried
+            .is_some_and(|told| now > ran_since(told) + child + 1)
+        {
+            Some("does not leave at once when told to stop again")
         } else {
             None
         }
@@ -232,17 +273,21 @@ impl World {
     /// Service managers know how things are.
     fn check_managers(&self, when: &str) {
         for client in 0..self.agents().len() {
-            let Some(by) = self.wants(client) else {
+            if self.processes[client].is_none() {
                 continue;
-            };
+            }
+            let wants = self.wants(client);
             let model = self.shared.borrow();
             let key = self.agents()[client].key;
             let holder = model.etcd.keys[key].and_then(|kv| model.owner(kv.lease));
-            let wanted = match holder == Some(by) {
-                true => "registered",
-                false => "displaced by another registration; standing by",
-            };
             let host = &model.hosts[client];
+            let is_down = host.verdict == Some(Verdict::Down) && host.backend != Met::Up;
+            let wanted = match wants {
+                Some(by) if holder == Some(by) => "registered",
+                Some(_) => "displaced by another registration; standing by",
+                None if is_down && host.stopping.is_none() => "backend is down; not registered",
+                None => continue,
+            };
             let fault = if host.status != wanted {
                 format!("is said to be {:?}, not {wanted:?},", host.status)
             } else if !host.ready {
@@ -252,6 +297,21 @@ impl World {
             };
             drop(model);
             return self.fail(|| format!("agent {client} {fault} {when}"));
+        }
+    }
+
+    /// The proxy side is ready once files are in step, and its child runs.
+    fn check_ready(&self) {
+        let client = self.proxy();
+        if self.processes[client].is_none() {
+            return;
+        }
+        let model = self.shared.borrow();
+        let waits = model.disk.kinds().child && !model.disk.child_runs;
+        let ready = model.hosts[client].ready;
+        drop(model);
+        if ready == waits {
+            self.fail(|| format!("the proxy side is said to be ready: {ready}"));
         }
     }
 

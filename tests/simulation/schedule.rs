@@ -5,7 +5,7 @@ use fastrand::Rng;
 use renderer::transaction::Check;
 
 use crate::clock::Time;
-use crate::disk::{self, BAD, Kinds};
+use crate::disk::{self, BAD, Kinds, RESOURCES};
 use crate::etcd::{Member, SLACK};
 use crate::host::Met;
 use crate::keys::{KEYS, TREES};
@@ -43,6 +43,8 @@ pub struct Setting {
     pub interval: Option<Time>,
     /// What one action on the files takes.
     pub pace: Time,
+    /// Service managers want to know that loops turn, which turns them.
+    pub watched: bool,
     /// Everybody has a user's name and password.
     pub named: bool,
     /// Authentication, roles and certificates matter.
@@ -158,6 +160,10 @@ pub enum What {
         after: usize,
         fate: disk::Fate,
     },
+    /// Somebody writes into a file, and has it read.
+    Meddle {
+        file: usize,
+    },
     Daemon {
         broken: bool,
     },
@@ -170,6 +176,8 @@ pub enum What {
         stubborn: bool,
     },
     ChildEnds,
+    /// A signal for the child.
+    ForChild,
     /// A watch only tells how far it is.
     Notify,
 }
@@ -248,6 +256,7 @@ fn setting(rng: &mut Rng) -> Setting {
             _ => None,
         },
         pace: *pick(rng, &[2, 2, 2, 30]),
+        watched: rng.bool(),
         named: rng.bool(),
         guarded: rng.u8(0..4) == 0,
         others_stay: rng.bool(),
@@ -315,7 +324,7 @@ fn about_agent(agent: usize, rng: &mut Rng) -> What {
 }
 
 fn about_proxy(client: usize, kinds: Kinds, rng: &mut Rng) -> What {
-    match rng.u8(0..12) {
+    match rng.u8(0..13) {
         0 => What::Kill { client },
         1 => What::Stop { client },
         2 | 3 => What::Start { client },
@@ -326,10 +335,14 @@ fn about_proxy(client: usize, kinds: Kinds, rng: &mut Rng) -> What {
         7 if kinds.child => What::Child {
             stubborn: rng.bool(),
         },
+        8 if kinds.child => What::ForChild,
         6..=8 => What::Daemon { broken: rng.bool() },
         9 => What::Freeze {
             client,
             time: rng.u64(0..15_000),
+        },
+        11 => What::Meddle {
+            file: rng.usize(0..RESOURCES),
         },
         10 => What::Pace {
             time: *pick(rng, &[2, 300]),

@@ -24,6 +24,7 @@ fn setting(members: usize) -> Setting {
         proxy: None,
         interval: None,
         pace: 2,
+        watched: true,
         named: true,
         guarded: true,
         others_stay: false,

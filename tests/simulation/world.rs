@@ -15,11 +15,12 @@ use register::proxy::{self, debounce};
 use register::registration::LeaseId;
 use register::world::World as Surroundings;
 use renderer::options::Options;
+use rustix::process::Signal;
 use tokio::time::{Sleep, sleep};
 
 use crate::clock::{NEVER, Time, ms};
 use crate::etcd::Member;
-use crate::files::{RELOAD, STOP, SimChild, SimFiles};
+use crate::files::{RELOAD, STOP, SimChild, SimFiles, USER};
 use crate::host::{
     CADENCE, Met, SimBackend, SimManager, SimSignals, SimTimer, THRESHOLDS, WATCHDOG,
 };
@@ -38,6 +39,8 @@ const DEBOUNCE: debounce::Settings = debounce::Settings {
 };
 /// Ranges that were denied are looked at again after so long.
 const RECHECKED: Time = 31_000;
+/// So long after everything works an agent can do what it is told.
+const SETTLED: Time = 15_000;
 /// How long a child may take to end.
 pub const KILL_TIMEOUT: Time = 3_000;
 
@@ -98,6 +101,10 @@ impl World {
         self.setting.agents.len()
     }
 
+    pub fn is_watched(&self) -> bool {
+        self.setting.watched
+    }
+
     pub fn agents(&self) -> &[Agent] {
         &self.setting.agents
     }
@@ -147,7 +154,7 @@ impl World {
             ttl: ms(agent.ttl),
             drain: ms(agent.drain),
             stop_timeout: ms(agent.stop_timeout),
-            watchdog: Some(ms(WATCHDOG)),
+            watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(agent.seed),
         };
         let shared = || self.shared.clone();
@@ -194,7 +201,7 @@ impl World {
             debounce: DEBOUNCE,
             options: Options::default(),
             child,
-            watchdog: Some(ms(WATCHDOG)),
+            watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(self.setting.proxy.map_or(0, |(_, seed)| seed)),
         };
         let shared = || self.shared.clone();
@@ -265,9 +272,15 @@ impl World {
         let now = model.now;
         let host = &mut model.hosts[client];
         host.signal(number);
+        if Signal::from_named_raw(number.into()) == Some(USER) && model.disk.child_runs {
+            model.disk.unpassed_since.get_or_insert(now);
+        }
+        let host = &mut model.hosts[client];
         if number == 15 {
-            host.stopping.get_or_insert(now);
-            host.stops += 1;
+            match host.stopping {
+                None => host.stopping = Some(now),
+                Some(_) => _ = host.hurried.get_or_insert(now),
+            }
             if let Some(by) = host.processes.last().copied() {
                 model.unwanted(by);
             }
@@ -412,6 +425,8 @@ impl World {
                 self.shared.borrow_mut().disk.other_keys = other_keys;
                 self.signal(proxy, 1);
             }
+            What::ForChild => self.signal(proxy, USER.as_raw() as u8),
+            What::Meddle { file } => self.meddle(file),
             What::PutLeased { .. }
             | What::Put { .. }
             | What::Burst { .. }
@@ -423,6 +438,20 @@ impl World {
         let mut model = self.shared.borrow_mut();
         model.note_changes(before + 1);
         model.wake_watchers();
+    }
+
+    /// What is put right with all else, in time or on SIGHUP.
+    fn meddle(&mut self, file: usize) {
+        let mut model = self.shared.borrow_mut();
+        if !model.disk.meddle(file) {
+            return;
+        }
+        let at = model.now + self.setting.interval.unwrap_or_default();
+        model.changed_at[file] = model.changed_at[file].max(at);
+        drop(model);
+        if self.setting.interval.is_none() {
+            self.signal(self.proxy(), 1);
+        }
     }
 
     fn by_others(&mut self, what: What) {
@@ -563,6 +592,7 @@ impl Model {
         }
         self.network.lines.fill(Line::default());
         self.disk.heal();
+        self.healed_at = now;
     }
 
     fn agent_ended(
@@ -574,9 +604,12 @@ impl Model {
     ) {
         self.trace(|| format!("agent {client} ends: {ended:?}"));
         let told = self.hosts[client].stopping.is_some();
+        let told_at = self.hosts[client].stopping.unwrap_or(NEVER);
+        let told_again = self.hosts[client].hurried.is_some();
         match ended {
             Ok(Exit::Done) if told => self.check_nothing_left(by, key),
-            Ok(Exit::Store | Exit::Signal(_)) if told => {}
+            Ok(Exit::Store) if told && told_at < self.healed_at.saturating_add(SETTLED) => {}
+            Ok(Exit::Signal(_)) if told_again => {}
             // Only who has never got anywhere may end because etcd refuses it.
             Err(error)
                 if error.is_refusal()
@@ -598,8 +631,10 @@ impl Model {
             self.fail(|| "the child outlives the proxy side".to_owned());
         }
         let told = self.hosts[client].stopping.is_some();
+        let told_again = self.hosts[client].hurried.is_some();
         match ended {
-            Ok(Exit::Done | Exit::Signal(_)) if told => {}
+            Ok(Exit::Done) if told => {}
+            Ok(Exit::Signal(_)) if told_again => {}
             Ok(Exit::Child(_)) => {}
             Err(_) if self.processes[by].refused && !self.hosts[client].said_ready => {
                 self.processes[by].turned_away = true;
