@@ -96,6 +96,11 @@ impl Model {
         }
         let lease = self.etcd.keys[key]?.lease;
         let since = since.max(process.unwanted_since?);
+        let since = match process.overtaken {
+            // Given up before a restore: etcd itself ends it, in its time.
+            true => since.max(self.etcd.prolonged_at),
+            false => since,
+        };
         (self.owner(lease) == Some(by) && late(since)).then_some("leaves its key there")
     }
 
