@@ -1,10 +1,18 @@
 //! How the loops keep up their link to etcd, and what they say of it: stories with one agent.
 
-use crate::clock::Time;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use register::etcd::api::{KeyRange, Read, What as Reads};
+use register::etcd::error::{EtcdError, Problem};
+use register::etcd::reach::{self, Connection, Limits};
+
+use crate::clock::{Time, ms};
 use crate::etcd::Member;
 use crate::model::Trace;
+use crate::network::Fate;
 use crate::schedule::{Agent, Setting, What};
-use crate::world::World;
+use crate::world::{Sim, World};
 use crate::{log, runtime};
 
 const AGENT: usize = 0;
@@ -193,4 +201,116 @@ fn another_instance_of_this_host_on_the_key_is_said_to_be_one() {
     let steps = [(0, put(b'9')), (5_000, put(b'x'))];
     let told = tell(&setting, &steps, 9_000);
     assert_eq!(told.count(neighbour), 1, "{:?}", told.log);
+}
+
+/// What a command that ends comes to, with `members` in this state, and when; its work is to read a
+/// key.
+fn once(members: &[Member], steps: &[What]) -> (Result<(), EtcdError>, Time) {
+    let setting = Setting {
+        watched: false,
+        ..setting(members.len())
+    };
+    runtime().block_on(async {
+        let mut world = World::new(&setting, Trace::default()).await;
+        world.kill(AGENT);
+        for (member, state) in members.iter().enumerate() {
+            let state = *state;
+            world.apply(What::Member { member, state });
+        }
+        let ended = Rc::new(RefCell::new(None));
+        let tell = Rc::clone(&ended);
+        world.run(AGENT, |dial| async move {
+            let limits = Limits {
+                call: ms(1_000),
+                reach: ms(5_000),
+            };
+            let read = Read {
+                range: KeyRange::exactly("/a/0"),
+                revision: 0,
+                limit: 1,
+                what: Reads::Everything,
+            };
+            let work = async |connection: &Connection<Sim>| {
+                connection.read(read.clone()).await.map(|_page| ())
+            };
+            let done = reach::once(dial, limits, 1, work).await;
+            tell.replace(Some(done));
+        });
+        for step in steps {
+            world.apply(*step);
+        }
+        loop {
+            let now = world.shared.borrow().now;
+            if let Some(done) = ended.take() {
+                return (done, now);
+            }
+            assert!(now < 60_000, "it does not end");
+            assert!(world.pass(1).await, "a promise is broken");
+        }
+    })
+}
+
+#[test]
+fn a_command_goes_on_to_the_next_endpoint_where_one_hangs() {
+    let (done, at) = once(&[Member::Hung, Member::Up, Member::Up], &[]);
+    assert_eq!(done, Ok(()));
+    assert!((1_000..1_100).contains(&at), "{at}");
+}
+
+#[test]
+fn a_command_goes_on_to_the_next_endpoint_where_one_fails_half_way() {
+    // Dialled, logged in, asked for anything; then comes the work.
+    let fails = What::Call {
+        client: AGENT,
+        after: 3,
+        fate: Fate::NeverArrives,
+    };
+    let (done, at) = once(&[Member::Up; 3], &[fails]);
+    assert_eq!(done, Ok(()));
+    assert!(at < 100, "{at}");
+}
+
+#[test]
+fn a_command_whose_work_is_turned_down_ends_with_that() {
+    let turned_down = What::Call {
+        client: AGENT,
+        after: 3,
+        fate: Fate::TurnedDown,
+    };
+    let (done, at) = once(&[Member::Up; 3], &[turned_down]);
+    assert_eq!(done.expect_err("no").problem, Problem::Rejected);
+    assert!(at < 50, "{at}");
+}
+
+#[test]
+fn a_command_that_fails_half_way_twice_ends_with_that() {
+    let fails = |after| What::Call {
+        client: AGENT,
+        after,
+        fate: Fate::NeverArrives,
+    };
+    let (done, at) = once(&[Member::Up; 3], &[fails(3), fails(7)]);
+    assert_eq!(done.expect_err("no").problem, Problem::Unavailable);
+    assert!(at < 100, "{at}");
+}
+
+#[test]
+fn a_command_that_is_refused_everywhere_ends_after_a_round() {
+    let picky = |member| What::Picky {
+        member,
+        picky: true,
+    };
+    let (done, at) = once(&[Member::Up; 3], &[picky(0), picky(1), picky(2)]);
+    assert!(done.expect_err("no").is_refusal());
+    assert!(at < 50, "{at}");
+}
+
+#[test]
+fn a_command_gives_up_after_two_rounds_or_its_time() {
+    let (done, at) = once(&[Member::Dead; 3], &[]);
+    assert_eq!(done.expect_err("no").problem, Problem::Unavailable);
+    assert!(at < 100, "{at}");
+    let (done, at) = once(&[Member::Hung; 3], &[]);
+    assert_eq!(done.expect_err("no").problem, Problem::Silent);
+    assert!((5_000..5_100).contains(&at), "{at}");
 }

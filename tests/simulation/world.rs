@@ -124,6 +124,18 @@ impl World {
         self.processes[client] = Some(process);
     }
 
+    /// Runs this in the place of the client.
+    pub fn run<F>(&mut self, client: usize, run: impl FnOnce(SimDial) -> F)
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        let by = self.begin(client, 0);
+        let shared = self.shared.clone();
+        let process = Process::new(run(SimDial { shared, client, by }), &self.root);
+        self.shared.borrow_mut().flags[client] = Some(process.flag());
+        self.processes[client] = Some(process);
+    }
+
     fn begin(&self, client: usize, ttl: Time) -> usize {
         let mut model = self.shared.borrow_mut();
         let by = model.new_process(ttl, self.setting.named);
