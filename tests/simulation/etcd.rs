@@ -32,7 +32,7 @@ pub struct Change {
 #[derive(Clone, Copy, Debug)]
 pub struct Granted {
     pub id: LeaseId,
-    ttl: Time,
+    pub ttl: Time,
     pub expires_at: Time,
 }
 
@@ -74,6 +74,8 @@ pub struct Users {
     /// Counts what was changed about them: a token from before is of no use.
     pub revision: u64,
     pub allowed: [bool; TREES],
+    /// Whether that goes for keys alone, and not only for what lies below them.
+    pub bare: bool,
 }
 
 #[derive(Clone, Default)]
@@ -124,6 +126,7 @@ impl Etcd {
                 enabled: false,
                 revision: 0,
                 allowed: [true; TREES],
+                bare: true,
             },
             epoch: 0,
             prolonged_at: 0,
@@ -301,9 +304,20 @@ impl Etcd {
         self.users.revision += 1;
     }
 
+    pub fn allow_bare(&mut self, bare: bool) {
+        self.users.bare = bare;
+        self.users.revision += 1;
+    }
+
     pub fn may(&self, range: &KeyRange) -> bool {
-        let allowed = self.users.allowed;
-        !self.users.enabled || keys::tree_of(range).is_some_and(|tree| allowed[tree])
+        let Users {
+            enabled,
+            allowed,
+            bare,
+            ..
+        } = self.users;
+        let covered = |tree: usize| allowed[tree] && (bare || range.end.is_some());
+        !enabled || keys::tree_of(range).is_some_and(covered)
     }
 
     /// Why this is not done for somebody with a token of these users.

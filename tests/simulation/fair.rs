@@ -3,7 +3,7 @@
 
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered};
-use crate::etcd::Member;
+use crate::etcd::{Granted, Member};
 use crate::keys::{self, TREES, snapshot_of};
 use crate::model::Model;
 use crate::world::World;
@@ -12,6 +12,8 @@ use crate::world::World;
 const AGENT_ACTS: Time = 15_000;
 /// Until a file is in step: a silent member is noticed by pings.
 const PROXY_ACTS: Time = 25_000;
+/// A renewal under way.
+const RENEWAL: Time = 100;
 /// After a failure it may take so long until it is tried again.
 const TRIED_AGAIN: Time = 31_000;
 
@@ -65,7 +67,7 @@ impl Model {
         let named = self
             .processes_of(client)
             .is_some_and(|by| self.processes[by].named);
-        if users.enabled && (!named || users.allowed != [true; TREES]) {
+        if users.enabled && (!named || !users.bare || users.allowed != [true; TREES]) {
             return NEVER;
         }
         let served = good_since.iter().flatten().min().copied();
@@ -90,6 +92,9 @@ impl Model {
         let process = &self.processes[by];
         let since = self.fair_since(client);
         let late = |since: Time| self.now > since.saturating_add(AGENT_ACTS);
+        if self.lets_lease_run_low(client, by, key) {
+            return Some("lets its lease run low");
+        }
         if wants {
             let since = since.max(free_since?).max(process.wanted_since);
             return late(since).then_some("leaves its key missing");
@@ -102,6 +107,26 @@ impl Model {
             false => since,
         };
         (self.owner(lease) == Some(by) && late(since)).then_some("leaves its key there")
+    }
+
+    /// Whether it has not renewed its lease in time, with nothing and no member in its way.
+    fn lets_lease_run_low(&self, client: usize, by: usize, key: usize) -> bool {
+        let members = &self.fair[client].good_since[..self.etcd.members.len()];
+        let all = members.iter().map(|since| since.unwrap_or(NEVER)).max();
+        let since = self.fair_since(client).max(all.unwrap_or(NEVER));
+        if self.now <= since.saturating_add(AGENT_ACTS) {
+            return false;
+        }
+        let Some(kv) = self.etcd.keys[key] else {
+            return false;
+        };
+        let Granted {
+            ttl, expires_at, ..
+        } = match self.etcd.leases.iter().find(|lease| lease.id == kv.lease) {
+            Some(lease) if self.owner(lease.id) == Some(by) => *lease,
+            Some(_) | None => return false,
+        };
+        self.now + ttl > expires_at + ttl / 3 + RENEWAL
     }
 
     /// Which file a proxy side that runs has had time enough to bring in step, and has not.

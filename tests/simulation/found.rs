@@ -56,26 +56,13 @@ fn assert_kept(setting: Setting, steps: &[(Time, What)]) {
 
 #[test]
 fn a_range_that_the_role_covers_later_is_read_then() {
-    let (client, tree) = (PROXY, 0);
     let steps = [
-        (500, What::Users { enabled: true }),
-        (
-            0,
-            What::Role {
-                tree,
-                allowed: false,
-            },
-        ),
-        // The second of the keys is read, the first is not.
+        (500, What::Put { key: 2, value: 7 }),
+        (0, What::Users { enabled: true }),
+        (0, What::Bare { allowed: false }),
+        // The keys themselves are denied, what lies below them is not.
         (0, What::ReloadProxy { other_keys: true }),
-        (
-            11,
-            What::Role {
-                tree,
-                allowed: true,
-            },
-        ),
-        (0, What::HoldWatch { client, time: 1 }),
+        (5_000, What::Notify),
     ];
     assert_kept(setting(), &steps);
 }

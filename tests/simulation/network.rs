@@ -136,6 +136,7 @@ pub struct Flight {
     id: u64,
     link: usize,
     op: Op,
+    sent_at: Time,
     /// When the server carries it out.
     arrives_at: Time,
     /// When the client hears of it.
@@ -248,6 +249,7 @@ impl Model {
             id,
             link,
             op,
+            sent_at: now,
             arrives_at,
             ends_at,
             buffered: self.etcd.members[member] == Member::Hung && reaches,
@@ -620,9 +622,9 @@ impl Model {
         let by = self.network.links[flight.link].by;
         let process = &mut self.processes[by];
         match (&flight.op, reply) {
-            (Op::Ask(Asked::Grant { sent_at, .. }), Ok(_)) => process.confirmed_at = *sent_at,
+            (Op::Ask(Asked::Grant { .. }), Ok(_)) => process.confirmed_at = flight.sent_at,
             (Op::Ask(Asked::Renew(_)), Ok(Reply::Answer(Answer::TimeLeft(Some(_))))) => {
-                process.confirmed_at = self.now;
+                process.confirmed_at = flight.sent_at;
             }
             (Op::Ask(Asked::Put { .. }), Ok(Reply::Answer(Answer::Written { .. }))) => {
                 process.announced = true;

@@ -191,7 +191,7 @@ impl World {
             Some("says that it is registered, but the lease has run out")
         } else if host
             .stopping
-            .is_some_and(|told| now > ran_since(told) + patience + model.disk.pace + 1)
+            .is_some_and(|told| now > ran_since(told) + patience + 12 * model.disk.pace + 1)
         {
             Some("takes too long to stop")
         } else if agent.is_none()

@@ -123,6 +123,10 @@ pub enum What {
         tree: usize,
         allowed: bool,
     },
+    /// Our role covers keys alone, or only what lies below them.
+    Bare {
+        allowed: bool,
+    },
     NewLeader,
     Compact,
     Backup,
@@ -352,7 +356,10 @@ fn about_proxy(client: usize, kinds: Kinds, rng: &mut Rng) -> What {
 }
 
 fn about_users(members: usize, rng: &mut Rng) -> What {
-    match rng.u8(0..6) {
+    match rng.u8(0..7) {
+        6 => What::Bare {
+            allowed: rng.bool(),
+        },
         0..=2 => What::Users {
             enabled: rng.bool(),
         },

@@ -37,6 +37,8 @@ const DEBOUNCE: debounce::Settings = debounce::Settings {
     quiet: ms(50),
     max: ms(500),
 };
+/// More in one schedule is a loop that does not come to rest.
+const MOST_EVENTS: u64 = 200_000;
 /// Ranges that were denied are looked at again after so long.
 const RECHECKED: Time = 31_000;
 /// So long after everything works an agent can do what it is told.
@@ -332,7 +334,10 @@ impl World {
     }
 
     pub fn is_over(&self) -> bool {
-        let model = self.shared.borrow();
+        let mut model = self.shared.borrow_mut();
+        if model.events > MOST_EVENTS {
+            model.fail(|| "something does not come to rest".to_owned());
+        }
         model.violation.is_some() || model.indistinguishable
     }
 
@@ -560,6 +565,10 @@ impl Model {
                 self.disturb_all(now + RECHECKED);
                 self.etcd.enable_users(enabled);
             }
+            What::Bare { allowed } => {
+                self.disturb_all(now + RECHECKED);
+                self.etcd.allow_bare(allowed);
+            }
             What::Role { tree, allowed } => {
                 self.disturb_all(now + RECHECKED);
                 self.etcd.allow(tree, allowed);
@@ -597,6 +606,7 @@ impl Model {
         for tree in 0..keys::TREES {
             self.etcd.allow(tree, true);
         }
+        self.etcd.allow_bare(true);
         self.disturb_all(now + RECHECKED);
         for host in &mut self.hosts {
             host.ran_again_at = host.ran_again_at.min(now);
