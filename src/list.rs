@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
-use crate::etcd::reach::{self, Limits, share};
+use crate::etcd::reach::{self, Limits};
 use crate::etcd::read::{self, Entry};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
@@ -26,10 +26,7 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
         output: format,
         etcd,
     } = config;
-    let limits = Limits {
-        call: share(patience, etcd.endpoints.len()),
-        reach: patience,
-    };
+    let limits = Limits::within(patience, etcd.endpoints.len());
     let dial = WireDial::new(etcd);
     let listed = reach::once(dial, limits, host::seed(), async |connection| {
         read::list::<Host>(connection, &prefix, patience).await

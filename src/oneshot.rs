@@ -12,7 +12,7 @@ use crate::etcd::error::EtcdError;
 use crate::etcd::granted::Granted;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::procedure::{Done, Procedure, TakenOver};
-use crate::etcd::reach::{self, Connection, Limits, share};
+use crate::etcd::reach::{self, Connection, Limits};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, Host};
@@ -178,10 +178,7 @@ async fn within<T>(
     limit: Duration,
     work: impl AsyncFnMut(&Connection<Host>) -> Result<T, EtcdError>,
 ) -> Result<T, RunError> {
-    let limits = Limits {
-        call: share(limit, etcd.endpoints.len()),
-        reach: limit,
-    };
+    let limits = Limits::within(limit, etcd.endpoints.len());
     let work = reach::once(WireDial::new(etcd), limits, host::seed(), work);
     let done = timeout(limit, work).await;
     Ok(done.map_err(|_| etcd_is_late(limit))??)

@@ -8,13 +8,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::world::Signals;
 
-const HANGUP: i32 = 1;
-const INTERRUPT: i32 = 2;
-const QUIT: i32 = 3;
-const USER1: i32 = 10;
-const USER2: i32 = 12;
-const TERMINATE: i32 = 15;
-const WINDOW: i32 = 28;
+const HANGUP: i32 = SignalKind::hangup().as_raw_value();
+const INTERRUPT: i32 = SignalKind::interrupt().as_raw_value();
+const QUIT: i32 = SignalKind::quit().as_raw_value();
+const USER1: i32 = SignalKind::user_defined1().as_raw_value();
+const USER2: i32 = SignalKind::user_defined2().as_raw_value();
+const TERMINATE: i32 = SignalKind::terminate().as_raw_value();
+const WINDOW: i32 = SignalKind::window_change().as_raw_value();
 
 /// Signals that are caught from the moment this exists.
 pub struct Caught(Vec<(u8, Signal)>);

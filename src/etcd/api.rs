@@ -109,6 +109,19 @@ pub struct Read {
     pub what: What,
 }
 
+impl Read {
+    /// One key as it is now.
+    #[must_use]
+    pub fn key(key: &str) -> Self {
+        Self {
+            range: KeyRange::exactly(key),
+            revision: 0,
+            limit: 1,
+            what: What::Everything,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     Everything,

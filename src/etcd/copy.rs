@@ -93,11 +93,7 @@ pub(super) async fn read<W: World>(
         }
         if !any {
             let reason = format!("permission denied to read {}", tree.prefix());
-            return Err(EtcdError::new(
-                connection.endpoint(),
-                Problem::Denied,
-                reason,
-            ));
+            return Err(connection.error(Problem::Denied, reason));
         }
     }
     Ok(copy)

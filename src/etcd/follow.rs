@@ -13,7 +13,7 @@ use super::api::{Change, KeyRange, Watch, WatchFrom};
 use super::copy::{self, Copy};
 use super::error::{EtcdError, Problem};
 use super::progress::Progress;
-use super::reach::{Connection, Reach};
+use super::reach::{Connection, Reach, Stop};
 use super::turns::Turn;
 use crate::deadline::{now, sleep_until_some};
 use crate::registration::Revision;
@@ -64,24 +64,12 @@ pub struct Follower<W: World> {
     updates: mpsc::Sender<Update>,
 }
 
-/// Why a connection is left.
-enum Stop {
-    /// Nobody listens any more.
-    Closed,
-    Etcd(EtcdError),
-}
-
-impl From<EtcdError> for Stop {
-    fn from(error: EtcdError) -> Self {
-        Self::Etcd(error)
-    }
-}
-
-/// What a watch follows on.
-enum Start {
-    /// On what was told before.
-    Known(Progress),
-    Afresh(Copy),
+/// A watch, and what it follows on.
+struct Opened<W: World> {
+    watch: W::Watch,
+    progress: Progress,
+    /// What was read afresh; none where it goes on from what was told before.
+    copy: Option<Copy>,
 }
 
 impl<W: World> Follower<W> {
@@ -141,33 +129,29 @@ impl<W: World> Follower<W> {
             Err(turn) => return Ok(turn),
         };
         loop {
-            let (start, watch) = opened;
-            self.begin(start).await?;
-            self.follow(&connection, watch).await?;
+            self.progress = Some(opened.progress);
+            if let Some(copy) = opened.copy {
+                self.begin(copy).await?;
+            }
+            self.follow(&connection, opened.watch).await?;
             opened = open(&connection, &self.trees, &self.ranges, &mut self.progress).await?;
         }
     }
 
     /// What was read afresh is told. From here on the copy counts.
-    async fn begin(&mut self, start: Start) -> Result<(), Stop> {
-        match start {
-            Start::Known(progress) => self.progress = Some(progress),
-            Start::Afresh(Copy {
-                snapshot,
-                history,
-                allowed,
-                denied,
-            }) => {
-                let (keys, revision) = (snapshot.entries.len(), snapshot.revision);
-                debug!(keys, revision, "read");
-                self.progress = Some(Progress::since(history, allowed.len()));
-                self.ranges = allowed;
-                self.recheck_at = (!denied.is_empty()).then(|| now() + RECHECK);
-                self.denied = denied;
-                self.tell(Update::Read(snapshot)).await?;
-            }
-        }
-        Ok(())
+    async fn begin(&mut self, copy: Copy) -> Result<(), Stop> {
+        let Copy {
+            snapshot,
+            history: _,
+            allowed,
+            denied,
+        } = copy;
+        let (keys, revision) = (snapshot.entries.len(), snapshot.revision);
+        debug!(keys, revision, "read");
+        self.ranges = allowed;
+        self.recheck_at = (!denied.is_empty()).then(|| now() + RECHECK);
+        self.denied = denied;
+        self.tell(Update::Read(snapshot)).await
     }
 
     /// Takes in what the watch tells, until it must be read afresh: what we have not seen yet was
@@ -234,10 +218,10 @@ async fn open<W: World>(
     trees: &[Subtree],
     ranges: &[KeyRange],
     progress: &mut Option<Progress>,
-) -> Result<(Start, W::Watch), EtcdError> {
+) -> Result<Opened<W>, EtcdError> {
     if let Some(known) = progress {
         match go_on(connection, ranges, known.clone()).await {
-            Ok(Some((known, watch))) => return Ok((Start::Known(known), watch)),
+            Ok(Some(opened)) => return Ok(opened),
             Ok(None) => {}
             // What we may read is another part by now.
             Err(error) if error.is_refusal() => {}
@@ -248,37 +232,39 @@ async fn open<W: World>(
     for _ in 0..READINGS {
         let copy = copy::read(connection, trees).await?;
         let since = Progress::since(copy.history, copy.allowed.len());
-        if let Some((_, watch)) = go_on(connection, &copy.allowed, since).await? {
-            return Ok((Start::Afresh(copy), watch));
+        if let Some(opened) = go_on(connection, &copy.allowed, since).await? {
+            let copy = Some(copy);
+            return Ok(Opened { copy, ..opened });
         }
     }
     let reason = "what was read was compacted before it was watched, again and again";
-    Err(EtcdError::new(
-        connection.endpoint(),
-        Problem::Unavailable,
-        reason,
-    ))
+    Err(connection.error(Problem::Unavailable, reason))
 }
 
-/// Watches from where `known` has come to, if the server is of the same history and remembers what
+/// Watches from where `progress` has come to, if the server is of the same history and remembers what
 /// comes next. That is looked at once the watch is there: etcd watches on from the very revision that
 /// it compacted, and leaves that one's deletions out.
 async fn go_on<W: World>(
     connection: &Connection<W>,
     ranges: &[KeyRange],
-    mut known: Progress,
-) -> Result<Option<(Progress, W::Watch)>, EtcdError> {
+    mut progress: Progress,
+) -> Result<Option<Opened<W>>, EtcdError> {
     let Some(first) = ranges.first() else {
         return Ok(None);
     };
-    let watch = match watch(connection, ranges, known.next()).await {
+    let watch = match watch(connection, ranges, progress.next()).await {
         Ok(watch) => watch,
         Err(error) if error.problem == Problem::NotThatRevision => return Ok(None),
         Err(error) => return Err(error),
     };
-    let now = copy::now(connection, first, known.seen()).await?;
-    let goes_on = now.is_some_and(|now| known.goes_on(now));
-    Ok(goes_on.then_some((known, watch)))
+    let now = copy::now(connection, first, progress.seen()).await?;
+    let goes_on = now.is_some_and(|now| progress.goes_on(now));
+    let copy = None;
+    Ok(goes_on.then_some(Opened {
+        watch,
+        progress,
+        copy,
+    }))
 }
 
 /// One stream with a watch for each range.

@@ -193,12 +193,7 @@ pub async fn carry_out<W: World>(
             Next::Over(Ended::Failed(error)) => return Err(error),
             // The connection works: another one would not help.
             Next::Over(Ended::Contended) => {
-                let reason = "the key kept changing";
-                return Err(EtcdError::new(
-                    connection.endpoint(),
-                    Problem::Rejected,
-                    reason,
-                ));
+                return Err(connection.error(Problem::Rejected, "the key kept changing"));
             }
         }
     }

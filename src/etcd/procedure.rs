@@ -9,7 +9,7 @@ mod tests;
 
 use std::time::Duration;
 
-use super::api::{Answer, Call, Condition, KeyRange, KeyValue, Page, Read, What};
+use super::api::{Answer, Call, Condition, KeyValue, Page, Read};
 use super::error::EtcdError;
 use super::granted::Granted;
 use super::lease::Lease;
@@ -348,12 +348,7 @@ impl<'a> Procedure<'a> {
 }
 
 fn read(target: &Target) -> Call<'_> {
-    Call::Read(Read {
-        range: KeyRange::exactly(&target.key),
-        revision: 0,
-        limit: 1,
-        what: What::Everything,
-    })
+    Call::Read(Read::key(&target.key))
 }
 
 fn delete(target: &Target, when: Condition) -> Call<'_> {

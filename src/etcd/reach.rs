@@ -56,6 +56,19 @@ pub struct Connection<W: World> {
     without_users: Rc<Cell<bool>>,
 }
 
+/// Why a connection is left.
+pub(super) enum Stop {
+    /// Nobody listens any more.
+    Closed,
+    Etcd(EtcdError),
+}
+
+impl From<EtcdError> for Stop {
+    fn from(error: EtcdError) -> Self {
+        Self::Etcd(error)
+    }
+}
+
 impl<W: World> Reach<W> {
     /// `let_in`: etcd has served us before, so that a refusal is not the end.
     #[must_use]
@@ -173,14 +186,6 @@ impl<W: World> Reach<W> {
     }
 }
 
-/// What of `whole` each call may take, in a command that may take no longer: each endpoint gets its
-/// share, and the command itself one.
-#[must_use]
-pub fn share(whole: Duration, endpoints: usize) -> Duration {
-    let shares = u32::try_from(endpoints + 1).unwrap_or(u32::MAX);
-    (whole / shares).clamp(CALL_LEAST, CALL_MOST)
-}
-
 /// How long a command that ends soon may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -188,6 +193,23 @@ pub struct Limits {
     pub call: Duration,
     /// Until an endpoint serves it, and once more if that one then fails half-way.
     pub reach: Duration,
+}
+
+impl Limits {
+    /// For a command that may take no longer than `whole`.
+    #[must_use]
+    pub fn within(whole: Duration, endpoints: usize) -> Self {
+        Self {
+            call: share(whole, endpoints),
+            reach: whole,
+        }
+    }
+}
+
+/// What of `whole` each call may take: each endpoint gets its share, and the command itself one.
+fn share(whole: Duration, endpoints: usize) -> Duration {
+    let shares = u32::try_from(endpoints + 1).unwrap_or(u32::MAX);
+    (whole / shares).clamp(CALL_LEAST, CALL_MOST)
 }
 
 /// Does `work` over the first endpoint that serves it, for a command that ends then. Where it fails
@@ -222,6 +244,11 @@ impl<W: World> Connection<W> {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.link.endpoint()
+    }
+
+    /// An error that names the endpoint.
+    pub(super) fn error(&self, problem: Problem, reason: impl Into<String>) -> EtcdError {
+        EtcdError::new(self.endpoint(), problem, reason)
     }
 
     /// Waits for an answer, at most the call timeout.
@@ -304,7 +331,7 @@ impl<W: World> Connection<W> {
         let done = outlast(|| self.link.arrived(), patience, work).await;
         done.map_err(|Silence| {
             let reason = format!("sent nothing for {}", wording::duration(patience));
-            EtcdError::new(self.endpoint(), Problem::Unavailable, reason)
+            self.error(Problem::Unavailable, reason)
         })
     }
 

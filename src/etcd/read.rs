@@ -74,8 +74,7 @@ pub async fn list<W: World>(
     match reader.read(below).await? {
         Some(found) => keys.extend(found),
         None if keys.is_empty() => {
-            let endpoint = connection.endpoint();
-            return Err(EtcdError::new(endpoint, Problem::Denied, denied(prefix)));
+            return Err(connection.error(Problem::Denied, denied(prefix)));
         }
         None => warn!("{}", denied(prefix)),
     }

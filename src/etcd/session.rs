@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::api::{Change, KeyRange, Page, Read, Told, Watch, WatchFrom, What};
+use super::api::{Change, KeyRange, Page, Read, Told, Watch, WatchFrom};
 use super::error::EtcdError;
 use super::holder::KeyHolder;
 pub use super::holder::Request;
 use super::lease::call_timeout;
-use super::reach::{Connection, Reach};
+use super::reach::{Connection, Reach, Stop};
 use super::turns::Turn;
 use crate::config::Target;
 use crate::deadline::sleep_until_some;
@@ -44,19 +44,6 @@ pub struct Session<W: World> {
     /// As last told.
     neighbour: bool,
     news: mpsc::Sender<News>,
-}
-
-/// Why a connection is left.
-enum Stop {
-    /// Nobody listens any more.
-    Closed,
-    Etcd(EtcdError),
-}
-
-impl From<EtcdError> for Stop {
-    fn from(error: EtcdError) -> Self {
-        Self::Etcd(error)
-    }
 }
 
 /// Nobody listens any more.
@@ -303,13 +290,7 @@ async fn open<W: World>(
 ) -> Result<(Page, W::Watch), EtcdError> {
     let range = &KeyRange::exactly(key);
     let watch = connection.watch(&[WatchFrom { range, next: 0 }]).await?;
-    let read = Read {
-        range: range.clone(),
-        revision: 0,
-        limit: 1,
-        what: What::Everything,
-    };
-    let page = connection.read(read).await?;
+    let page = connection.read(Read::key(key)).await?;
     Ok((page, watch))
 }
 

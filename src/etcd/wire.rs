@@ -47,10 +47,9 @@ pub struct WireDial {
 /// A connection, and the stream that renews a lease.
 pub struct WireLink {
     client: Client,
-    endpoint: String,
     credentials: Option<Credentials>,
     keeper: RefCell<Option<Keeper>>,
-    notes: Notes,
+    errors: Errors,
 }
 
 struct Keeper {
@@ -128,10 +127,13 @@ impl Dial for WireDial {
             .map_err(|error| EtcdError::new(&endpoint, Problem::Unavailable, error.to_string()))?;
         Ok(WireLink {
             client,
-            endpoint,
             credentials: self.config.credentials.clone(),
             keeper: RefCell::default(),
-            notes,
+            errors: Errors {
+                endpoint,
+                named: self.config.credentials.is_some(),
+                notes,
+            },
         })
     }
 }
@@ -169,7 +171,7 @@ impl Link for WireLink {
     type Watch = WireWatch;
 
     fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.errors.endpoint
     }
 
     async fn log_in(&self) -> Result<Login, EtcdError> {
@@ -182,10 +184,10 @@ impl Link for WireLink {
             Err(etcd_client::Error::GRpcStatus(status)) if status::is_without_users(&status) => {
                 // A token from before is let go of; that asks nothing of etcd.
                 let let_go = client.update_user(None).await;
-                let_go.map_err(|error| self.errors().of(&error))?;
+                let_go.map_err(|error| self.errors.of(&error))?;
                 Ok(Login::NotEnabled)
             }
-            Err(error) => Err(self.errors().of(&error)),
+            Err(error) => Err(self.errors.of(&error)),
         }
     }
 
@@ -212,11 +214,11 @@ impl Link for WireLink {
             Call::Renew(lease) => self.renew(lease).await.map(Answer::TimeLeft),
             Call::TimeLeft(lease) => self.time_left(*lease).await.map(Answer::TimeLeft),
         };
-        answer.map_err(|error| self.errors().of(&error))
+        answer.map_err(|error| self.errors.of(&error))
     }
 
     async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<WireWatch, EtcdError> {
-        let errors = self.errors();
+        let errors = self.errors.clone();
         let mut requests = (1..).zip(watches).map(|(id, watch)| {
             let options = WatchOptions::new()
                 .with_watch_id(id)
@@ -250,7 +252,7 @@ impl Link for WireLink {
     }
 
     fn arrived(&self) -> u64 {
-        self.notes.arrived()
+        self.errors.notes.arrived()
     }
 }
 
@@ -353,14 +355,6 @@ impl WireLink {
                 Ok(None)
             }
             Err(error) => Err(error),
-        }
-    }
-
-    fn errors(&self) -> Errors {
-        Errors {
-            endpoint: self.endpoint.clone(),
-            named: self.credentials.is_some(),
-            notes: self.notes.clone(),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use super::super::api::History;
+use super::super::api::{History, KeyRange, What};
 use super::super::error::Problem;
 use super::*;
 
