@@ -64,20 +64,14 @@ impl Model {
             disturbed_until,
         } = self.fair[client];
         let users = self.etcd.users;
-        let named = self
-            .processes_of(client)
-            .is_some_and(|by| self.processes[by].named);
+        let host = &self.hosts[client];
+        let named = host.process().is_some_and(|by| self.processes[by].named);
         if users.enabled && (!named || !users.bare || users.allowed != [true; TREES]) {
             return NEVER;
         }
         let served = good_since.iter().flatten().min().copied();
-        let host = &self.hosts[client];
         let since = served.unwrap_or(NEVER).max(disturbed_until);
         since.max(host.ran_again_at)
-    }
-
-    fn processes_of(&self, client: usize) -> Option<usize> {
-        self.hosts[client].processes.last().copied()
     }
 
     /// How an agent that runs has had time enough, and has not done it.
@@ -88,7 +82,7 @@ impl Model {
         free_since: Option<Time>,
         wants: bool,
     ) -> Option<&'static str> {
-        let by = self.processes_of(client)?;
+        let by = self.hosts[client].process()?;
         let process = &self.processes[by];
         let since = self.fair_since(client);
         let late = |since: Time| self.now > since.saturating_add(AGENT_ACTS);

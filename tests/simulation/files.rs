@@ -17,8 +17,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock::{Time, ms};
 use crate::disk::{self, Killed, RESOURCES};
+use crate::host::SimHost;
 use crate::keys;
-use crate::model::{Model, Shared};
+use crate::model::Model;
 use crate::world::KILL_TIMEOUT;
 
 /// From being told to end until the child has ended.
@@ -27,20 +28,13 @@ pub const USER: Signal = Signal::USR1;
 pub const STOP: Signal = Signal::TERM;
 pub const RELOAD: Signal = Signal::HUP;
 
-pub struct SimFiles {
-    pub shared: Shared,
-    /// The proxy side's number.
-    pub client: usize,
-}
-
 pub struct SimPass {
-    shared: Shared,
-    client: usize,
+    host: SimHost,
     pass: disk::Pass,
     next_at: Instant,
 }
 
-impl Files for SimFiles {
+impl Files for SimHost {
     type Pass = SimPass;
 
     fn load(&self, _before: Option<&[Resource]>) -> Loading {
@@ -87,8 +81,7 @@ impl Files for SimFiles {
         model.disk.due = std::array::from_fn(|resource| due.contains(&resource));
         let pass = disk::Pass::start(due, trees, snapshot, &model.disk);
         SimPass {
-            shared: self.shared.clone(),
-            client: self.client,
+            host: self.clone(),
             pass,
             next_at: Instant::now() + ms(model.disk.pace),
         }
@@ -118,7 +111,7 @@ impl Pass for SimPass {
 impl SimPass {
     /// Does one thing. Whether the pass is over.
     fn step(&mut self) -> bool {
-        let mut model = self.shared.borrow_mut();
+        let mut model = self.host.shared.borrow_mut();
         self.next_at += ms(model.disk.pace);
         match self.pass.step(&mut model) {
             Ok(over) => {
@@ -126,7 +119,7 @@ impl SimPass {
                 over
             }
             Err(Killed) => {
-                model.hosts[self.client].killed = true;
+                model.hosts[self.host.client].killed = true;
                 // Nothing more of it is polled.
                 self.next_at += ms(1_000_000);
                 false
@@ -169,12 +162,7 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
     }
 }
 
-pub struct SimChild {
-    pub shared: Shared,
-    pub client: usize,
-}
-
-impl Child for SimChild {
+impl Child for SimHost {
     fn start(&mut self, _command: &[String]) -> io::Result<()> {
         let mut model = self.shared.borrow_mut();
         model.trace(|| "the child starts".to_owned());

@@ -5,7 +5,7 @@ use renderer::transaction::Check;
 use crate::clock::Time;
 use crate::disk::Kinds;
 use crate::network::Fate;
-use crate::schedule::{Agent, Schedule, Setting, Step, What};
+use crate::schedule::{Schedule, Setting, Step, What};
 use crate::{run, runtime};
 
 /// The proxy side's number, in settings of one agent.
@@ -13,32 +13,14 @@ const PROXY: usize = 1;
 
 /// An agent whose backend is up, and the proxy side.
 fn setting() -> Setting {
+    let kinds = Kinds {
+        checks: [Check::Never; 2],
+        shared: false,
+        child: false,
+    };
     Setting {
-        members: 1,
-        slack: 0,
-        agents: vec![Agent {
-            key: 0,
-            value: 1,
-            ttl: 6_000,
-            drain: 0,
-            stop_timeout: 1_000,
-            seed: 2,
-        }],
-        proxy: Some((
-            Kinds {
-                checks: [Check::Never; 2],
-                shared: false,
-                child: false,
-            },
-            3,
-        )),
-        interval: None,
-        pace: 2,
-        watched: true,
-        named: true,
-        guarded: true,
-        others_stay: false,
-        epilogue: false,
+        proxy: Some((kinds, 3)),
+        ..Setting::of_one_agent(6_000)
     }
 }
 

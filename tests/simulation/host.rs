@@ -114,6 +114,11 @@ impl Host {
         self.ran_again_at = now;
     }
 
+    /// The process that runs, or ran last.
+    pub fn process(&self) -> Option<usize> {
+        self.processes.last().copied()
+    }
+
     /// What a result amounts to.
     fn judge(&mut self, result: Met) -> Option<Verdict> {
         if result == Met::Unknown && self.excuse.covers(now()) != Covered::NoLonger {
@@ -136,7 +141,7 @@ impl Model {
     fn probe(&mut self, client: usize) -> Attempt {
         self.events += 1;
         let host = &mut self.hosts[client];
-        let by = *host.processes.last().expect("who probes runs");
+        let by = host.process().expect("who probes runs");
         let met = host.backend;
         let turned = host.judge(met);
         match turned {
@@ -185,12 +190,14 @@ impl Model {
     }
 }
 
-pub struct SimBackend {
+/// What a client's process is given of its host.
+#[derive(Clone)]
+pub struct SimHost {
     pub shared: Shared,
     pub client: usize,
 }
 
-impl Backend for SimBackend {
+impl Backend for SimHost {
     async fn attempt(&self) -> Attempt {
         tokio::time::sleep(ms(1)).await;
         self.shared.borrow_mut().probe(self.client)
@@ -205,23 +212,13 @@ impl Timer for SimTimer {
     }
 }
 
-pub struct SimManager {
-    pub shared: Shared,
-    pub client: usize,
-}
-
-impl Manager for SimManager {
+impl Manager for SimHost {
     fn tell(&self, text: &str) -> bool {
         self.shared.borrow_mut().notify_manager(self.client, text)
     }
 }
 
-pub struct SimSignals {
-    pub shared: Shared,
-    pub client: usize,
-}
-
-impl Signals for SimSignals {
+impl Signals for SimHost {
     async fn next(&mut self) -> u8 {
         std::future::poll_fn(|_| {
             let mut model = self.shared.borrow_mut();

@@ -171,7 +171,7 @@ impl World {
         if process.frozen_until > now {
             return None;
         }
-        let by = *host.processes.last()?;
+        let by = host.process()?;
         let ran_since = |time: Time| time.max(host.ran_again_at);
         let agent = self.agents().get(client);
         let patience = agent.map_or(KILL_TIMEOUT + 2_001, |agent| {

@@ -187,6 +187,30 @@ pub enum What {
 }
 
 impl Setting {
+    /// One member, and one agent whose backend is up; nothing else is in its way.
+    pub fn of_one_agent(ttl: Time) -> Self {
+        Self {
+            members: 1,
+            slack: 0,
+            agents: vec![Agent {
+                key: 0,
+                value: 1,
+                ttl,
+                drain: 0,
+                stop_timeout: 1_000,
+                seed: 2,
+            }],
+            proxy: None,
+            interval: None,
+            pace: 2,
+            watched: true,
+            named: true,
+            guarded: true,
+            others_stay: false,
+            epilogue: false,
+        }
+    }
+
     pub fn kinds(&self) -> Kinds {
         let unused = Kinds {
             checks: [Check::Never; 2],

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use register::etcd::api::{KeyRange, Read, What as Reads};
+use register::etcd::api::Read;
 use register::etcd::error::{EtcdError, Problem};
 use register::etcd::reach::{self, Connection, Limits};
 
@@ -11,7 +11,7 @@ use crate::clock::{Time, ms};
 use crate::etcd::Member;
 use crate::model::Trace;
 use crate::network::Fate;
-use crate::schedule::{Agent, Setting, What};
+use crate::schedule::{Setting, What};
 use crate::world::{Sim, World};
 use crate::{log, runtime};
 
@@ -20,23 +20,7 @@ const AGENT: usize = 0;
 fn setting(members: usize) -> Setting {
     Setting {
         members,
-        slack: 0,
-        agents: vec![Agent {
-            key: 0,
-            value: 1,
-            ttl: 12_000,
-            drain: 0,
-            stop_timeout: 1_000,
-            seed: 2,
-        }],
-        proxy: None,
-        interval: None,
-        pace: 2,
-        watched: true,
-        named: true,
-        guarded: true,
-        others_stay: false,
-        epilogue: false,
+        ..Setting::of_one_agent(12_000)
     }
 }
 
@@ -224,14 +208,8 @@ fn once(members: &[Member], steps: &[What]) -> (Result<(), EtcdError>, Time) {
                 call: ms(1_000),
                 reach: ms(5_000),
             };
-            let read = Read {
-                range: KeyRange::exactly("/a/0"),
-                revision: 0,
-                limit: 1,
-                what: Reads::Everything,
-            };
             let work = async |connection: &Connection<Sim>| {
-                connection.read(read.clone()).await.map(|_page| ())
+                connection.read(Read::key("/a/0")).await.map(|_page| ())
             };
             let done = reach::once(dial, limits, 1, work).await;
             tell.replace(Some(done));

@@ -20,10 +20,8 @@ use tokio::time::{Sleep, sleep};
 
 use crate::clock::{NEVER, Time, ms};
 use crate::etcd::Member;
-use crate::files::{RELOAD, STOP, SimChild, SimFiles, USER};
-use crate::host::{
-    CADENCE, Met, SimBackend, SimManager, SimSignals, SimTimer, THRESHOLDS, WATCHDOG,
-};
+use crate::files::{RELOAD, STOP, USER};
+use crate::host::{CADENCE, Met, SimHost, SimTimer, THRESHOLDS, WATCHDOG};
 use crate::keys::{self, KEYS};
 use crate::link::{SimDial, SimLink, SimWatch};
 use crate::log;
@@ -53,12 +51,12 @@ impl Surroundings for Sim {
     type Dial = SimDial;
     type Link = SimLink;
     type Watch = SimWatch;
-    type Backend = SimBackend;
+    type Backend = SimHost;
     type Timer = SimTimer;
-    type Manager = SimManager;
-    type Signals = SimSignals;
-    type Files = SimFiles;
-    type Child = SimChild;
+    type Manager = SimHost;
+    type Signals = SimHost;
+    type Files = SimHost;
+    type Child = SimHost;
 }
 
 pub struct World {
@@ -122,8 +120,7 @@ impl World {
             None => self.new_proxy(client),
         };
         self.turned_away[client] = false;
-        self.shared.borrow_mut().flags[client] = Some(process.flag());
-        self.processes[client] = Some(process);
+        self.set_going(client, process);
     }
 
     /// Runs this in the place of the client.
@@ -132,10 +129,23 @@ impl World {
         F: Future<Output = ()> + 'static,
     {
         let by = self.begin(client, 0);
-        let shared = self.shared.clone();
-        let process = Process::new(run(SimDial { shared, client, by }), &self.root);
+        let process = Process::new(run(self.dial(client, by)), &self.root);
+        self.set_going(client, process);
+    }
+
+    fn set_going(&mut self, client: usize, process: Process) {
         self.shared.borrow_mut().flags[client] = Some(process.flag());
         self.processes[client] = Some(process);
+    }
+
+    fn host(&self, client: usize) -> SimHost {
+        let shared = self.shared.clone();
+        SimHost { shared, client }
+    }
+
+    fn dial(&self, client: usize, by: usize) -> SimDial {
+        let shared = self.shared.clone();
+        SimDial { shared, client, by }
     }
 
     fn begin(&self, client: usize, ttl: Time) -> usize {
@@ -171,29 +181,16 @@ impl World {
             watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(agent.seed),
         };
-        let shared = || self.shared.clone();
+        let host = self.host(client);
         let surroundings = agent::Surroundings::<Sim> {
-            dial: SimDial {
-                shared: shared(),
-                client,
-                by,
-            },
-            backend: SimBackend {
-                shared: shared(),
-                client,
-            },
+            dial: self.dial(client, by),
+            backend: host.clone(),
             between: SimTimer,
             renewal: SimTimer,
-            manager: SimManager {
-                shared: shared(),
-                client,
-            },
-            signals: SimSignals {
-                shared: shared(),
-                client,
-            },
+            manager: host.clone(),
+            signals: host,
         };
-        let (shared, key) = (shared(), agent.key);
+        let (shared, key) = (self.shared.clone(), agent.key);
         let life = async move {
             let ended = agent::drive(settings, surroundings).await;
             shared.borrow_mut().agent_ended(client, by, key, &ended);
@@ -218,31 +215,15 @@ impl World {
             watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(self.setting.proxy.map_or(0, |(_, seed)| seed)),
         };
-        let shared = || self.shared.clone();
+        let host = self.host(client);
         let surroundings = proxy::Surroundings::<Sim> {
-            dial: SimDial {
-                shared: shared(),
-                client,
-                by,
-            },
-            files: SimFiles {
-                shared: shared(),
-                client,
-            },
-            child: SimChild {
-                shared: shared(),
-                client,
-            },
-            manager: SimManager {
-                shared: shared(),
-                client,
-            },
-            signals: SimSignals {
-                shared: shared(),
-                client,
-            },
+            dial: self.dial(client, by),
+            files: host.clone(),
+            child: host.clone(),
+            manager: host.clone(),
+            signals: host,
         };
-        let shared = shared();
+        let shared = self.shared.clone();
         let life = async move {
             let ended = proxy::drive(settings, surroundings).await;
             shared.borrow_mut().proxy_ended(client, by, &ended);
@@ -261,7 +242,7 @@ impl World {
         let is_proxy = client == self.proxy();
         let mut model = self.shared.borrow_mut();
         model.flags[client] = None;
-        if let Some(by) = model.hosts[client].processes.last().copied() {
+        if let Some(by) = model.hosts[client].process() {
             model.unwanted(by);
         }
         if is_proxy {
@@ -295,7 +276,7 @@ impl World {
                 None => host.stopping = Some(now),
                 Some(_) => _ = host.hurried.get_or_insert(now),
             }
-            if let Some(by) = host.processes.last().copied() {
+            if let Some(by) = host.process() {
                 model.unwanted(by);
             }
         }
@@ -405,8 +386,8 @@ impl World {
         if polled == Polled::Ended || self.shared.borrow().hosts[client].killed {
             self.turned_away[client] = polled == Polled::Ended && {
                 let model = self.shared.borrow();
-                let by = model.hosts[client].processes.last();
-                by.is_some_and(|by| model.processes[*by].turned_away)
+                let by = model.hosts[client].process();
+                by.is_some_and(|by| model.processes[by].turned_away)
             };
             self.kill(client);
         }
@@ -534,7 +515,7 @@ impl World {
         let host = &model.hosts[client];
         let wants =
             host.verdict == Some(Verdict::Up) && host.stopping.is_none() && host.backend == Met::Up;
-        host.processes.last().copied().filter(|_| wants)
+        host.process().filter(|_| wants)
     }
 }
 
