@@ -40,8 +40,12 @@ mod promises;
 mod schedule;
 /// Leaving out what a failure does not need.
 mod shrink;
+/// What the steps of a schedule do.
+mod steps;
 /// How the loops keep up a link, and what they say of it.
 mod stories;
+/// Streams of watches.
+mod watches;
 /// All of it together.
 mod world;
 

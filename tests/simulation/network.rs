@@ -1,16 +1,13 @@
-//! Calls on their way: late, lost, refused, or carried out with the answer lost; and watches that
-//! tell nothing.
+//! Connections, and calls on their way: late, lost, refused, or carried out with the answer lost.
 
-use std::collections::VecDeque;
-
-use register::etcd::api::{Answer, Change, KeyRange, Login, Told, What};
+use register::etcd::api::{Answer, KeyRange, Login, What};
 use register::etcd::error::{EtcdError, Problem};
 use register::registration::Revision;
 
 use crate::clock::{NEVER, Time};
 use crate::etcd::{Asked, Member};
-use crate::keys;
 use crate::model::Model;
+use crate::watches::Watch;
 
 /// What an undisturbed call takes.
 const TO_SERVER: Time = 1;
@@ -114,10 +111,10 @@ pub struct Link {
     pub client: usize,
     /// The number of the process.
     pub by: usize,
-    member: usize,
+    pub member: usize,
     epoch: u32,
     /// Of the users that there were at the login.
-    token: Option<u64>,
+    pub token: Option<u64>,
     state: State,
     /// Since when the server, or the way there, is not what it should be, and how long that may last.
     bad_since: Option<(Time, Time)>,
@@ -153,28 +150,13 @@ pub struct Flight {
     ended: bool,
 }
 
-/// A stream of watches.
-pub struct Watch {
-    link: usize,
-    ranges: Vec<Watched>,
-    /// What is told before anything else.
-    first: VecDeque<Told>,
-    /// What it had yet to tell was compacted.
-    cancelled: bool,
-}
-
-struct Watched {
-    range: KeyRange,
-    next: Revision,
-}
-
 #[derive(Default)]
 pub struct Network {
     pub lines: Vec<Line>,
-    links: Vec<Link>,
+    pub links: Vec<Link>,
     flights: Vec<Flight>,
     flights_so_far: u64,
-    watches: Vec<Watch>,
+    pub watches: Vec<Watch>,
     /// When a client began to dial a member.
     pub dialled: Vec<(Time, usize, usize)>,
 }
@@ -297,7 +279,7 @@ impl Model {
         ENDPOINTS[self.network.links[link].member]
     }
 
-    fn is_broken(&self, link: usize) -> bool {
+    pub fn is_broken(&self, link: usize) -> bool {
         self.network.links[link].state == State::Broken
     }
 
@@ -476,137 +458,6 @@ impl Model {
         next.unwrap_or(NEVER)
     }
 
-    fn begin_watch(
-        &mut self,
-        ranges: &[(KeyRange, Revision)],
-        link: usize,
-    ) -> Result<Reply, Problem> {
-        let token = self.network.links[link].token;
-        let users = self.etcd.users;
-        // Older etcd says that where it wants a login, too.
-        if users.enabled && token != Some(users.revision) {
-            return Err(Problem::Denied);
-        }
-        if !ranges.iter().all(|(range, _)| self.etcd.may(range)) {
-            return Err(Problem::Denied);
-        }
-        let now = self.etcd.history.revision;
-        let first = (0..ranges.len()).map(|watch| told(watch, true, Vec::new(), now));
-        let first = first.collect();
-        let ranges = ranges.iter().map(|(range, next)| Watched {
-            range: range.clone(),
-            next: if *next == 0 { now + 1 } else { *next },
-        });
-        let ranges: Vec<_> = ranges.collect();
-        let compacted = self.etcd.compacted;
-        let cancelled = ranges.iter().any(|watched| watched.next < compacted);
-        // The first of several is ended while the others are created.
-        if cancelled && ranges.len() > 1 {
-            return Err(Problem::NotThatRevision);
-        }
-        self.network.watches.push(Watch {
-            link,
-            ranges,
-            first,
-            cancelled,
-        });
-        Ok(Reply::Watching(self.network.watches.len() - 1))
-    }
-
-    /// The next message of a watch, if there is one.
-    pub fn tell(&mut self, watch: usize) -> Option<Result<Told, EtcdError>> {
-        let link = self.network.watches[watch].link;
-        let endpoint = self.endpoint_of(link);
-        if self.is_broken(link) {
-            return Some(Err(lost(endpoint)));
-        }
-        let Link {
-            client, member, by, ..
-        } = self.network.links[link];
-        let line = &self.network.lines[client];
-        let tells = self.etcd.serves(member)
-            && line.reaches(member, self.now)
-            && line.held_until <= self.now;
-        if !tells {
-            return None;
-        }
-        let told = self.next_told(watch)?;
-        self.events += 1;
-        self.note_told(by);
-        let gone = Problem::NotThatRevision;
-        Some(told.ok_or_else(|| EtcdError::new(endpoint, gone, words(gone))))
-    }
-
-    /// None inside if it was cancelled.
-    fn next_told(&mut self, watch: usize) -> Option<Option<Told>> {
-        let now = self.etcd.history.revision;
-        let watch = &mut self.network.watches[watch];
-        if let Some(told) = watch.first.pop_front() {
-            return Some(Some(told));
-        }
-        if watch.cancelled {
-            return Some(None);
-        }
-        for (number, watched) in watch.ranges.iter_mut().enumerate() {
-            let concerns = |key| watched.range.contains(&keys::name(key));
-            let news = self.etcd.since(watched.next);
-            let Some(first) = news.iter().find(|change| concerns(change.key)) else {
-                // A watch that has nothing to tell keeps up all the same.
-                watched.next = watched.next.max(now + 1);
-                continue;
-            };
-            let revision = first.revision;
-            // All that it missed may come in one message, or a revision at a time.
-            let last = if revision % 2 == 0 { now } else { revision };
-            let together = news
-                .iter()
-                .filter(|change| change.revision <= last && concerns(change.key));
-            let changes = together.map(change).collect();
-            watched.next = last + 1;
-            return Some(Some(told(number, false, changes, now)));
-        }
-        None
-    }
-
-    /// What a watch of the client has yet to say is only how far it is.
-    pub fn notify(&mut self, client: usize) {
-        let now = self.etcd.history.revision;
-        for watch in &mut self.network.watches {
-            if self.network.links[watch.link].client != client {
-                continue;
-            }
-            for (number, watched) in watch.ranges.iter().enumerate() {
-                if watched.next == now + 1 {
-                    watch.first.push_back(told(number, false, Vec::new(), now));
-                }
-            }
-        }
-        self.wake(client);
-    }
-
-    /// Watches that are more than one revision behind are ended; the others have what the last one
-    /// brought already.
-    pub fn compact(&mut self) {
-        let last = self.etcd.history.revision;
-        for watch in &mut self.network.watches {
-            for (number, watched) in watch.ranges.iter_mut().enumerate() {
-                let concerns = |key| watched.range.contains(&keys::name(key));
-                let missed = self.etcd.since(watched.next);
-                let mut missed = missed.iter().filter(|change| concerns(change.key));
-                if missed.clone().any(|change| change.revision < last) {
-                    watch.cancelled = true;
-                } else if watched.next <= last {
-                    let changes: Vec<_> = missed.by_ref().map(change).collect();
-                    if !changes.is_empty() {
-                        watch.first.push_back(told(number, false, changes, last));
-                    }
-                    watched.next = last + 1;
-                }
-            }
-        }
-        self.etcd.compact();
-    }
-
     /// Wakes those who watch.
     pub fn wake_watchers(&self) {
         for link in 0..self.network.links.len() {
@@ -651,7 +502,7 @@ impl Model {
         }
     }
 
-    fn note_told(&mut self, by: usize) {
+    pub fn note_told(&mut self, by: usize) {
         let (epoch, history) = (self.etcd.epoch, self.etcd.history);
         let process = &mut self.processes[by];
         if process.epoch == epoch {
@@ -660,29 +511,11 @@ impl Model {
     }
 }
 
-fn told(watch: usize, created: bool, changes: Vec<Change>, revision: Revision) -> Told {
-    Told {
-        watch,
-        created,
-        changes,
-        revision,
-    }
-}
-
-fn change(change: &crate::etcd::Change) -> Change {
-    Change {
-        key: keys::name(change.key),
-        value: change.kv.map(|kv| keys::value(kv.value)),
-        lease: change.kv.map_or(0, |kv| kv.lease),
-        revision: change.revision,
-    }
-}
-
-fn lost(endpoint: &str) -> EtcdError {
+pub fn lost(endpoint: &str) -> EtcdError {
     EtcdError::new(endpoint, Problem::Unavailable, "connection lost")
 }
 
-fn words(problem: Problem) -> &'static str {
+pub fn words(problem: Problem) -> &'static str {
     match problem {
         Problem::Refused => "certificate required",
         Problem::Denied => "permission denied",
