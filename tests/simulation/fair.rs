@@ -117,7 +117,7 @@ impl Model {
         let Granted {
             ttl, expires_at, ..
         } = match self.etcd.leases.iter().find(|lease| lease.id == kv.lease) {
-            Some(lease) if self.owner(lease.id) == Some(by) => *lease,
+            Some(lease) if self.owner(lease.id) == Some(by) && self.is_kept(lease.id) => *lease,
             Some(_) | None => return false,
         };
         self.now + ttl > expires_at + ttl / 3 + RENEWAL

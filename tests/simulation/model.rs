@@ -66,6 +66,8 @@ pub struct Model {
     pub healed_at: Time,
     /// Whose lease is whose.
     owners: Vec<(LeaseId, usize)>,
+    /// Leases that their owners gave back; a restore may bring them to life again.
+    given_back: Vec<LeaseId>,
     trace: Trace,
     /// What a loop took in, or etcd.
     pub events: u64,
@@ -95,6 +97,7 @@ impl Model {
             disk: Disk::new(setting.kinds(), setting.pace),
             healed_at: NEVER,
             owners: Vec::new(),
+            given_back: Vec::new(),
             trace,
             events: 0,
             violation: None,
@@ -159,6 +162,11 @@ impl Model {
         known.map(|(_, by)| *by)
     }
 
+    /// Whether its owner still counts on it, as far as is known here.
+    pub fn is_kept(&self, lease: LeaseId) -> bool {
+        !self.given_back.contains(&lease)
+    }
+
     /// Whether a process may ask this of etcd now.
     pub fn check(&mut self, asked: &Asked, by: usize) {
         let found = |model: &Self, key: usize| {
@@ -188,7 +196,10 @@ impl Model {
                 let previous_incarnation = previous_incarnation && !announced;
                 self.etcd.holds(when, key) && !ours && !previous_incarnation
             }),
-            Asked::Revoke(lease) => self.etcd.is_live(lease) && self.owner(lease) != Some(by),
+            Asked::Revoke(lease) => {
+                self.given_back.push(lease);
+                self.etcd.is_live(lease) && self.owner(lease) != Some(by)
+            }
             Asked::Read(_) | Asked::Renew(_) => false,
         };
         if breach {
