@@ -52,12 +52,13 @@ simulate: deps
 	SEEDS=$(SEEDS) cargo test --profile simulation --test simulation -- --nocapture
 
 # Whether unit tests and simulation catch small changes to the agent and the proxy: COUNT of them, drawn at
-# random. SAMPLE=2 draws others.
+# random, of which PERCENT must be caught. SAMPLE=2 draws others.
 COUNT ?= 100
 SAMPLE ?= 1
+PERCENT ?= 90
 mutants: deps
 	@tests/deps.sh mutants
-	@tests/mutants.sh $(COUNT) $(SAMPLE)
+	@tests/mutants.sh $(COUNT) $(SAMPLE) $(PERCENT)
 
 # Beside confd too with CONFD=path/to/confd. The table: target/figures/.
 bench: deps

@@ -101,6 +101,16 @@ impl EtcdError {
         }
         self
     }
+
+    /// It came of a watch whose ranges we have just read: our role covers them, so that users have
+    /// changed meanwhile.
+    #[must_use]
+    pub fn after_reads(mut self) -> Self {
+        if self.problem == Problem::Denied {
+            self.problem = Problem::LoginOutdated;
+        }
+        self
+    }
 }
 
 impl From<EtcdError> for RunError {
@@ -177,6 +187,21 @@ mod tests {
         );
         for problem in [Problem::Denied, Problem::Unavailable, Problem::Rejected] {
             assert_eq!(error(problem).after_login(), error(problem));
+        }
+    }
+
+    #[test]
+    fn who_may_read_but_not_watch_is_told_so_by_users_that_changed_meanwhile() {
+        assert_eq!(
+            error(Problem::Denied).after_reads(),
+            error(Problem::LoginOutdated)
+        );
+        for problem in [
+            Problem::NotLoggedIn,
+            Problem::Unavailable,
+            Problem::Rejected,
+        ] {
+            assert_eq!(error(problem).after_reads(), error(problem));
         }
     }
 

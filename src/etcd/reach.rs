@@ -281,21 +281,19 @@ impl<W: World> Connection<W> {
             let watch = self.link.watch(watches);
             self.within(self.call_timeout, watch).await
         };
-        let denied = match self.logged_in(&asked).await {
-            Err(error) if error.problem == Problem::Denied => error,
-            done => return done,
+        let done = self.logged_in(&asked).await;
+        let Err(EtcdError {
+            problem: Problem::Denied,
+            ..
+        }) = done
+        else {
+            return done;
         };
         // Older etcd says that where it wants a login, too. A read tells the two apart.
         for watch in watches {
             self.read(anything(watch.range.clone())).await?;
         }
-        asked().await.map_err(|error| match error.problem {
-            Problem::Denied => EtcdError {
-                problem: Problem::LoginOutdated,
-                ..denied
-            },
-            _ => error,
-        })
+        asked().await.map_err(EtcdError::after_reads)
     }
 
     /// [`Self::read`] for as long as etcd keeps sending.
