@@ -5,6 +5,8 @@
 //! dropping them ends what they are at.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod once;
+
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
@@ -13,7 +15,6 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{info, warn};
 
-use crate::alarm::Alarm;
 use crate::config::{AgentConfig, KEY_OF_ITS_OWN, Target};
 use crate::deadline::{now, sleep_until_some};
 use crate::etcd::error::EtcdError;
@@ -23,10 +24,11 @@ use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
 use crate::host::{self, Host};
-use crate::notify::{self, Notifier, NotifySocket};
-use crate::probe::Attempt;
+use crate::os::alarm::Alarm;
+use crate::os::notify::{self, Notifier, NotifySocket};
+use crate::os::signal::Caught;
+use crate::probe::attempt::Attempt;
 use crate::registration::{Action, Event, Outcome, Registration, Status};
-use crate::signal::Caught;
 use crate::wording;
 use crate::world::{Backend, Signals, Timer, World};
 

@@ -1,12 +1,12 @@
 //! The world as it is: the network, this host's processes, files and clocks.
 
-use crate::alarm::Alarm;
 use crate::etcd::wire::{WireDial, WireLink, WireWatch};
-use crate::notify::NotifySocket;
+use crate::os::alarm::Alarm;
+use crate::os::notify::NotifySocket;
+use crate::os::signal::Caught;
 use crate::probe::Probe;
 use crate::proxy::child::HostChild;
 use crate::proxy::pass::HostFiles;
-use crate::signal::Caught;
 use crate::world::World;
 
 #[derive(Debug)]

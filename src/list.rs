@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
+use crate::etcd::list::{self, Entry};
 use crate::etcd::reach::{self, Limits};
-use crate::etcd::read::{self, Entry};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, Host};
-use crate::output;
+use crate::os::output;
 use crate::wording::{printable, printable_json};
 
 /// Of a column: longer text is not waited for by the other rows.
@@ -29,7 +29,7 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
     let limits = Limits::within(patience, etcd.endpoints.len());
     let dial = WireDial::new(etcd);
     let listed = reach::once(dial, limits, host::seed(), async |connection| {
-        read::list::<Host>(connection, &prefix, patience).await
+        list::read::<Host>(connection, &prefix, patience).await
     });
     let entries = listed.await?;
     let text = match format {
@@ -89,7 +89,7 @@ fn json(entries: &[Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::etcd::read::Hold;
+    use crate::etcd::list::Hold;
     use std::time::Duration;
 
     fn entries() -> Vec<Entry> {

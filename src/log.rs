@@ -3,7 +3,6 @@
 #[cfg(test)]
 pub(crate) mod captured;
 pub mod confd;
-mod lines;
 
 use std::fs::File;
 use std::io;
@@ -15,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{LogArgs, LogFormat};
-use lines::LogThread;
+use crate::os::log_thread::LogThread;
 
 /// What we say at `level`, and of the libraries below us no more than warnings.
 fn ours(level: LevelFilter) -> EnvFilter {

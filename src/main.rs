@@ -6,11 +6,11 @@ use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
 use register::config::{self, Run};
 use register::exit::{Exit, RunError};
 use register::log::Log;
-use register::output;
-use register::proxy::{self, once};
-use register::runtime::block_on;
-use register::signal::Caught;
-use register::{agent, confd, init, list, oneshot};
+use register::os::runtime::block_on;
+use register::os::signal::Caught;
+use register::os::{init, output};
+use register::proxy::{self, confd};
+use register::{agent, list};
 
 fn main() -> ExitCode {
     if init::is_needed() {
@@ -49,7 +49,9 @@ fn run(args: Cli) -> Result<Exit, RunError> {
     match args.command {
         None if args.agent.once == Some(true) => {
             let config = config::agent(args.agent, etcd, env)?;
-            block_on(oneshot::unless_stopped(oneshot::once(config, quiet)))
+            block_on(agent::once::unless_stopped(agent::once::once(
+                config, quiet,
+            )))
         }
         None => {
             let config = config::agent(args.agent, etcd, env)?;
@@ -57,7 +59,7 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         }
         Some(Command::Deregister(args)) => {
             let config = config::deregister(args, etcd, env)?;
-            block_on(oneshot::deregister(config, quiet))
+            block_on(agent::once::deregister(config, quiet))
         }
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, env)?;
@@ -65,16 +67,18 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         }
         Some(Command::Check(args)) => {
             let config = config::check(args)?;
-            block_on(oneshot::unless_stopped(oneshot::check(config, quiet)))
+            block_on(agent::once::unless_stopped(agent::once::check(
+                config, quiet,
+            )))
         }
         Some(Command::Render(RenderArgs {
             command: Some(RenderCommand::Lint(args)),
             ..
-        })) => once::lint(&config::lint(args)?),
+        })) => proxy::once::lint(&config::lint(args)?),
         Some(Command::Render(args)) => {
             let config = config::render(args, etcd, env)?;
             match config.run {
-                Run::Once => block_on(once::command(config)),
+                Run::Once => block_on(proxy::once::command(config)),
                 Run::UntilStopped => block_on(async {
                     let signals = Caught::of_the_proxy_side(config.child.is_some())?;
                     proxy::run(config, signals).await

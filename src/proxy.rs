@@ -8,6 +8,7 @@
 mod catalog;
 pub mod changes;
 pub mod child;
+pub mod confd;
 pub mod data;
 pub mod debounce;
 mod failure_log;
@@ -37,8 +38,8 @@ use crate::etcd::follow::Update;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, Host};
-use crate::notify::{self, Notifier, NotifySocket};
-use crate::signal::{Caught, ProxySignal, ProxySignals};
+use crate::os::notify::{self, Notifier, NotifySocket};
+use crate::os::signal::{Caught, ProxySignal, ProxySignals};
 use crate::world::{Files, Finished, Pass, World};
 use catalog::Catalog;
 use child::HostChild;

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use crate::etcd::api::{Dial, Link, Watch};
 use crate::exit::{Exit, RunError};
-use crate::probe::Attempt;
+use crate::probe::attempt::Attempt;
 
 pub trait World: 'static {
     type Dial: Dial<Link = Self::Link> + Clone;

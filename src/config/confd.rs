@@ -8,8 +8,8 @@ use super::etcd::{Given, named};
 use super::file::SettingsFile;
 use super::render::{DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, pause};
 use super::{Env, Faults, FileConfig, RenderConfig, Run, Source};
-use crate::child_env::WITHHELD;
 use crate::cli::confd::ConfdArgs;
+use crate::os::child_env::WITHHELD;
 
 const DEFAULT_INTERVAL: i64 = 600;
 

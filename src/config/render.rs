@@ -9,8 +9,8 @@ use super::etcd::Given;
 use super::file::SettingsFile;
 use super::supervise;
 use super::{Env, EtcdConfig, Faults, LONGEST, MILLISECOND};
-use crate::child_env::WITHHELD;
 use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs};
+use crate::os::child_env::WITHHELD;
 use crate::proxy::debounce;
 use crate::proxy::supervise::SuperviseConfig;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::Faults;
+use crate::os::process::signal_named;
 use crate::proxy::supervise::SuperviseConfig;
 
 /// `command` may be empty: then there is none.
@@ -33,20 +34,9 @@ pub(super) fn check(
 }
 
 fn signal(flag: &str, text: &str) -> Result<Signal, String> {
-    let name = text.to_uppercase();
-    match name.strip_prefix("SIG").unwrap_or(&name) {
-        "HUP" | "1" => Ok(Signal::HUP),
-        "INT" | "2" => Ok(Signal::INT),
-        "QUIT" | "3" => Ok(Signal::QUIT),
-        "KILL" | "9" => Ok(Signal::KILL),
-        "USR1" | "10" => Ok(Signal::USR1),
-        "USR2" | "12" => Ok(Signal::USR2),
-        "TERM" | "15" => Ok(Signal::TERM),
-        "WINCH" | "28" => Ok(Signal::WINCH),
-        _ => Err(format!(
-            "{flag} {text:?}: use HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH"
-        )),
-    }
+    signal_named(text).ok_or_else(|| {
+        format!("{flag} {text:?}: use HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH")
+    })
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::lines::LogThread;
+use crate::os::log_thread::LogThread;
 
 /// The log in confd's words. What is left of it is written when this goes, unless its reader is
 /// stuck.

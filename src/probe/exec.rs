@@ -4,14 +4,15 @@ use std::io::{self, PipeWriter};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal as Ends, SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::timeout;
 
-use super::Failure;
+use super::attempt::Failure;
 use super::last_words::LastWords;
-use crate::child_env;
+use crate::os::child_env;
+use crate::os::process::Group;
 
 /// For a stream that somebody outside the group still holds open.
 const LEFTOVER: Duration = Duration::from_millis(100);
@@ -37,14 +38,16 @@ impl ExecProbe {
         let (reader, writer) = io::pipe().map_err(Failure::Spawn)?;
         let mut last_words = LastWords::read_from(reader).map_err(Failure::Spawn)?;
         let mut child = self.start(writer).map_err(Failure::Spawn)?;
-        let group = Group::led_by(&child).map_err(Failure::Spawn)?;
+        let group =
+            Group::led_by(&child).ok_or_else(|| Failure::Spawn(io::ErrorKind::NotFound.into()))?;
+        let cleared = KilledWhenDropped(group);
         // Either may be lost: both only wait.
         tokio::select! {
-            ended = group.leader_ended(&mut ends) => ended.map_err(Failure::Spawn)?,
+            ended = leader_ended(group, &mut ends) => ended.map_err(Failure::Spawn)?,
             never = last_words.read_on() => match never {},
         }
         // Not after the leader is reaped, when its number may be somebody else's.
-        drop(group);
+        drop(cleared);
         let _most_of_it = timeout(LEFTOVER, last_words.read()).await;
         let status = child.wait().await.map_err(Failure::Spawn)?;
         match (status.success(), last_words.line()) {
@@ -69,29 +72,20 @@ impl ExecProbe {
     }
 }
 
-/// Kills what the command left behind, or the command itself if the attempt was given up.
-struct Group(Pid);
-
-impl Group {
-    fn led_by(child: &Child) -> io::Result<Self> {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        let id = id.and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self(id))
+/// Waits until the leader has ended, and leaves it to be reaped.
+async fn leader_ended(group: Group, ends: &mut Signal) -> io::Result<()> {
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    while waitid(WaitId::Pid(group.leader()), look)?.is_none() {
+        ends.recv().await;
     }
-
-    /// Waits until the leader has ended, and leaves it to be reaped.
-    async fn leader_ended(&self, ends: &mut Ends) -> io::Result<()> {
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-        while waitid(WaitId::Pid(self.0), look)?.is_none() {
-            ends.recv().await;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-impl Drop for Group {
+/// Kills what the command left behind, or the command itself if the attempt was given up.
+struct KilledWhenDropped(Group);
+
+impl Drop for KilledWhenDropped {
     fn drop(&mut self) {
-        // Fails when nothing is left of the group, which is how it should be.
-        let _ = kill_process_group(self.0, Signal::KILL);
+        self.0.kill();
     }
 }

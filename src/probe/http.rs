@@ -14,8 +14,9 @@ use regex_lite::Regex;
 
 use self::over_tls::Tls;
 use self::plain::Plain;
+use super::attempt::Failure;
 use super::status::Statuses;
-use super::{Failure, Spec, host_fault};
+use super::{Spec, host_fault};
 use crate::tls;
 use crate::wording::masked;
 

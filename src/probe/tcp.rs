@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Failure;
+use super::attempt::Failure;
 use super::connect::connect;
 use crate::address::Address;
 

@@ -1,16 +1,15 @@
 //! The program that uses the files, as a process of this host.
 
 use std::io;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 
 use renderer::descriptors::under_former_limit;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::Signal;
 use tokio::process::Command;
 use tracing::{info, warn};
 
-use crate::child_env;
 use crate::exit::Exit;
+use crate::os::child_env;
+use crate::os::process::{Group, exit_of};
 use crate::world::Child;
 
 /// None while it does not run.
@@ -56,35 +55,22 @@ impl Child for HostChild {
     }
 
     fn send(&self, signal: Signal) {
-        if let Some(pid) = self.pid()
-            && let Err(error) = kill_process(pid, signal)
+        if let Some(group) = self.group()
+            && let Err(error) = group.signal_leader(signal)
         {
             warn!("the command could not be sent {signal:?}: {error}");
         }
     }
 
     fn kill(&self) {
-        if let Some(pid) = self.pid() {
-            // Either fails when nothing is left, which is how it should be. The child itself may
-            // have left its group.
-            let _ = kill_process_group(pid, Signal::KILL);
-            let _ = kill_process(pid, Signal::KILL);
+        if let Some(group) = self.group() {
+            group.kill();
         }
     }
 }
 
 impl HostChild {
-    fn pid(&self) -> Option<Pid> {
-        let id = self.0.as_ref()?.id()?;
-        Pid::from_raw(i32::try_from(id).ok()?)
-    }
-}
-
-/// As a shell would tell it.
-fn exit_of(status: ExitStatus) -> Exit {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Exit::Child(u8::try_from(code).unwrap_or(u8::MAX)),
-        (None, Some(signal)) => Exit::Signal(u8::try_from(signal).unwrap_or(u8::MAX)),
-        (None, None) => Exit::Failed,
+    fn group(&self) -> Option<Group> {
+        Group::led_by(self.0.as_ref()?)
     }
 }

@@ -17,7 +17,7 @@ use crate::etcd::reach::{self, Limits};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, Host};
-use crate::output;
+use crate::os::output;
 use crate::world::{Files, Finished, Pass};
 
 /// What came of one pass.

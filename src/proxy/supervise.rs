@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::exit::Exit;
-use crate::signal::{ProxySignal, ProxySignals};
+use crate::os::signal::{ProxySignal, ProxySignals};
 use crate::world::{Child, Signals};
 
 /// From SIGKILL to giving up on a child that even that does not end.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 
-use crate::output::Patient;
+use crate::os::output::Patient;
 
 const PERIOD: Duration = Duration::from_millis(200);
 /// After so many without a new line a file whose place was taken is done with.

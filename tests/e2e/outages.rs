@@ -1,10 +1,10 @@
 use std::time::{Duration, Instant};
 
-use ::register::alarm::Alarm;
 use ::register::config::{EtcdConfig, Target};
 use ::register::etcd::session::{News, Request, Session};
 use ::register::etcd::wire::WireDial;
 use ::register::host::Host;
+use ::register::os::alarm::Alarm;
 use ::register::registration::{Claim, Event};
 use rustix::process::Signal;
 use tokio::net::TcpListener;

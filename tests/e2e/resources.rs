@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::register::probe::{Failure, Probe, Spec};
+use ::register::probe::attempt::Failure;
+use ::register::probe::{Probe, Spec};
 use ::register::world::Backend;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::net::TcpSocket;

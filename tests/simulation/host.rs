@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use register::deadline::{now, sleep_until_some};
 use register::health::{Cadence, Covered, Excuse, Health, Thresholds, Verdict};
-use register::probe::{Attempt, Failure};
+use register::probe::attempt::{Attempt, Failure};
 use register::world::{Backend, Manager, Signals, Timer};
 
 use crate::clock::{Time, ms};

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
-use register::alarm::Alarm;
 use register::config::{EtcdConfig, Target};
 use register::etcd::session::{News, Request, Session};
 use register::etcd::wire::WireDial;
 use register::host::Host;
+use register::os::alarm::Alarm;
 use register::registration::Event;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;

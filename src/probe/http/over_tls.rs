@@ -8,7 +8,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Method, Request, Url};
 
 use super::{failure, innermost};
-use crate::probe::{Failure, Spec};
+use crate::probe::Spec;
+use crate::probe::attempt::Failure;
 use crate::tls::{self, Verifier};
 use crate::wording::masked;
 

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use reqwest::Url;
 
 use super::{Expected, failure};
-use crate::probe::Failure;
+use crate::probe::attempt::Failure;
 use crate::probe::connect::connect;
 
 /// As many headers as an answer usually has at the most.

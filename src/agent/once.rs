@@ -16,9 +16,9 @@ use crate::etcd::reach::{self, Connection, Limits};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, Host};
-use crate::output;
+use crate::os::output;
+use crate::os::signal::Caught;
 use crate::registration::Claim;
-use crate::signal::Caught;
 use crate::wording;
 use crate::world::{Backend, Signals};
 

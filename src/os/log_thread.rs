@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::stdio::stderr;
 use tracing::warn;
 
-use crate::output::{self, Patient};
+use crate::os::output::{self, Patient};
 
 /// The most that waits for the reader, in bytes. The 64 KiB of output that a failed command may
 /// have, a line each, fit in.
@@ -29,7 +29,7 @@ const FLUSH_TIME: Duration = Duration::from_millis(250);
 
 /// The thread. When this goes, what is left is written, unless the reader is stuck.
 #[derive(Debug, Default)]
-pub(super) struct LogThread(
+pub(crate) struct LogThread(
     /// None before it is started, and where no thread is to be had: then only last words are of
     /// interest.
     Option<Lines>,
@@ -37,7 +37,7 @@ pub(super) struct LogThread(
 
 impl LogThread {
     /// Starts it; it lives as long as the process.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let lines = Lines::default();
         let shared = Arc::clone(&lines.0);
         let started = thread::Builder::new()
@@ -48,12 +48,12 @@ impl LogThread {
     }
 
     /// Where the subscriber is to write.
-    pub(super) fn lines(&self) -> Option<Lines> {
+    pub(crate) fn lines(&self) -> Option<Lines> {
         self.0.clone()
     }
 
     /// Writes `text` after what was logged before.
-    pub(super) fn say(&self, text: &str) {
+    pub(crate) fn say(&self, text: &str) {
         match &self.0 {
             Some(lines) => lines.push(text.as_bytes()),
             None => output::complain(text),
@@ -71,7 +71,7 @@ impl Drop for LogThread {
 
 /// Takes lines for the thread, and never waits for it. A clone is another handle on the same lines.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lines(Arc<Shared>);
+pub(crate) struct Lines(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {

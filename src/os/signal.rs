@@ -4,20 +4,18 @@
 use std::fs;
 use std::io;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use rustix::process::Signal;
+use tokio::signal::unix::{self, SignalKind, signal};
 
+use crate::os::process::FORWARDED;
 use crate::world::Signals;
 
 const HANGUP: i32 = SignalKind::hangup().as_raw_value();
 const INTERRUPT: i32 = SignalKind::interrupt().as_raw_value();
-const QUIT: i32 = SignalKind::quit().as_raw_value();
-const USER1: i32 = SignalKind::user_defined1().as_raw_value();
-const USER2: i32 = SignalKind::user_defined2().as_raw_value();
 const TERMINATE: i32 = SignalKind::terminate().as_raw_value();
-const WINDOW: i32 = SignalKind::window_change().as_raw_value();
 
 /// Signals that are caught from the moment this exists.
-pub struct Caught(Vec<(u8, Signal)>);
+pub struct Caught(Vec<(u8, unix::Signal)>);
 
 impl Caught {
     /// SIGTERM and SIGINT; SIGHUP too, the end of our terminal, unless we were started to ignore it,
@@ -36,9 +34,9 @@ impl Caught {
     /// # Errors
     /// When the handlers cannot be installed.
     pub fn of_the_proxy_side(for_a_child: bool) -> io::Result<Self> {
-        let others = [QUIT, USER1, USER2, WINDOW];
-        let others = others.into_iter().filter(|_| for_a_child);
-        Self::catch([TERMINATE, INTERRUPT, HANGUP].into_iter().chain(others))
+        let ours = [TERMINATE, INTERRUPT, HANGUP];
+        let is_caught = |number: &i32| for_a_child || ours.contains(number);
+        Self::catch(FORWARDED.map(Signal::as_raw).into_iter().filter(is_caught))
     }
 
     fn catch(numbers: impl Iterator<Item = i32>) -> io::Result<Self> {

@@ -56,7 +56,7 @@ fn ranges(prefix: &str) -> (Option<KeyRange>, KeyRange) {
 ///
 /// # Errors
 /// [`EtcdError`]; a refusal if what lies below may not be read and the key itself is not there.
-pub async fn list<W: World>(
+pub async fn read<W: World>(
     connection: &Connection<W>,
     prefix: &str,
     patience: Duration,

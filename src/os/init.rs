@@ -3,19 +3,17 @@
 //! The program runs as a child, so that its own children are its own to wait for.
 
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use rustix::process::{Pid, WaitOptions, kill_process, wait};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::exit::{Exit, RunError};
-use crate::output;
-use crate::runtime::block_on;
-
-/// Signals that somebody may send to a container.
-const PASSED_ON: [i32; 7] = [1, 2, 3, 10, 12, 15, 28];
+use crate::os::output;
+use crate::os::process::{FORWARDED, exit_of};
+use crate::os::runtime::block_on;
 
 /// Whether this is process 1.
 #[must_use]
@@ -34,14 +32,14 @@ pub fn main() -> Exit {
 
 async fn run() -> Result<Exit, RunError> {
     let mut ended = signal(SignalKind::child())?;
-    let (sender, mut signals) = mpsc::channel(PASSED_ON.len());
-    for number in PASSED_ON {
-        let mut caught = signal(SignalKind::from_raw(number))?;
+    let (sender, mut signals) = mpsc::channel(FORWARDED.len());
+    for forwarded in FORWARDED {
+        let mut caught = signal(SignalKind::from_raw(forwarded.as_raw()))?;
         let sender = sender.clone();
         // Ends with the process: the runtime is dropped when this returns.
         tokio::spawn(async move {
             while caught.recv().await.is_some() {
-                let _told = sender.send(number).await;
+                let _told = sender.send(forwarded).await;
             }
         });
     }
@@ -53,11 +51,9 @@ async fn run() -> Result<Exit, RunError> {
         // Losing the other branch loses nothing: both are cancel-safe.
         tokio::select! {
             _ = ended.recv() => {}
-            Some(number) = signals.recv() => {
-                if let Some(signal) = Signal::from_named_raw(number) {
-                    // Fails when it has just ended, which shows in the next turn.
-                    let _ = kill_process(child, signal);
-                }
+            Some(signal) = signals.recv() => {
+                // Fails when it has just ended, which shows in the next turn.
+                let _ = kill_process(child, signal);
             }
         }
     }
@@ -80,12 +76,7 @@ fn reap(child: Pid) -> io::Result<Option<Exit>> {
     loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) if pid == child => {
-                let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
-                exit = match (status.exit_status(), status.terminating_signal()) {
-                    (Some(code), _) => Some(Exit::Child(byte(code))),
-                    (None, Some(signal)) => Some(Exit::Signal(byte(signal))),
-                    (None, None) => None,
-                };
+                exit = Some(exit_of(ExitStatus::from_raw(status.as_raw())));
             }
             Ok(Some(_)) => {}
             Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(exit),

@@ -7,10 +7,10 @@ use crate::cli::{self, confd};
 use crate::config::{ConfdConfig, ConfdSettings, Run, SrvLookup};
 use crate::exit::{Exit, RunError};
 use crate::log::confd::{ConfdLog, level};
-use crate::output;
+use crate::os::output;
+use crate::os::runtime::block_on;
+use crate::os::signal::Caught;
 use crate::proxy;
-use crate::runtime::block_on;
-use crate::signal::Caught;
 
 /// What confd's `-version` is asked for by scripts.
 const VERSION: &str = concat!("confd 0.16.0 (register ", env!("CARGO_PKG_VERSION"), ")\n");

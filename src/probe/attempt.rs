@@ -1,0 +1,72 @@
+//! What comes of one attempt to reach a backend.
+
+use std::io;
+use std::time::Duration;
+
+use super::host_fault;
+use crate::wording;
+
+/// What came of one attempt.
+#[derive(Debug)]
+pub struct Attempt {
+    /// What the backend answered, in a word or two.
+    pub result: Result<String, Failure>,
+    pub took: Duration,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("no answer within {}", wording::duration(*.0))]
+    Timeout(Duration),
+    #[error("{0}")]
+    Connection(String),
+    /// Our own host let us down, as where no descriptor is left: that says nothing of the backend.
+    #[error("{0}")]
+    OwnHost(String),
+    #[error("HTTP status {0}")]
+    Status(u16),
+    #[error("the body does not match")]
+    Body,
+    #[error("the command could not be run: {0}")]
+    Spawn(io::Error),
+    /// With the last line that it printed, which may be empty.
+    #[error("the command ended with {0}{sep}{1}", sep = if .1.is_empty() { "" } else { ": " })]
+    Command(std::process::ExitStatus, String),
+}
+
+impl Failure {
+    /// Whether it says nothing of the backend.
+    #[must_use]
+    pub fn is_own_hosts(&self) -> bool {
+        match self {
+            Self::OwnHost(_) => true,
+            Self::Spawn(error) => host_fault::is(error),
+            Self::Timeout(_)
+            | Self::Connection(_)
+            | Self::Status(_)
+            | Self::Body
+            | Self::Command(..) => false,
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if host_fault::is(&error) {
+            Self::OwnHost(error.to_string())
+        } else {
+            Self::Connection(error.to_string())
+        }
+    }
+}
+
+impl Attempt {
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.result {
+            Ok(answer) => answer.clone(),
+            Err(failure) => failure.to_string(),
+        }
+    }
+}
