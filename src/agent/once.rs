@@ -144,6 +144,13 @@ pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
 
 /// Prints the result, unless it is a success of which nobody wants to hear. In a thread for work that
 /// blocks: a reader that stalls keeps no signal waiting.
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::disallowed_methods,
+        reason = "no simulation runs what ends by itself"
+    )
+)]
 async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
     if !quiet || exit != Exit::Done {
         let printed = spawn_blocking(move || output::print(&result)).await;
