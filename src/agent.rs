@@ -18,17 +18,16 @@ use tracing::{info, warn};
 use crate::config::{AgentConfig, KEY_OF_ITS_OWN, Target};
 use crate::deadline::{now, sleep_until_some};
 use crate::etcd::error::EtcdError;
-use crate::etcd::holder::Request;
 use crate::etcd::session::{News, Session};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
-use crate::host::{self, Host};
+use crate::host::{self, ThisHost};
 use crate::os::alarm::Alarm;
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::Caught;
 use crate::probe::attempt::Attempt;
-use crate::registration::{Action, Event, Outcome, Registration, Status};
+use crate::registration::{Action, Event, Registration, Request, Status, Stopped};
 use crate::wording;
 use crate::world::{Backend, Signals, Timer, World};
 
@@ -39,7 +38,7 @@ const REQUEST_DEPTH: usize = 1;
 
 /// What an agent is to do.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct AgentSettings {
     pub target: Target,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
@@ -54,7 +53,7 @@ pub struct Settings {
 }
 
 /// What an agent has to do with.
-pub struct Surroundings<W: World> {
+pub struct AgentSurroundings<W: World> {
     pub dial: W::Dial,
     pub backend: W::Backend,
     /// For the wait between probes.
@@ -70,7 +69,7 @@ pub struct Surroundings<W: World> {
 /// # Errors
 /// When etcd refuses us at the start.
 pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
-    let settings = Settings {
+    let settings = AgentSettings {
         target: config.target,
         thresholds: config.thresholds,
         cadence: config.cadence,
@@ -80,7 +79,7 @@ pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError>
         watchdog: notify::watchdog_period(),
         seed: host::seed(),
     };
-    let surroundings = Surroundings {
+    let surroundings = AgentSurroundings {
         dial: WireDial::new(config.etcd),
         backend: config.probe,
         between: Alarm::new()?,
@@ -88,7 +87,7 @@ pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError>
         manager: NotifySocket::from_env(),
         signals,
     };
-    Ok(drive::<Host>(settings, surroundings).await?)
+    Ok(drive::<ThisHost>(settings, surroundings).await?)
 }
 
 /// An agent, in whatever surroundings.
@@ -96,10 +95,10 @@ pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError>
 /// # Errors
 /// When etcd refuses us at the start.
 pub async fn drive<W: World>(
-    settings: Settings,
-    surroundings: Surroundings<W>,
+    settings: AgentSettings,
+    surroundings: AgentSurroundings<W>,
 ) -> Result<Exit, EtcdError> {
-    let Surroundings {
+    let AgentSurroundings {
         dial,
         backend,
         between,
@@ -107,7 +106,7 @@ pub async fn drive<W: World>(
         manager,
         mut signals,
     } = surroundings;
-    let Settings { seed, ttl, .. } = settings;
+    let AgentSettings { seed, ttl, .. } = settings;
     let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
     let agent = Agent::<W>::new(&settings, manager, requests);
@@ -135,8 +134,8 @@ struct Agent<W: World> {
 }
 
 impl<W: World> Agent<W> {
-    fn new(settings: &Settings, manager: W::Manager, requests: mpsc::Sender<Request>) -> Self {
-        let Settings {
+    fn new(settings: &AgentSettings, manager: W::Manager, requests: mpsc::Sender<Request>) -> Self {
+        let AgentSettings {
             drain,
             stop_timeout,
             seed,
@@ -254,25 +253,17 @@ impl<W: World> Agent<W> {
     fn react(&mut self, event: Event) -> Option<Exit> {
         let before = self.registration.status();
         for action in self.registration.on(event, now()) {
-            let request = match action {
-                Action::Announce { take_over } => Request::Announce { take_over },
-                Action::Withdraw(claim) => Request::Withdraw(claim),
-                Action::Ready => {
-                    self.notifier.ready();
-                    continue;
-                }
-                Action::Exit(Outcome::Clean) => return Some(Exit::Done),
-                Action::Exit(Outcome::LeftToTtl) => {
+            match action {
+                Action::Ask(request) => self.ask(request),
+                Action::Ready => self.notifier.ready(),
+                Action::Exit(Stopped::Clean) => return Some(Exit::Done),
+                Action::Exit(Stopped::LeftToTtl) => {
                     warn!(
                         key = self.key,
                         "etcd could not be told in time: the key is left to its TTL"
                     );
                     return Some(Exit::Store);
                 }
-            };
-            // A session that has ended takes none, which shows as the end of its news.
-            if let Err(TrySendError::Full(request)) = self.requests.try_send(request) {
-                unreachable!("one request is under way at a time: {request:?} is a second");
             }
         }
         let status = self.registration.status();
@@ -280,6 +271,13 @@ impl<W: World> Agent<W> {
             self.report(status);
         }
         None
+    }
+
+    fn ask(&self, request: Request) {
+        // A session that has ended takes none, which shows as the end of its news.
+        if let Err(TrySendError::Full(request)) = self.requests.try_send(request) {
+            unreachable!("one request is under way at a time: {request:?} is a second");
+        }
     }
 
     fn report(&mut self, status: Status) {

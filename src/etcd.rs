@@ -2,17 +2,17 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod api;
-mod copy;
 pub mod error;
 pub mod follow;
-pub mod granted;
 pub mod holder;
 pub mod lease;
 pub mod list;
+pub mod our_leases;
 mod outage;
 pub mod procedure;
 pub mod progress;
 pub mod reach;
+mod reading;
 pub mod session;
 mod status;
 mod stream;

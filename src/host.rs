@@ -10,7 +10,7 @@ use crate::proxy::pass::HostFiles;
 use crate::world::World;
 
 #[derive(Debug)]
-pub enum Host {}
+pub enum ThisHost {}
 
 /// For what is to be random in a loop.
 #[must_use]
@@ -18,7 +18,7 @@ pub fn seed() -> u64 {
     fastrand::u64(..)
 }
 
-impl World for Host {
+impl World for ThisHost {
     type Dial = WireDial;
     type Link = WireLink;
     type Watch = WireWatch;

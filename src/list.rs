@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use crate::cli::OutputFormat;
 use crate::config::ListConfig;
 use crate::etcd::list::{self, Entry};
-use crate::etcd::reach::{self, Limits};
+use crate::etcd::reach::{self, CommandLimits};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::{self, Host};
+use crate::host::{self, ThisHost};
 use crate::os::output;
 use crate::wording::{printable, printable_json};
 
@@ -26,10 +26,10 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
         output: format,
         etcd,
     } = config;
-    let limits = Limits::within(patience, etcd.endpoints.len());
+    let limits = CommandLimits::within(patience, etcd.endpoints.len());
     let dial = WireDial::new(etcd);
     let listed = reach::once(dial, limits, host::seed(), async |connection| {
-        list::read::<Host>(connection, &prefix, patience).await
+        list::read::<ThisHost>(connection, &prefix, patience).await
     });
     let entries = listed.await?;
     let text = match format {

@@ -37,7 +37,7 @@ use crate::etcd::api::Change;
 use crate::etcd::follow::Update;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::{self, Host};
+use crate::host::{self, ThisHost};
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::{Caught, ProxySignal, ProxySignals};
 use crate::world::{Files, Finished, Pass, World};
@@ -52,10 +52,10 @@ use tail::Tail;
 
 /// What the proxy side is to do.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ProxySettings {
     /// Bring all in step so often, besides watching.
     pub interval: Option<Duration>,
-    pub debounce: debounce::Settings,
+    pub debounce: debounce::DebounceSettings,
     pub options: Options,
     /// What uses the files, if we are to run it.
     pub child: Option<SuperviseConfig>,
@@ -66,7 +66,7 @@ pub struct Settings {
 }
 
 /// What the proxy side has to do with.
-pub struct Surroundings<W: World> {
+pub struct ProxySurroundings<W: World> {
     pub dial: W::Dial,
     pub files: W::Files,
     pub child: W::Child,
@@ -87,14 +87,14 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         }
     };
     raise_limit();
-    let surroundings = Surroundings {
+    let surroundings = ProxySurroundings {
         dial: WireDial::new(etcd),
         files: HostFiles::new(&config.files)?,
         child: HostChild::default(),
         manager: NotifySocket::from_env(),
         signals,
     };
-    let settings = Settings {
+    let settings = ProxySettings {
         interval: config.interval,
         debounce: config.debounce,
         options: config.files.options,
@@ -103,7 +103,7 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         seed: host::seed(),
     };
     let tail = Tail::start(config.follow)?;
-    let result = drive::<Host>(settings, surroundings).await;
+    let result = drive::<ThisHost>(settings, surroundings).await;
     if let Some(tail) = tail {
         tail.stop();
     }
@@ -115,8 +115,8 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
 /// # Errors
 /// When etcd refuses us at the start.
 pub async fn drive<W: World>(
-    settings: Settings,
-    surroundings: Surroundings<W>,
+    settings: ProxySettings,
+    surroundings: ProxySurroundings<W>,
 ) -> Result<Exit, RunError> {
     let mut signals = ProxySignals::new(surroundings.signals);
     let mut files = surroundings.files;
@@ -162,7 +162,7 @@ struct Proxy<W: World> {
     /// Whether the snapshot is what the resources read.
     read: bool,
     options: Options,
-    debounce: debounce::Settings,
+    debounce: debounce::DebounceSettings,
     dial: W::Dial,
     files: W::Files,
     following: Following,

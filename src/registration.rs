@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::health::Verdict;
-pub use event::{Action, Claim, Event, Holder, LeaseId, Outcome, Revision, Status};
+pub use event::{Action, Claim, Event, Holder, LeaseId, Request, Revision, Status, Stopped};
 use key::Key;
 
 /// The first wait after a failed request, doubled up to [`RETRY_CAP`].
@@ -19,7 +19,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_CAP: Duration = Duration::from_secs(5);
 
 /// The key was lost that long ago: nobody is at work on it any more. Longer than [`RETRY_CAP`].
-const CALM: Duration = Duration::from_secs(10);
+const LOSS_WINDOW: Duration = Duration::from_secs(10);
 
 /// Stands for any longer duration: adding those to an [`Instant`] could overflow it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -59,7 +59,7 @@ pub struct Registration {
     key: Key,
     in_flight: bool,
     /// Whether something that this process put may be in etcd.
-    at_stake: bool,
+    may_have_written: bool,
     /// Until then we are the newest and may take a foreign key over.
     announced_before: bool,
     ready: bool,
@@ -83,7 +83,7 @@ impl Registration {
             wanted: None,
             key: Key::Unknown,
             in_flight: false,
-            at_stake: false,
+            may_have_written: false,
             announced_before: false,
             ready: false,
             unread: None,
@@ -147,7 +147,7 @@ impl Registration {
                 self.answered(Key::Displaced { revision, held }, now);
             }
             Event::Withdrawn => {
-                self.at_stake = false;
+                self.may_have_written = false;
                 self.answered(self.key.withdrawn(), now);
             }
             Event::TurnedDown => self.failed(false, now),
@@ -225,7 +225,7 @@ impl Registration {
             return;
         }
         match self.lost_at.replace(now) {
-            Some(last) if now.saturating_duration_since(last) < CALM => {
+            Some(last) if now.saturating_duration_since(last) < LOSS_WINDOW => {
                 self.retry = Some(Retry {
                     at: now + self.loss_backoff.delay(),
                     on_connecting: false,
@@ -247,8 +247,8 @@ impl Registration {
         }
         if let Some(request) = self.next_request() {
             self.in_flight = true;
-            self.at_stake |= matches!(request, Action::Announce { .. });
-            actions.push(request);
+            self.may_have_written |= matches!(request, Request::Announce { .. });
+            actions.push(Action::Ask(request));
         }
         actions
     }
@@ -263,13 +263,13 @@ impl Registration {
         }
     }
 
-    fn advance_shutdown(&mut self, now: Instant) -> Option<Outcome> {
+    fn advance_shutdown(&mut self, now: Instant) -> Option<Stopped> {
         if let Phase::Withdrawing { by, drain } = self.phase {
             if !self.nothing_is_left() {
-                let outcome = if self.at_stake {
-                    Outcome::LeftToTtl
+                let outcome = if self.may_have_written {
+                    Stopped::LeftToTtl
                 } else {
-                    Outcome::Clean
+                    Stopped::Clean
                 };
                 return (now >= by).then_some(outcome);
             }
@@ -277,7 +277,7 @@ impl Registration {
             self.phase = Phase::Draining { until };
         }
         match self.phase {
-            Phase::Draining { until } if now >= until => Some(Outcome::Clean),
+            Phase::Draining { until } if now >= until => Some(Stopped::Clean),
             Phase::Draining { .. } | Phase::Running | Phase::Withdrawing { .. } | Phase::Done => {
                 None
             }
@@ -290,12 +290,12 @@ impl Registration {
         let tried = self.retry.is_some();
         match self.key {
             Key::Absent | Key::Displaced { held: None, .. } => !self.in_flight,
-            Key::Unknown => !self.in_flight && !self.at_stake && tried,
+            Key::Unknown => !self.in_flight && !self.may_have_written && tried,
             Key::Present { .. } | Key::Displaced { held: Some(_), .. } => false,
         }
     }
 
-    fn next_request(&self) -> Option<Action> {
+    fn next_request(&self) -> Option<Request> {
         if self.in_flight || self.retry.is_some() {
             return None;
         }
@@ -310,19 +310,19 @@ impl Registration {
                 Key::Displaced {
                     held: Some(lease), ..
                 },
-            ) => Some(Action::Withdraw(Claim::Lease(lease))),
+            ) => Some(Request::Withdraw(Claim::Lease(lease))),
             (_, Key::Displaced { held: None, .. }) => None,
             (Verdict::Up, Key::Present { .. }) | (Verdict::Down, Key::Absent) => None,
-            (Verdict::Up, Key::Unknown | Key::Absent) => Some(Action::Announce {
+            (Verdict::Up, Key::Unknown | Key::Absent) => Some(Request::Announce {
                 take_over: !self.announced_before,
             }),
             (Verdict::Down, Key::Present { lease, .. }) => {
-                Some(Action::Withdraw(Claim::Lease(lease)))
+                Some(Request::Withdraw(Claim::Lease(lease)))
             }
             (Verdict::Down, Key::Unknown) if self.announced_before => {
-                Some(Action::Withdraw(Claim::Granted))
+                Some(Request::Withdraw(Claim::AnyLease))
             }
-            (Verdict::Down, Key::Unknown) => Some(Action::Withdraw(Claim::Value)),
+            (Verdict::Down, Key::Unknown) => Some(Request::Withdraw(Claim::Value)),
         }
     }
 }

@@ -9,13 +9,13 @@ use tokio::time::timeout;
 use crate::cli::OutputFormat;
 use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig};
 use crate::etcd::error::EtcdError;
-use crate::etcd::granted::Granted;
 use crate::etcd::holder::{carry_out, fresh_lease};
+use crate::etcd::our_leases::OurLeases;
 use crate::etcd::procedure::{Done, Procedure, TakenOver};
-use crate::etcd::reach::{self, Connection, Limits};
+use crate::etcd::reach::{self, CommandLimits, Connection};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::{self, Host};
+use crate::host::{self, ThisHost};
 use crate::os::output;
 use crate::os::signal::Caught;
 use crate::registration::Claim;
@@ -60,17 +60,17 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         }
         Err(_) => ("unhealthy", Exit::Failed),
     };
-    let mut granted = Granted::default();
+    let mut our_leases = OurLeases::default();
     let mut tries = 0;
     let done = within(etcd, stop_timeout, async |connection| {
         tries += 1;
         let begun = if attempt.result.is_ok() {
             let fresh = (fresh_lease(&mut Rng::new()), ttl);
-            Procedure::announce(&target, fresh, true, &mut granted)
+            Procedure::announce(&target, fresh, true, &mut our_leases)
         } else {
             Procedure::withdraw(&target, Claim::Value)
         };
-        carry_out(connection, begun, &mut granted).await
+        carry_out(connection, begun, &mut our_leases).await
     })
     .await
     .map_err(|failure| {
@@ -101,7 +101,7 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
     let done = within(etcd, timeout, async |connection| {
         tries += 1;
         let begun = Procedure::withdraw(&target, Claim::Value);
-        carry_out(connection, begun, &mut Granted::default()).await
+        carry_out(connection, begun, &mut OurLeases::default()).await
     })
     .await?;
     let done = match done {
@@ -183,9 +183,9 @@ fn told(done: &Done, tries: u32) -> String {
 async fn within<T>(
     etcd: EtcdConfig,
     limit: Duration,
-    work: impl AsyncFnMut(&Connection<Host>) -> Result<T, EtcdError>,
+    work: impl AsyncFnMut(&Connection<ThisHost>) -> Result<T, EtcdError>,
 ) -> Result<T, RunError> {
-    let limits = Limits::within(limit, etcd.endpoints.len());
+    let limits = CommandLimits::within(limit, etcd.endpoints.len());
     let work = reach::once(WireDial::new(etcd), limits, host::seed(), work);
     let done = timeout(limit, work).await;
     Ok(done.map_err(|_| etcd_is_late(limit))??)

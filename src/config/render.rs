@@ -17,7 +17,7 @@ use crate::proxy::supervise::SuperviseConfig;
 pub(super) const DEFAULT_CONFDIR: &str = "/etc/confd";
 pub(super) const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
 /// As the flag's default.
-pub(super) const DEFAULT_DEBOUNCE: debounce::Settings = debounce::Settings {
+pub(super) const DEFAULT_DEBOUNCE: debounce::DebounceSettings = debounce::DebounceSettings {
     quiet: Duration::from_millis(50),
     max: Duration::from_millis(500),
 };
@@ -28,7 +28,7 @@ pub struct RenderConfig {
     pub run: Run,
     /// Bring all in step so often, besides watching.
     pub interval: Option<Duration>,
-    pub debounce: debounce::Settings,
+    pub debounce: debounce::DebounceSettings,
     pub files: FileConfig,
     /// What uses the files, if we are to run it.
     pub child: Option<SuperviseConfig>,
@@ -168,7 +168,7 @@ fn existing(confdir: String, faults: &mut Faults) -> PathBuf {
 }
 
 /// `QUIET` or `QUIET:MAX`; without `MAX`, ten times as long.
-fn debounce_settings(text: &str, faults: &mut Faults) -> Option<debounce::Settings> {
+fn debounce_settings(text: &str, faults: &mut Faults) -> Option<debounce::DebounceSettings> {
     let (quiet, max) = match text.split_once(':') {
         Some((quiet, max)) => (quiet, Some(max)),
         None => (text, None),
@@ -178,7 +178,7 @@ fn debounce_settings(text: &str, faults: &mut Faults) -> Option<debounce::Settin
         Some(max) => faults.duration("--debounce", max, quiet)?,
         None => quiet.saturating_mul(10),
     };
-    Some(debounce::Settings { quiet, max })
+    Some(debounce::DebounceSettings { quiet, max })
 }
 
 #[cfg(test)]
@@ -273,7 +273,7 @@ mod tests {
     fn debounce_takes_one_or_two_durations() {
         let debounce = |text| {
             config(&["--debounce", text], |_| None).map(|config| {
-                let debounce::Settings { quiet, max } = config.debounce;
+                let debounce::DebounceSettings { quiet, max } = config.debounce;
                 (quiet.as_millis(), max.as_millis())
             })
         };

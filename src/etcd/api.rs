@@ -61,7 +61,7 @@ pub trait Watch {
     ///
     /// # Errors
     /// [`EtcdError`]; the stream is of no further use.
-    async fn next(&mut self) -> Result<Told, EtcdError>;
+    async fn next(&mut self) -> Result<WatchAnswer, EtcdError>;
 }
 
 /// Whether our user's name and password are in use.
@@ -187,7 +187,7 @@ pub struct WatchFrom<'a> {
 
 /// One message of a stream of watches.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct WatchAnswer {
     /// Which watch, from 0.
     pub watch: usize,
     /// It only says that the watch was created.

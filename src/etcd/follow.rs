@@ -1,4 +1,4 @@
-//! Keeps a copy of parts of etcd in step: one read, then one watch from the next revision on.
+//! Keeps a reading of parts of etcd in step: one read, then one watch from the next revision on.
 //!
 //! It owns the link. It ends when nobody takes its updates any more.
 
@@ -10,10 +10,10 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::api::{Change, KeyRange, Watch, WatchFrom};
-use super::copy::{self, Copy};
 use super::error::{EtcdError, Problem};
 use super::progress::Progress;
 use super::reach::{Connection, Reach, Stop};
+use super::reading::{self, Reading};
 use super::turns::Turn;
 use crate::deadline::{now, sleep_until_some};
 use crate::registration::Revision;
@@ -47,7 +47,7 @@ pub async fn read_once<W: World>(
     connection: &Connection<W>,
     trees: &[Subtree],
 ) -> Result<Snapshot, EtcdError> {
-    Ok(copy::read(connection, trees).await?.snapshot)
+    Ok(reading::read(connection, trees).await?.snapshot)
 }
 
 pub struct Follower<W: World> {
@@ -59,7 +59,7 @@ pub struct Follower<W: World> {
     denied: Vec<KeyRange>,
     /// When to see whether they may by now.
     recheck_at: Option<Instant>,
-    /// How far the copy of them has come; none if it must be read afresh.
+    /// How far the reading of them has come; none if it must be read afresh.
     progress: Option<Progress>,
     updates: mpsc::Sender<Update>,
 }
@@ -69,22 +69,22 @@ struct Opened<W: World> {
     watch: W::Watch,
     progress: Progress,
     /// What was read afresh; none where it goes on from what was told before.
-    copy: Option<Copy>,
+    reading: Option<Reading>,
 }
 
 impl<W: World> Follower<W> {
-    /// `trees` is not empty, and none lies in another. `let_in`: etcd has served us before, so a
+    /// `trees` is not empty, and none lies in another. `ever_connected`: etcd has served us before, so a
     /// refusal does not end the follower.
     #[must_use]
     pub fn new(
         dial: W::Dial,
         trees: Vec<Subtree>,
-        let_in: bool,
+        ever_connected: bool,
         updates: mpsc::Sender<Update>,
         seed: u64,
     ) -> Self {
         Self {
-            reach: Reach::new(dial, CALL_TIMEOUT, let_in, seed),
+            reach: Reach::new(dial, CALL_TIMEOUT, ever_connected, seed),
             trees,
             ranges: Vec::new(),
             denied: Vec::new(),
@@ -130,22 +130,22 @@ impl<W: World> Follower<W> {
         };
         loop {
             self.progress = Some(opened.progress);
-            if let Some(copy) = opened.copy {
-                self.begin(copy).await?;
+            if let Some(reading) = opened.reading {
+                self.begin(reading).await?;
             }
             self.follow(&connection, opened.watch).await?;
             opened = open(&connection, &self.trees, &self.ranges, &mut self.progress).await?;
         }
     }
 
-    /// What was read afresh is told. From here on the copy counts.
-    async fn begin(&mut self, copy: Copy) -> Result<(), Stop> {
-        let Copy {
+    /// What was read afresh is told. From here on the reading counts.
+    async fn begin(&mut self, reading: Reading) -> Result<(), Stop> {
+        let Reading {
             snapshot,
             history: _,
             allowed,
             denied,
-        } = copy;
+        } = reading;
         let (keys, revision) = (snapshot.entries.len(), snapshot.revision);
         debug!(keys, revision, "read");
         self.ranges = allowed;
@@ -172,7 +172,7 @@ impl<W: World> Follower<W> {
                 }
                 () = sleep_until_some(self.recheck_at) => {
                     self.recheck_at = Some(now() + RECHECK);
-                    if copy::may_read_any(connection, &self.denied).await? {
+                    if reading::may_read_any(connection, &self.denied).await? {
                         self.progress = None;
                         return Ok(());
                     }
@@ -230,11 +230,11 @@ async fn open<W: World>(
     }
     *progress = None;
     for _ in 0..READINGS {
-        let copy = copy::read(connection, trees).await?;
-        let since = Progress::since(copy.history, copy.allowed.len());
-        if let Some(opened) = go_on(connection, &copy.allowed, since).await? {
-            let copy = Some(copy);
-            return Ok(Opened { copy, ..opened });
+        let reading = reading::read(connection, trees).await?;
+        let since = Progress::since(reading.history, reading.allowed.len());
+        if let Some(opened) = go_on(connection, &reading.allowed, since).await? {
+            let reading = Some(reading);
+            return Ok(Opened { reading, ..opened });
         }
     }
     let reason = "what was read was compacted before it was watched, again and again";
@@ -257,13 +257,13 @@ async fn go_on<W: World>(
         Err(error) if error.problem == Problem::NotThatRevision => return Ok(None),
         Err(error) => return Err(error),
     };
-    let now = copy::now(connection, first, progress.seen()).await?;
-    let goes_on = now.is_some_and(|now| progress.goes_on(now));
-    let copy = None;
-    Ok(goes_on.then_some(Opened {
+    let now = reading::now(connection, first, progress.seen()).await?;
+    let continues = now.is_some_and(|now| progress.continues_in(now));
+    let reading = None;
+    Ok(continues.then_some(Opened {
         watch,
         progress,
-        copy,
+        reading,
     }))
 }
 

@@ -7,27 +7,20 @@ use tracing::{debug, info, warn};
 
 use super::api::Call;
 use super::error::{EtcdError, Problem};
-use super::granted::Granted;
 use super::lease::Lease;
+use super::our_leases::OurLeases;
 use super::procedure::{Done, Ended, Next, Procedure, TakenOver};
 use super::reach::Connection;
 use crate::config::{KEY_OF_ITS_OWN, Target};
 use crate::deadline::now;
-use crate::registration::{Claim, Event, LeaseId};
+use crate::registration::{Event, LeaseId, Request};
 use crate::world::World;
-
-/// What is asked of it.
-#[derive(Clone, Copy, Debug)]
-pub enum Request {
-    Announce { take_over: bool },
-    Withdraw(Claim),
-}
 
 pub(super) struct KeyHolder {
     target: Target,
     /// As asked for.
     ttl: Duration,
-    granted: Granted,
+    our_leases: OurLeases,
     lease: Option<Lease>,
     written: bool,
     /// What the last announcement took over.
@@ -40,7 +33,7 @@ impl KeyHolder {
         Self {
             target,
             ttl,
-            granted: Granted::default(),
+            our_leases: OurLeases::default(),
             lease: None,
             written: false,
             taken_over: None,
@@ -89,11 +82,11 @@ impl KeyHolder {
         let begun = match request {
             Request::Announce { take_over } => {
                 let fresh = (fresh_lease(&mut self.rng), self.ttl);
-                Procedure::announce(&self.target, fresh, take_over, &mut self.granted)
+                Procedure::announce(&self.target, fresh, take_over, &mut self.our_leases)
             }
             Request::Withdraw(claim) => Procedure::withdraw(&self.target, claim),
         };
-        let done = carry_out(connection, begun, &mut self.granted).await?;
+        let done = carry_out(connection, begun, &mut self.our_leases).await?;
         Ok(match done {
             Done::Put {
                 lease,
@@ -180,14 +173,14 @@ pub fn fresh_lease(rng: &mut Rng) -> LeaseId {
 pub async fn carry_out<W: World>(
     connection: &Connection<W>,
     (mut procedure, mut call): (Procedure<'_>, Call<'_>),
-    granted: &mut Granted,
+    our_leases: &mut OurLeases,
 ) -> Result<Done, EtcdError> {
     loop {
         let answer = connection.ask(&call).await;
         if let (Call::Revoke(id), Err(error)) = (&call, &answer) {
             debug!(lease = %format_args!("{id:x}"), %error, "lease not revoked");
         }
-        call = match procedure.on(answer, granted) {
+        call = match procedure.on(answer, our_leases) {
             Next::Call(next) => next,
             Next::Over(Ended::Done(done)) => return Ok(done),
             Next::Over(Ended::Failed(error)) => return Err(error),

@@ -20,7 +20,7 @@ pub(super) struct Outage {
 
 impl Outage {
     /// Etcd could not be reached, or a connection broke.
-    pub(super) fn goes_on(&mut self, error: &EtcdError) {
+    pub(super) fn continues(&mut self, error: &EtcdError) {
         let is_news = self.since.is_none();
         self.since.get_or_insert_with(now);
         let reason = error.to_string();
@@ -61,7 +61,7 @@ mod tests {
     fn failing(outage: &mut Outage, reasons: &[&str]) -> Vec<String> {
         captured::lines(|| {
             for reason in reasons {
-                outage.goes_on(&error(reason));
+                outage.continues(&error(reason));
             }
         })
     }

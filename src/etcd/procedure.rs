@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::api::{Answer, Call, Condition, KeyValue, Page, Read};
 use super::error::EtcdError;
-use super::granted::Granted;
 use super::lease::Lease;
+use super::our_leases::OurLeases;
 use crate::config::Target;
 use crate::registration::{Claim, LeaseId, Revision};
 
@@ -115,7 +115,7 @@ impl<'a> Procedure<'a> {
         target: &'a Target,
         (fresh, ttl): (LeaseId, Duration),
         take_over: bool,
-        granted: &mut Granted,
+        our_leases: &mut OurLeases,
     ) -> (Self, Call<'a>) {
         let mut procedure = Self {
             target,
@@ -128,8 +128,8 @@ impl<'a> Procedure<'a> {
             lease: None,
             races: RACES,
         };
-        let call = if granted.is_empty() {
-            procedure.grant(fresh, ttl, granted)
+        let call = if our_leases.is_empty() {
+            procedure.grant(fresh, ttl, our_leases)
         } else {
             read(target)
         };
@@ -144,7 +144,7 @@ impl<'a> Procedure<'a> {
                 Step::Writing { taken_over: None },
                 delete(target, Condition::HeldBy(id)),
             ),
-            Claim::Granted | Claim::Value => (Step::Reading, read(target)),
+            Claim::AnyLease | Claim::Value => (Step::Reading, read(target)),
         };
         let procedure = Self {
             target,
@@ -157,17 +157,21 @@ impl<'a> Procedure<'a> {
     }
 
     /// Takes in the answer to the last call.
-    pub fn on(&mut self, answer: Result<Answer, EtcdError>, granted: &mut Granted) -> Next<'a> {
+    pub fn on(
+        &mut self,
+        answer: Result<Answer, EtcdError>,
+        our_leases: &mut OurLeases,
+    ) -> Next<'a> {
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return self.failed(error, granted),
+            Err(error) => return self.failed(error, our_leases),
         };
         match (self.step.clone(), answer) {
             // One of them may hold the key: it goes after the key was put under the new one.
             (Step::Surveying, Answer::Page(page)) => match self.goal {
                 Goal::Announce { fresh, ttl, .. } => {
                     let kept = found(page).1.map(|kv| kv.lease);
-                    self.give_back(kept, Then::Grant { fresh, ttl }, granted)
+                    self.give_back(kept, Then::Grant { fresh, ttl }, our_leases)
                 }
                 Goal::Withdraw(_) => unreachable!("only who announces surveys"),
             },
@@ -177,42 +181,42 @@ impl<'a> Procedure<'a> {
             }
             (Step::Reading, Answer::Page(page)) => {
                 let (revision, found) = found(page);
-                self.decide(revision, found.as_ref(), granted)
+                self.decide(revision, found.as_ref(), our_leases)
             }
             (Step::Writing { taken_over }, Answer::Written { revision }) => {
-                self.written(revision, taken_over, granted)
+                self.written(revision, taken_over, our_leases)
             }
-            (Step::Writing { .. }, Answer::Unchanged) => self.not_written(granted),
+            (Step::Writing { .. }, Answer::Unchanged) => self.not_written(our_leases),
             (Step::Returning { id, kept, then }, Answer::Revoked) => {
-                granted.forget(id);
-                self.give_back(kept, then, granted)
+                our_leases.forget(id);
+                self.give_back(kept, then, our_leases)
             }
             (Step::GivingUp { id, ended }, Answer::Revoked) => {
-                granted.forget(id);
+                our_leases.forget(id);
                 Next::Over(ended)
             }
             (step, answer) => unreachable!("{step:?} is not answered with {answer:?}"),
         }
     }
 
-    fn failed(&mut self, error: EtcdError, granted: &mut Granted) -> Next<'a> {
+    fn failed(&mut self, error: EtcdError, our_leases: &mut OurLeases) -> Next<'a> {
         let said_no = error.is_answer();
         match (self.step.clone(), self.goal) {
             // If it could not be revoked, it is gone already, or we may not.
             (Step::Returning { id, kept, then }, _) if said_no => {
-                granted.forget(id);
-                self.give_back(kept, then, granted)
+                our_leases.forget(id);
+                self.give_back(kept, then, our_leases)
             }
             // A server that is out of reach is not asked for the others; another may be.
-            (Step::Returning { then, .. }, _) => self.go_on(then, granted),
+            (Step::Returning { then, .. }, _) => self.go_on(then, our_leases),
             (Step::GivingUp { id, ended }, _) => {
                 if said_no {
-                    granted.forget(id);
+                    our_leases.forget(id);
                 }
                 Next::Over(ended)
             }
             (Step::Granting, Goal::Announce { fresh, .. }) if said_no => {
-                granted.forget(fresh);
+                our_leases.forget(fresh);
                 Next::Over(Ended::Failed(error))
             }
             _ if said_no => self.give_up(Ended::Failed(error)),
@@ -224,22 +228,22 @@ impl<'a> Procedure<'a> {
         &mut self,
         revision: Revision,
         taken_over: Option<TakenOver>,
-        granted: &mut Granted,
+        our_leases: &mut OurLeases,
     ) -> Next<'a> {
         let Some(lease) = self.lease else {
-            return self.withdrawn(true, granted);
+            return self.withdrawn(true, our_leases);
         };
         let done = Done::Put {
             lease,
             revision,
             taken_over,
         };
-        self.give_back(Some(lease.id), Then::End(done), granted)
+        self.give_back(Some(lease.id), Then::End(done), our_leases)
     }
 
-    fn not_written(&mut self, granted: &mut Granted) -> Next<'a> {
+    fn not_written(&mut self, our_leases: &mut OurLeases) -> Next<'a> {
         if matches!(self.goal, Goal::Withdraw(Claim::Lease(_))) {
-            return self.withdrawn(false, granted);
+            return self.withdrawn(false, our_leases);
         }
         self.races -= 1;
         if self.races == 0 {
@@ -253,17 +257,17 @@ impl<'a> Procedure<'a> {
         &mut self,
         now: Revision,
         found: Option<&KeyValue>,
-        granted: &mut Granted,
+        our_leases: &mut OurLeases,
     ) -> Next<'a> {
         match self.goal {
             Goal::Announce {
                 fresh, take_over, ..
             } => {
-                let taken_over = found.and_then(|found| self.taken_over(found, granted));
+                let taken_over = found.and_then(|found| self.taken_over(found, our_leases));
                 let held = found.is_some_and(|found| found.lease != 0);
                 if held && taken_over.is_some() && !take_over {
                     let done = Done::Occupied { revision: now };
-                    return self.give_back(None, Then::End(done), granted);
+                    return self.give_back(None, Then::End(done), our_leases);
                 }
                 self.step = Step::Writing { taken_over };
                 Next::Call(Call::Put {
@@ -275,11 +279,11 @@ impl<'a> Procedure<'a> {
             }
             Goal::Withdraw(claim) => {
                 let ours = |found: &&KeyValue| {
-                    granted.contains(found.lease)
+                    our_leases.contains(found.lease)
                         || (claim == Claim::Value && self.has_our_value(found))
                 };
                 let Some(found) = found.filter(ours) else {
-                    return self.withdrawn(false, granted);
+                    return self.withdrawn(false, our_leases);
                 };
                 self.step = Step::Writing { taken_over: None };
                 let unchanged = Condition::UnchangedSince(found.revision);
@@ -288,8 +292,8 @@ impl<'a> Procedure<'a> {
         }
     }
 
-    fn taken_over(&self, found: &KeyValue, granted: &Granted) -> Option<TakenOver> {
-        if granted.contains(found.lease) {
+    fn taken_over(&self, found: &KeyValue, our_leases: &OurLeases) -> Option<TakenOver> {
+        if our_leases.contains(found.lease) {
             None
         } else if self.has_our_value(found) {
             Some(TakenOver::Ours)
@@ -302,9 +306,9 @@ impl<'a> Procedure<'a> {
         found.value == self.target.value.as_bytes()
     }
 
-    fn grant(&mut self, fresh: LeaseId, ttl: Duration, granted: &mut Granted) -> Call<'a> {
+    fn grant(&mut self, fresh: LeaseId, ttl: Duration, our_leases: &mut OurLeases) -> Call<'a> {
         self.step = Step::Granting;
-        granted.push(fresh);
+        our_leases.push(fresh);
         Call::Grant { lease: fresh, ttl }
     }
 
@@ -313,25 +317,30 @@ impl<'a> Procedure<'a> {
         Next::Call(read(self.target))
     }
 
-    fn withdrawn(&mut self, deleted: bool, granted: &mut Granted) -> Next<'a> {
-        self.give_back(None, Then::End(Done::Withdrawn { deleted }), granted)
+    fn withdrawn(&mut self, deleted: bool, our_leases: &mut OurLeases) -> Next<'a> {
+        self.give_back(None, Then::End(Done::Withdrawn { deleted }), our_leases)
     }
 
     /// None of the leases is kept alive, so a failure only means that one lasts until its TTL.
-    fn give_back(&mut self, kept: Option<LeaseId>, then: Then, granted: &mut Granted) -> Next<'a> {
-        match granted.other_than(kept) {
+    fn give_back(
+        &mut self,
+        kept: Option<LeaseId>,
+        then: Then,
+        our_leases: &mut OurLeases,
+    ) -> Next<'a> {
+        match our_leases.other_than(kept) {
             Some(id) => {
                 self.step = Step::Returning { id, kept, then };
                 Next::Call(Call::Revoke(id))
             }
-            None => self.go_on(then, granted),
+            None => self.go_on(then, our_leases),
         }
     }
 
-    fn go_on(&mut self, then: Then, granted: &mut Granted) -> Next<'a> {
+    fn go_on(&mut self, then: Then, our_leases: &mut OurLeases) -> Next<'a> {
         match then {
             Then::End(done) => Next::Over(Ended::Done(done)),
-            Then::Grant { fresh, ttl } => Next::Call(self.grant(fresh, ttl, granted)),
+            Then::Grant { fresh, ttl } => Next::Call(self.grant(fresh, ttl, our_leases)),
         }
     }
 

@@ -1,11 +1,11 @@
 //! How far a copy of etcd has come, and whether it can go on from there. Pure.
 
-use super::api::{History, Told};
+use super::api::{History, WatchAnswer};
 use crate::registration::Revision;
 
 impl History {
     /// Whether `later` can be the same history: revisions and terms only grow.
-    fn goes_on_in(&self, later: &Self) -> bool {
+    fn continues_in(&self, later: &Self) -> bool {
         self.cluster == later.cluster && self.term <= later.term && self.revision <= later.revision
     }
 }
@@ -30,16 +30,16 @@ impl Progress {
     }
 
     /// Whether the watches can go on at a server that is at `now`.
-    pub fn goes_on(&mut self, now: History) -> bool {
-        let goes_on = self.history.goes_on_in(&now);
-        if goes_on {
+    pub fn continues_in(&mut self, now: History) -> bool {
+        let continues = self.history.continues_in(&now);
+        if continues {
             self.history = now;
         }
-        goes_on
+        continues
     }
 
     /// A watch told something.
-    pub fn take_in(&mut self, told: &Told) {
+    pub fn take_in(&mut self, told: &WatchAnswer) {
         self.history.revision = self.history.revision.max(told.revision);
         let last = match told.changes.last() {
             Some(change) => change.revision,
@@ -76,14 +76,14 @@ mod tests {
         created: bool,
         last_change: Option<Revision>,
         revision: Revision,
-    ) -> Told {
+    ) -> WatchAnswer {
         let changes = last_change.map(|revision| Change {
             key: "/a".into(),
             value: None,
             lease: 0,
             revision,
         });
-        Told {
+        WatchAnswer {
             watch,
             created,
             changes: changes.into_iter().collect(),
@@ -103,11 +103,11 @@ mod tests {
             term,
             revision,
         };
-        assert!(seen.goes_on_in(&later(7, 3, 100)));
-        assert!(seen.goes_on_in(&later(7, 9, 5_000)));
-        assert!(!seen.goes_on_in(&later(7, 3, 99)));
-        assert!(!seen.goes_on_in(&later(7, 2, 5_000)));
-        assert!(!seen.goes_on_in(&later(8, 3, 100)));
+        assert!(seen.continues_in(&later(7, 3, 100)));
+        assert!(seen.continues_in(&later(7, 9, 5_000)));
+        assert!(!seen.continues_in(&later(7, 3, 99)));
+        assert!(!seen.continues_in(&later(7, 2, 5_000)));
+        assert!(!seen.continues_in(&later(8, 3, 100)));
     }
 
     #[test]
@@ -119,8 +119,8 @@ mod tests {
         };
         let mut progress = Progress::since(at(100), 1);
         progress.take_in(&told(0, false, Some(200), 200));
-        assert!(!progress.goes_on(at(150)), "restored from a backup");
-        assert!(progress.goes_on(at(200)));
+        assert!(!progress.continues_in(at(150)), "restored from a backup");
+        assert!(progress.continues_in(at(200)));
     }
 
     #[test]
@@ -165,8 +165,8 @@ mod tests {
             revision,
         };
         let mut progress = Progress::since(at(3, 100), 1);
-        assert!(!progress.goes_on(at(2, 200)));
-        assert!(progress.goes_on(at(4, 150)));
-        assert!(!progress.goes_on(at(4, 149)));
+        assert!(!progress.continues_in(at(2, 200)));
+        assert!(progress.continues_in(at(4, 150)));
+        assert!(!progress.continues_in(at(4, 149)));
     }
 }

@@ -70,10 +70,10 @@ impl From<EtcdError> for Stop {
 }
 
 impl<W: World> Reach<W> {
-    /// `let_in`: etcd has served us before, so that a refusal is not the end.
+    /// `ever_connected`: etcd has served us before, so that a refusal is not the end.
     #[must_use]
-    pub fn new(dial: W::Dial, call_timeout: Duration, let_in: bool, seed: u64) -> Self {
-        let turns = Turns::new(dial.endpoint_count(), let_in, seed);
+    pub fn new(dial: W::Dial, call_timeout: Duration, ever_connected: bool, seed: u64) -> Self {
+        let turns = Turns::new(dial.endpoint_count(), ever_connected, seed);
         Self {
             dial,
             turns,
@@ -99,7 +99,7 @@ impl<W: World> Reach<W> {
         };
         match opened {
             Ok(opened) => {
-                self.turns.let_in();
+                self.turns.connected();
                 self.settles_at = Some(now() + SETTLED_AFTER);
                 Ok(opened)
             }
@@ -111,8 +111,8 @@ impl<W: World> Reach<W> {
     pub fn lost(&mut self, error: EtcdError) -> Turn {
         self.settles_at = None;
         // A mistake in how we were set up is told at the end.
-        if self.turns.is_let_in() || !error.is_refusal() {
-            self.outage.goes_on(&error);
+        if self.turns.has_ever_connected() || !error.is_refusal() {
+            self.outage.continues(&error);
         }
         self.turns.failed(error)
     }
@@ -188,14 +188,14 @@ impl<W: World> Reach<W> {
 
 /// How long a command that ends soon may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct CommandLimits {
     /// Each call.
     pub call: Duration,
     /// Until an endpoint serves it, and once more if that one then fails half-way.
     pub reach: Duration,
 }
 
-impl Limits {
+impl CommandLimits {
     /// For a command that may take no longer than `whole`.
     #[must_use]
     pub fn within(whole: Duration, endpoints: usize) -> Self {
@@ -220,7 +220,7 @@ fn share(whole: Duration, endpoints: usize) -> Duration {
 /// hand; else the last endpoint's error.
 pub async fn once<W: World, T>(
     dial: W::Dial,
-    limits: Limits,
+    limits: CommandLimits,
     seed: u64,
     mut work: impl AsyncFnMut(&Connection<W>) -> Result<T, EtcdError>,
 ) -> Result<T, EtcdError> {

@@ -10,23 +10,22 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::api::{Change, KeyRange, Page, Read, Told, Watch, WatchFrom};
+use super::api::{Change, KeyRange, Page, Read, Watch, WatchAnswer, WatchFrom};
 use super::error::EtcdError;
 use super::holder::KeyHolder;
-pub use super::holder::Request;
 use super::lease::call_timeout;
 use super::reach::{Connection, Reach, Stop};
 use super::turns::Turn;
 use crate::config::Target;
 use crate::deadline::sleep_until_some;
-use crate::registration::{Event, Holder, LeaseId};
+use crate::registration::{Event, Holder, LeaseId, Request};
 use crate::world::{Timer, World};
 
 /// What the session tells.
 #[derive(Debug)]
 pub enum News {
     Event(Event),
-    /// Whether, by its value, another instance on this host holds the key. Told before the event
+    /// Whether, by its value, another instance on this host holds the key. WatchAnswer before the event
     /// that comes of it.
     Neighbour(bool),
     /// Etcd never let us in, or never took a write: wrong credentials, certificates or roles. The
@@ -56,7 +55,7 @@ impl From<Closed> for Stop {
 }
 
 /// A connection, and the watch on our key.
-struct Link<W: World> {
+struct WatchedKey<W: World> {
     connection: Connection<W>,
     watch: W::Watch,
 }
@@ -127,7 +126,7 @@ impl<W: World> Session<W> {
         };
         self.report_page(&page).await?;
         self.tell(Event::Connected).await?;
-        let link = Link { connection, watch };
+        let link = WatchedKey { connection, watch };
         match self.serve(link, waiting.take(), requests).await {
             Err(Stop::Closed) => Err(Closed),
             Err(Stop::Etcd(error)) => Ok(self.reach.lost(error)),
@@ -154,7 +153,7 @@ impl<W: World> Session<W> {
     /// one the lease is renewed at once: etcd shows that it can do more than be read.
     async fn serve(
         &mut self,
-        mut link: Link<W>,
+        mut link: WatchedKey<W>,
         first: Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
     ) -> Result<Infallible, Stop> {
@@ -190,7 +189,7 @@ impl<W: World> Session<W> {
         self.tell(Event::Read { revision, holder }).await
     }
 
-    async fn report(&mut self, told: Told) -> Result<(), Closed> {
+    async fn report(&mut self, told: WatchAnswer) -> Result<(), Closed> {
         for change in told.changes {
             let Change {
                 value,

@@ -25,7 +25,7 @@ pub struct Turns {
     /// The first of them to refuse us.
     refusal: Option<EtcdError>,
     /// Etcd has served us: a refusal is news, and not a mistake in how we were set up.
-    let_in: bool,
+    ever_connected: bool,
     /// There is a connection.
     connected: bool,
     /// It is a good one.
@@ -43,16 +43,16 @@ pub enum Turn {
 }
 
 impl Turns {
-    /// `endpoints` is not 0. `let_in`: etcd has served us before. `seed` for the back-off's jitter.
+    /// `endpoints` is not 0. `ever_connected`: etcd has served us before. `seed` for the back-off's jitter.
     #[must_use]
-    pub fn new(endpoints: usize, let_in: bool, seed: u64) -> Self {
+    pub fn new(endpoints: usize, ever_connected: bool, seed: u64) -> Self {
         Self {
             endpoints,
             endpoint: 0,
             round: 0,
             failed: 0,
             refusal: None,
-            let_in,
+            ever_connected,
             connected: false,
             settled: false,
             backoff: Backoff::new(FIRST, CAP, seed),
@@ -66,15 +66,15 @@ impl Turns {
     }
 
     /// The endpoint does what it is there for.
-    pub fn let_in(&mut self) {
-        self.let_in = true;
+    pub fn connected(&mut self) {
+        self.ever_connected = true;
         self.connected = true;
         self.refusal = None;
     }
 
     #[must_use]
-    pub fn is_let_in(&self) -> bool {
-        self.let_in
+    pub fn has_ever_connected(&self) -> bool {
+        self.ever_connected
     }
 
     /// The connection has lasted for [`SETTLED_AFTER`].
@@ -92,7 +92,7 @@ impl Turns {
             return Turn::AtOnce;
         }
         // One endpoint may be down, but what refuses us needs somebody's hand.
-        if error.is_refusal() && !self.let_in {
+        if error.is_refusal() && !self.ever_connected {
             self.refusal.get_or_insert(error);
         }
         // An endpoint that takes connections and reads, but nothing else, is not run at.
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn once_let_in_a_refusal_is_tried_again() {
         let mut turns = Turns::new(1, false, 1);
-        turns.let_in();
+        turns.connected();
         assert!(matches!(
             turns.failed(error(Problem::Refused)),
             Turn::After(_)
@@ -180,11 +180,11 @@ mod tests {
 
     #[test]
     fn who_was_let_in_before_is_not_turned_away_by_a_refusal_either() {
-        for let_in in [false, true] {
-            let mut turns = Turns::new(1, let_in, 1);
-            assert_eq!(turns.is_let_in(), let_in);
+        for ever_connected in [false, true] {
+            let mut turns = Turns::new(1, ever_connected, 1);
+            assert_eq!(turns.has_ever_connected(), ever_connected);
             let turn = turns.failed(error(Problem::Denied));
-            assert_eq!(matches!(turn, Turn::Never(_)), !let_in, "{turn:?}");
+            assert_eq!(matches!(turn, Turn::Never(_)), !ever_connected, "{turn:?}");
         }
     }
 
@@ -195,8 +195,8 @@ mod tests {
             turns.failed(error(Problem::Refused)),
             Turn::AtOnce
         ));
-        turns.let_in();
-        assert!(turns.is_let_in());
+        turns.connected();
+        assert!(turns.has_ever_connected());
         assert!(matches!(turns.failed(lost()), Turn::After(_)));
     }
 
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn after_a_good_connection_the_next_is_made_at_once_and_only_then() {
         let mut turns = Turns::new(1, false, 1);
-        turns.let_in();
+        turns.connected();
         assert!(matches!(turns.failed(lost()), Turn::After(_)));
         turns.settled();
         assert!(matches!(turns.failed(lost()), Turn::AtOnce));
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_connection_that_was_not_good_ends_the_round() {
         let mut turns = Turns::new(3, false, 1);
-        turns.let_in();
+        turns.connected();
         assert!(matches!(turns.failed(lost()), Turn::After(_)));
         assert!(matches!(turns.failed(lost()), Turn::AtOnce));
     }

@@ -20,8 +20,8 @@ use tonic::Code;
 use tonic::transport::{Endpoint, Uri};
 
 use super::api::{
-    Answer, Call, Change, Condition, Dial, History, KeyValue, Link, Login, Page, Read, Told, Watch,
-    WatchFrom, What,
+    Answer, Call, Change, Condition, Dial, History, KeyValue, Link, Login, Page, Read, Watch,
+    WatchAnswer, WatchFrom, What,
 };
 use super::error::{EtcdError, Problem};
 use super::lease::Lease;
@@ -383,12 +383,12 @@ impl WireWatch {
 }
 
 impl Watch for WireWatch {
-    async fn next(&mut self) -> Result<Told, EtcdError> {
+    async fn next(&mut self) -> Result<WatchAnswer, EtcdError> {
         let message = match self.early.pop_front() {
             Some(message) => message,
             None => self.message().await?,
         };
-        Ok(Told {
+        Ok(WatchAnswer {
             // An id that we did not give is no watch's.
             watch: usize::try_from(message.watch_id() - 1).unwrap_or(usize::MAX),
             created: message.created(),

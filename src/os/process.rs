@@ -40,9 +40,9 @@ pub fn signal_named(text: &str) -> Option<Signal> {
 
 /// A child that was started at the head of a process group of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Group(Pid);
+pub struct ProcessGroup(Pid);
 
-impl Group {
+impl ProcessGroup {
     /// None once the child has been reaped: its number may be somebody else's.
     #[must_use]
     pub fn led_by(child: &Child) -> Option<Self> {

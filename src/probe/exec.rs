@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::attempt::Failure;
 use super::last_words::LastWords;
 use crate::os::child_env;
-use crate::os::process::Group;
+use crate::os::process::ProcessGroup;
 
 /// For a stream that somebody outside the group still holds open.
 const LEFTOVER: Duration = Duration::from_millis(100);
@@ -38,8 +38,8 @@ impl ExecProbe {
         let (reader, writer) = io::pipe().map_err(Failure::Spawn)?;
         let mut last_words = LastWords::read_from(reader).map_err(Failure::Spawn)?;
         let mut child = self.start(writer).map_err(Failure::Spawn)?;
-        let group =
-            Group::led_by(&child).ok_or_else(|| Failure::Spawn(io::ErrorKind::NotFound.into()))?;
+        let group = ProcessGroup::led_by(&child)
+            .ok_or_else(|| Failure::Spawn(io::ErrorKind::NotFound.into()))?;
         let cleared = KilledWhenDropped(group);
         // Either may be lost: both only wait.
         tokio::select! {
@@ -73,7 +73,7 @@ impl ExecProbe {
 }
 
 /// Waits until the leader has ended, and leaves it to be reaped.
-async fn leader_ended(group: Group, ends: &mut Signal) -> io::Result<()> {
+async fn leader_ended(group: ProcessGroup, ends: &mut Signal) -> io::Result<()> {
     let look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     while waitid(WaitId::Pid(group.leader()), look)?.is_none() {
         ends.recv().await;
@@ -82,7 +82,7 @@ async fn leader_ended(group: Group, ends: &mut Signal) -> io::Result<()> {
 }
 
 /// Kills what the command left behind, or the command itself if the attempt was given up.
-struct KilledWhenDropped(Group);
+struct KilledWhenDropped(ProcessGroup);
 
 impl Drop for KilledWhenDropped {
     fn drop(&mut self) {

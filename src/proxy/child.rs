@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use crate::exit::Exit;
 use crate::os::child_env;
-use crate::os::process::{Group, exit_of};
+use crate::os::process::{ProcessGroup, exit_of};
 use crate::world::Child;
 
 /// None while it does not run.
@@ -70,7 +70,7 @@ impl Child for HostChild {
 }
 
 impl HostChild {
-    fn group(&self) -> Option<Group> {
-        Group::led_by(self.0.as_ref()?)
+    fn group(&self) -> Option<ProcessGroup> {
+        ProcessGroup::led_by(self.0.as_ref()?)
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 /// How changes are gathered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct DebounceSettings {
     /// Act once nothing has changed for so long.
     pub quiet: Duration,
     /// Act so long after a change at the latest.
@@ -19,7 +19,7 @@ pub struct Settings {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Debounce {
-    settings: Settings,
+    settings: DebounceSettings,
     state: State,
 }
 
@@ -33,7 +33,7 @@ enum State {
 
 impl Debounce {
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: DebounceSettings) -> Self {
         Self {
             settings,
             state: State::Cooling { until: None },
@@ -42,7 +42,7 @@ impl Debounce {
 
     /// Something changed.
     pub fn changed(&mut self, now: Instant) {
-        let Settings { quiet, max } = self.settings;
+        let DebounceSettings { quiet, max } = self.settings;
         self.state = match self.state {
             State::Cooling { until } if until.is_some_and(|until| now < until) => {
                 State::Gathering {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SETTINGS: Settings = Settings {
+    const SETTINGS: DebounceSettings = DebounceSettings {
         quiet: Duration::from_millis(50),
         max: Duration::from_millis(500),
     };
@@ -152,7 +152,7 @@ mod tests {
     fn a_maximum_below_the_quiet_time_is_kept() {
         let start = Instant::now();
         let max = Duration::from_millis(20);
-        let mut debounce = Debounce::new(Settings { max, ..SETTINGS });
+        let mut debounce = Debounce::new(DebounceSettings { max, ..SETTINGS });
         debounce.acted(start);
         debounce.changed(start);
         assert_eq!(debounce.due(), Some(start + max));

@@ -23,7 +23,7 @@ impl Following {
     pub(super) fn start<W: World>(
         dial: W::Dial,
         trees: Vec<Subtree>,
-        let_in: bool,
+        ever_connected: bool,
         seed: u64,
     ) -> Self {
         let (sender, updates) = mpsc::channel(UPDATES_DEPTH);
@@ -33,7 +33,7 @@ impl Following {
                 sender.closed().await;
             })
         } else {
-            Box::pin(Follower::<W>::new(dial, trees, let_in, sender, seed).run())
+            Box::pin(Follower::<W>::new(dial, trees, ever_connected, sender, seed).run())
         };
         Self {
             follower: Some(follower),

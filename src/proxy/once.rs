@@ -13,10 +13,10 @@ use super::data;
 use super::pass::{HostFiles, failure};
 use crate::config::{RenderConfig, Source};
 use crate::etcd::follow::{CALL_TIMEOUT, read_once};
-use crate::etcd::reach::{self, Limits};
+use crate::etcd::reach::{self, CommandLimits};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::host::{self, Host};
+use crate::host::{self, ThisHost};
 use crate::os::output;
 use crate::world::{Files, Finished, Pass};
 
@@ -54,13 +54,13 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
         Source::File(path) => data::read(&path)?,
         Source::Etcd(_) if trees.is_empty() => Snapshot::default(),
         Source::Etcd(etcd) => {
-            let limits = Limits {
+            let limits = CommandLimits {
                 call: CALL_TIMEOUT,
                 reach: CALL_TIMEOUT * 2 * u32::try_from(etcd.endpoints.len()).unwrap_or(u32::MAX),
             };
             let (dial, seed) = (WireDial::new(etcd), host::seed());
             let read = reach::once(dial, limits, seed, async |connection| {
-                read_once::<Host>(connection, &trees).await
+                read_once::<ThisHost>(connection, &trees).await
             });
             read.await?
         }

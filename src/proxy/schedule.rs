@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::debounce::{Debounce, Settings};
+use super::debounce::{Debounce, DebounceSettings};
 use crate::backoff::Backoff;
 
 /// The first wait after a failure, doubled up to [`RETRY_CAP`].
@@ -13,11 +13,11 @@ const RETRY_CAP: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Schedule {
     groups: Vec<Debounce>,
-    resources: Vec<Resource>,
+    resources: Vec<ScheduledResource>,
 }
 
 #[derive(Debug)]
-struct Resource {
+struct ScheduledResource {
     /// Those that share a reload wait together.
     group: usize,
     changed: bool,
@@ -28,9 +28,9 @@ struct Resource {
 impl Schedule {
     /// `groups`: the group of each resource, counted from 0; `seed` for the back-off's jitter.
     #[must_use]
-    pub fn new(groups: &[usize], settings: Settings, seed: u64) -> Self {
+    pub fn new(groups: &[usize], settings: DebounceSettings, seed: u64) -> Self {
         let count = groups.iter().max().map_or(0, |last| last + 1);
-        let resources = groups.iter().map(|group| Resource {
+        let resources = groups.iter().map(|group| ScheduledResource {
             group: *group,
             changed: false,
             retry_at: None,
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const SETTINGS: Settings = Settings {
+    const SETTINGS: DebounceSettings = DebounceSettings {
         quiet: Duration::from_millis(50),
         max: Duration::from_millis(500),
     };

@@ -18,11 +18,11 @@ pub enum Holder {
 pub enum Event {
     /// The backend's health turned.
     Verdict(Verdict),
-    /// Answer to [`Action::Announce`]: the key is ours.
+    /// Answer to [`Request::Announce`]: the key is ours.
     Announced { lease: LeaseId, revision: Revision },
-    /// Answer to [`Action::Announce`]: another live lease holds the key, and we may not take it.
+    /// Answer to [`Request::Announce`]: another live lease holds the key, and we may not take it.
     Occupied { revision: Revision },
-    /// Answer to [`Action::Withdraw`]: nothing of ours is left.
+    /// Answer to [`Request::Withdraw`]: nothing of ours is left.
     Withdrawn,
     /// Answer to either: etcd said no. Some of it may have happened.
     TurnedDown,
@@ -48,27 +48,33 @@ pub enum Event {
 pub enum Claim {
     /// The key under this lease, and the lease with it.
     Lease(LeaseId),
-    /// The key under any lease that we were granted.
-    Granted,
+    /// The key under any lease of ours.
+    AnyLease,
     /// That, or the key with our value: it is from a previous incarnation.
     Value,
 }
 
-/// At most one of `Announce` and `Withdraw` is under way at a time.
+/// What is asked of etcd. One is under way at a time, and each has one event that answers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Request {
     /// Put the key under a new lease. `take_over`: even if another live lease holds it.
     Announce {
         take_over: bool,
     },
     Withdraw(Claim),
-    /// The first verdict has been carried out.
-    Ready,
-    Exit(Outcome),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Action {
+    Ask(Request),
+    /// The first verdict has been carried out.
+    Ready,
+    Exit(Stopped),
+}
+
+/// What a registration leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
     /// Nothing that this process put is left in etcd.
     Clean,
     /// Etcd could not be told in time; the TTL does the rest.

@@ -51,14 +51,14 @@ fn the_next_request_follows_from_what_is_wanted_and_what_is_known() {
         revision: 10,
         held: None,
     };
-    let by_lease = Some(Action::Withdraw(Claim::Lease(LEASE)));
+    let by_lease = Some(Request::Withdraw(Claim::Lease(LEASE)));
     for announced_before in [false, true] {
-        let announce = Some(Action::Announce {
+        let announce = Some(Request::Announce {
             take_over: !announced_before,
         });
-        let sweep = Some(Action::Withdraw(match announced_before {
+        let sweep = Some(Request::Withdraw(match announced_before {
             false => Claim::Value,
-            true => Claim::Granted,
+            true => Claim::AnyLease,
         }));
         // key, wanted: none, up, down, stopping
         let table = [
@@ -140,12 +140,12 @@ fn the_first_announcement_takes_over_and_later_ones_do_not() {
     let mut registration = registration();
     assert_eq!(
         registration.on(UP, now),
-        [Action::Announce { take_over: true }]
+        [Action::Ask(Request::Announce { take_over: true })]
     );
     assert_eq!(registration.on(ANNOUNCED, now), [Action::Ready]);
     assert_eq!(
         registration.on(Event::LeaseLost { lease: LEASE }, now),
-        [Action::Announce { take_over: false }]
+        [Action::Ask(Request::Announce { take_over: false })]
     );
 }
 
@@ -153,7 +153,10 @@ fn the_first_announcement_takes_over_and_later_ones_do_not() {
 fn a_backend_that_never_passed_has_its_previous_incarnation_swept_away_then_we_are_ready() {
     let now = Instant::now();
     let mut registration = registration();
-    assert_eq!(registration.on(DOWN, now), [Action::Withdraw(Claim::Value)]);
+    assert_eq!(
+        registration.on(DOWN, now),
+        [Action::Ask(Request::Withdraw(Claim::Value))]
+    );
     assert_eq!(registration.on(Event::Withdrawn, now), [Action::Ready]);
     assert_eq!(registration.status(), Status::Unhealthy);
 }
@@ -168,11 +171,11 @@ fn a_failed_request_is_retried_after_a_delay_or_on_connecting() {
     assert!(retry > now && retry <= now + RETRY_FIRST);
     assert_eq!(
         registration.clone().on(Event::DeadlineReached, retry),
-        [Action::Announce { take_over: true }]
+        [Action::Ask(Request::Announce { take_over: true })]
     );
     assert_eq!(
         registration.on(Event::Connected, now),
-        [Action::Announce { take_over: true }]
+        [Action::Ask(Request::Announce { take_over: true })]
     );
 }
 
@@ -186,7 +189,7 @@ fn a_request_that_etcd_turned_down_is_retried_after_a_delay_however_often_it_is_
     assert_eq!(registration.deadline(), Some(retry));
     assert_eq!(
         registration.on(Event::DeadlineReached, retry),
-        [Action::Announce { take_over: true }]
+        [Action::Ask(Request::Announce { take_over: true })]
     );
 }
 
@@ -197,7 +200,7 @@ fn the_latest_verdict_is_applied_when_the_answer_comes() {
     assert_eq!(after(&mut registration, now, &[UP, DOWN]), []);
     assert_eq!(
         registration.on(ANNOUNCED, now),
-        [Action::Withdraw(Claim::Lease(LEASE))]
+        [Action::Ask(Request::Withdraw(Claim::Lease(LEASE)))]
     );
 }
 
@@ -208,7 +211,7 @@ fn a_deleted_key_is_put_again() {
     after(&mut registration, now, &[UP, ANNOUNCED]);
     assert_eq!(
         registration.on(changed(11, Holder::Nobody), now),
-        [Action::Announce { take_over: false }]
+        [Action::Ask(Request::Announce { take_over: false })]
     );
 }
 
@@ -219,7 +222,7 @@ fn a_key_overwritten_without_a_lease_would_never_go_and_is_put_again() {
     after(&mut registration, now, &[UP, ANNOUNCED]);
     assert_eq!(
         registration.on(changed(11, Holder::NoLease), now),
-        [Action::Announce { take_over: false }]
+        [Action::Ask(Request::Announce { take_over: false })]
     );
 }
 
@@ -232,7 +235,7 @@ fn a_key_that_is_lost_again_and_again_is_put_back_later_and_later_until_calm_ret
         revision,
     };
     after(&mut registration, now, &[UP, announced(1)]);
-    let announce = [Action::Announce { take_over: false }];
+    let announce = [Action::Ask(Request::Announce { take_over: false })];
     assert_eq!(
         registration.on(changed(2, Holder::NoLease), now),
         announce,
@@ -255,7 +258,7 @@ fn a_key_that_is_lost_again_and_again_is_put_back_later_and_later_until_calm_ret
 
     registration.on(announced(19), now);
     assert_eq!(
-        registration.on(changed(20, Holder::Nobody), lost_at + CALM),
+        registration.on(changed(20, Holder::Nobody), lost_at + LOSS_WINDOW),
         announce
     );
 }
@@ -267,14 +270,14 @@ fn displaced_by_a_live_lease_we_give_ours_back_stand_by_and_return_when_it_goes(
     after(&mut registration, now, &[UP, ANNOUNCED]);
     assert_eq!(
         registration.on(changed(11, Holder::Lease(FOREIGN)), now),
-        [Action::Withdraw(Claim::Lease(LEASE))]
+        [Action::Ask(Request::Withdraw(Claim::Lease(LEASE)))]
     );
     assert_eq!(registration.on(Event::Withdrawn, now), []);
     assert_eq!(registration.status(), Status::Displaced);
     assert_eq!(after(&mut registration, now, &[DOWN, UP]), []);
     assert_eq!(
         registration.on(changed(12, Holder::Nobody), now),
-        [Action::Announce { take_over: false }]
+        [Action::Ask(Request::Announce { take_over: false })]
     );
 }
 
@@ -307,7 +310,10 @@ fn a_change_that_overtakes_the_answer_is_not_missed() {
             now,
             &[UP, changed(11, Holder::Lease(FOREIGN)), ANNOUNCED]
         ),
-        [Action::Ready, Action::Withdraw(Claim::Lease(LEASE))]
+        [
+            Action::Ready,
+            Action::Ask(Request::Withdraw(Claim::Lease(LEASE)))
+        ]
     );
 }
 
@@ -324,7 +330,7 @@ fn a_fresh_read_counts_even_if_etcd_was_wiped_and_its_revisions_start_over() {
             },
             now
         ),
-        [Action::Announce { take_over: false }]
+        [Action::Ask(Request::Announce { take_over: false })]
     );
 }
 
@@ -338,7 +344,7 @@ fn a_key_found_free_while_our_own_lease_is_being_given_back_is_put_again() {
             now,
             &[UP, ANNOUNCED, changed(11, Holder::Lease(FOREIGN))]
         ),
-        [Action::Withdraw(Claim::Lease(LEASE))]
+        [Action::Ask(Request::Withdraw(Claim::Lease(LEASE)))]
     );
     let free = Event::Read {
         revision: 12,
@@ -350,7 +356,7 @@ fn a_key_found_free_while_our_own_lease_is_being_given_back_is_put_again() {
             now,
             &[free, Event::Connected, Event::Withdrawn]
         ),
-        [Action::Announce { take_over: false }]
+        [Action::Ask(Request::Announce { take_over: false })]
     );
 }
 
@@ -373,14 +379,14 @@ fn shutdown_withdraws_drains_and_exits() {
     after(&mut registration, now, &[UP, ANNOUNCED]);
     assert_eq!(
         registration.on(Event::Shutdown, now),
-        [Action::Withdraw(Claim::Lease(LEASE))]
+        [Action::Ask(Request::Withdraw(Claim::Lease(LEASE)))]
     );
     assert_eq!(registration.on(Event::Withdrawn, now), []);
     assert_eq!(registration.deadline(), Some(now + DRAIN));
     assert_eq!(registration.status(), Status::Draining);
     assert_eq!(
         registration.on(Event::DeadlineReached, now + DRAIN),
-        [Action::Exit(Outcome::Clean)]
+        [Action::Exit(Stopped::Clean)]
     );
     assert_eq!(registration.status(), Status::Stopping);
     assert_eq!(registration.deadline(), None);
@@ -393,7 +399,7 @@ fn shutdown_of_an_unhealthy_one_exits_at_once() {
     after(&mut registration, now, &[DOWN, Event::Withdrawn]);
     assert_eq!(
         registration.on(Event::Shutdown, now),
-        [Action::Exit(Outcome::Clean)]
+        [Action::Exit(Stopped::Clean)]
     );
 }
 
@@ -407,7 +413,7 @@ fn shutdown_gives_up_when_the_grace_ends_and_a_second_one_does_not_extend_it() {
     assert_eq!(registration.deadline(), Some(now + GRACE));
     assert_eq!(
         registration.on(Event::DeadlineReached, now + GRACE),
-        [Action::Exit(Outcome::LeftToTtl)]
+        [Action::Exit(Stopped::LeftToTtl)]
     );
 }
 
@@ -421,7 +427,7 @@ fn a_grace_or_a_drain_of_more_than_a_year_is_as_good_as_a_year() {
     assert_eq!(registration.deadline(), Some(now + year));
     assert_eq!(
         registration.on(Event::DeadlineReached, now + year),
-        [Action::Exit(Outcome::Clean)]
+        [Action::Exit(Stopped::Clean)]
     );
 }
 
@@ -433,11 +439,15 @@ fn shutdown_before_anything_was_put_tries_once_to_sweep_away_a_previous_incarnat
         after(&mut registration, now, before);
         let swept = after(&mut registration, now, &[Event::Shutdown]);
         if before != [DOWN] {
-            assert_eq!(swept, [Action::Withdraw(Claim::Value)], "{before:?}");
+            assert_eq!(
+                swept,
+                [Action::Ask(Request::Withdraw(Claim::Value))],
+                "{before:?}"
+            );
         }
         assert_eq!(
             registration.on(Event::Failed, now),
-            [Action::Exit(Outcome::Clean)],
+            [Action::Exit(Stopped::Clean)],
             "{before:?}"
         );
     }
@@ -450,12 +460,12 @@ fn shutdown_waits_for_a_first_announcement_whose_answer_was_lost() {
     after(&mut registration, now, &[UP, Event::Failed]);
     assert_eq!(
         registration.on(Event::Shutdown, now),
-        [Action::Withdraw(Claim::Value)]
+        [Action::Ask(Request::Withdraw(Claim::Value))]
     );
     assert_eq!(registration.on(Event::Failed, now), []);
     assert_eq!(
         registration.on(Event::DeadlineReached, now + GRACE),
-        [Action::Exit(Outcome::LeftToTtl)]
+        [Action::Exit(Stopped::LeftToTtl)]
     );
 }
 
@@ -475,6 +485,6 @@ fn shutdown_cuts_a_back_off_short() {
     );
     assert_eq!(
         registration.on(Event::Shutdown, now),
-        [Action::Withdraw(Claim::Granted)]
+        [Action::Ask(Request::Withdraw(Claim::AnyLease))]
     );
 }

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
 use ::register::config::{EtcdConfig, Target};
-use ::register::etcd::session::{News, Request, Session};
+use ::register::etcd::session::{News, Session};
 use ::register::etcd::wire::WireDial;
-use ::register::host::Host;
+use ::register::host::ThisHost;
 use ::register::os::alarm::Alarm;
-use ::register::registration::{Claim, Event};
+use ::register::registration::{Claim, Event, Request};
 use rustix::process::Signal;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -241,7 +241,7 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
     let (news_end, mut news) = mpsc::channel(16);
     let (requests, requests_end) = mpsc::channel(1);
     let (ttl, renewal) = (Duration::from_secs(2), Alarm::new().unwrap());
-    let session = Session::<Host>::new(dial, target, ttl, renewal, news_end, 1);
+    let session = Session::<ThisHost>::new(dial, target, ttl, renewal, news_end, 1);
     let story = async {
         let announce = Request::Announce { take_over: true };
         requests.send(announce).await.unwrap();

@@ -30,7 +30,7 @@ pub struct Change {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Granted {
+pub struct LiveLease {
     pub id: LeaseId,
     pub ttl: Time,
     pub expires_at: Time,
@@ -81,14 +81,14 @@ pub struct Users {
 #[derive(Clone, Default)]
 struct Backup {
     keys: Keys,
-    leases: Vec<Granted>,
+    leases: Vec<LiveLease>,
     revision: Revision,
 }
 
 pub struct Etcd {
     pub history: History,
     pub keys: Keys,
-    pub leases: Vec<Granted>,
+    pub leases: Vec<LiveLease>,
     /// What happened since the last compaction, and what is left of that revision.
     log: Vec<Change>,
     /// What was there since then.
@@ -176,7 +176,7 @@ impl Etcd {
     pub fn expire(&mut self, now: Time) {
         while self.next() <= now {
             let slack = self.slack;
-            let past = |lease: &Granted| lease.expires_at.saturating_add(slack) <= now;
+            let past = |lease: &LiveLease| lease.expires_at.saturating_add(slack) <= now;
             if let Some(lease) = self.leases.iter().copied().find(past) {
                 self.revoke(lease.id);
             }
@@ -188,7 +188,7 @@ impl Etcd {
     }
 
     pub fn grant(&mut self, id: LeaseId, ttl: Time, expires_at: Time) {
-        self.leases.push(Granted {
+        self.leases.push(LiveLease {
             id,
             ttl,
             expires_at,

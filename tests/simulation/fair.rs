@@ -3,7 +3,7 @@
 
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered};
-use crate::etcd::{Granted, Member};
+use crate::etcd::{LiveLease, Member};
 use crate::keys::{self, TREES, snapshot_of};
 use crate::model::Model;
 use crate::world::World;
@@ -114,7 +114,7 @@ impl Model {
         let Some(kv) = self.etcd.keys[key] else {
             return false;
         };
-        let Granted {
+        let LiveLease {
             ttl, expires_at, ..
         } = match self.etcd.leases.iter().find(|lease| lease.id == kv.lease) {
             Some(lease) if self.owner(lease.id) == Some(by) && self.is_kept(lease.id) => *lease,

@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use register::etcd::api::{Answer, Call, Dial, Link, Login, Told, Watch, WatchFrom};
+use register::etcd::api::{Answer, Call, Dial, Link, Login, Watch, WatchAnswer, WatchFrom};
 use register::etcd::error::EtcdError;
 
 use crate::etcd::Asked;
@@ -163,7 +163,7 @@ impl Link for SimLink {
 }
 
 impl Watch for SimWatch {
-    async fn next(&mut self) -> Result<Told, EtcdError> {
+    async fn next(&mut self) -> Result<WatchAnswer, EtcdError> {
         std::future::poll_fn(|_| match self.shared.borrow_mut().tell(self.number) {
             Some(told) => Poll::Ready(told),
             None => Poll::Pending,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use register::etcd::api::Read;
 use register::etcd::error::{EtcdError, Problem};
-use register::etcd::reach::{self, Connection, Limits};
+use register::etcd::reach::{self, CommandLimits, Connection};
 
 use crate::clock::{Time, ms};
 use crate::etcd::Member;
@@ -25,21 +25,21 @@ fn setting(members: usize) -> Setting {
 }
 
 /// What came of a story.
-struct Told {
+struct WatchAnswer {
     /// What the agent logged.
     log: Vec<String>,
     /// When it dialled which member.
     dialled: Vec<(Time, usize)>,
 }
 
-impl Told {
+impl WatchAnswer {
     fn count(&self, text: &str) -> usize {
         self.log.iter().filter(|line| line.contains(text)).count()
     }
 }
 
 /// Steps at these times.
-fn tell(setting: &Setting, steps: &[(Time, What)], end: Time) -> Told {
+fn tell(setting: &Setting, steps: &[(Time, What)], end: Time) -> WatchAnswer {
     log::captured(|| {
         runtime().block_on(async {
             let trace = Trace(Some(Vec::new()));
@@ -53,7 +53,7 @@ fn tell(setting: &Setting, steps: &[(Time, What)], end: Time) -> Told {
             assert!(world.pass(end - now).await, "a promise is broken");
             let model = world.shared.borrow();
             let dialled = model.network.dialled.iter();
-            Told {
+            WatchAnswer {
                 log: model
                     .told()
                     .filter(|line| line.contains("    0: "))
@@ -204,7 +204,7 @@ fn once(members: &[Member], steps: &[What]) -> (Result<(), EtcdError>, Time) {
         let ended = Rc::new(RefCell::new(None));
         let tell = Rc::clone(&ended);
         world.run(AGENT, |dial| async move {
-            let limits = Limits {
+            let limits = CommandLimits {
                 call: ms(1_000),
                 reach: ms(5_000),
             };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use register::etcd::api::{Change, KeyRange, Told};
+use register::etcd::api::{Change, KeyRange, WatchAnswer};
 use register::etcd::error::{EtcdError, Problem};
 use register::registration::Revision;
 
@@ -15,7 +15,7 @@ pub struct Watch {
     link: usize,
     ranges: Vec<Watched>,
     /// What is told before anything else.
-    first: VecDeque<Told>,
+    first: VecDeque<WatchAnswer>,
     /// What it had yet to tell was compacted.
     cancelled: bool,
 }
@@ -64,7 +64,7 @@ impl Model {
     }
 
     /// The next message of a watch, if there is one.
-    pub fn tell(&mut self, watch: usize) -> Option<Result<Told, EtcdError>> {
+    pub fn tell(&mut self, watch: usize) -> Option<Result<WatchAnswer, EtcdError>> {
         let link = self.network.watches[watch].link;
         let endpoint = self.endpoint_of(link);
         if self.is_broken(link) {
@@ -88,7 +88,7 @@ impl Model {
     }
 
     /// None inside if it was cancelled.
-    fn next_told(&mut self, watch: usize) -> Option<Option<Told>> {
+    fn next_told(&mut self, watch: usize) -> Option<Option<WatchAnswer>> {
         let now = self.etcd.history.revision;
         let watch = &mut self.network.watches[watch];
         if let Some(told) = watch.first.pop_front() {
@@ -158,8 +158,8 @@ impl Model {
     }
 }
 
-fn told(watch: usize, created: bool, changes: Vec<Change>, revision: Revision) -> Told {
-    Told {
+fn told(watch: usize, created: bool, changes: Vec<Change>, revision: Revision) -> WatchAnswer {
+    WatchAnswer {
         watch,
         created,
         changes,

@@ -30,7 +30,7 @@ use crate::process::{Polled, Process};
 use crate::schedule::{Agent, Setting};
 
 /// As by default.
-const DEBOUNCE: debounce::Settings = debounce::Settings {
+const DEBOUNCE: debounce::DebounceSettings = debounce::DebounceSettings {
     quiet: ms(50),
     max: ms(500),
 };
@@ -162,7 +162,7 @@ impl World {
     fn new_agent(&self, client: usize, agent: &Agent) -> Process {
         let by = self.begin(client, agent.ttl);
         self.shared.borrow_mut().hosts[client].value = agent.value;
-        let settings = agent::Settings {
+        let settings = agent::AgentSettings {
             target: Target {
                 key: keys::text(agent.key).to_owned(),
                 value: char::from(agent.value).to_string(),
@@ -180,7 +180,7 @@ impl World {
             seed: self.seed(agent.seed),
         };
         let host = self.host(client);
-        let surroundings = agent::Surroundings::<Sim> {
+        let surroundings = agent::AgentSurroundings::<Sim> {
             dial: self.dial(client, by),
             backend: host.clone(),
             between: SimTimer,
@@ -205,7 +205,7 @@ impl World {
             reload_signal: Some(RELOAD),
             kill_timeout: ms(KILL_TIMEOUT),
         });
-        let settings = proxy::Settings {
+        let settings = proxy::ProxySettings {
             interval: self.setting.interval.map(ms),
             debounce: DEBOUNCE,
             options: Options::default(),
@@ -214,7 +214,7 @@ impl World {
             seed: self.seed(self.setting.proxy.map_or(0, |(_, seed)| seed)),
         };
         let host = self.host(client);
-        let surroundings = proxy::Surroundings::<Sim> {
+        let surroundings = proxy::ProxySurroundings::<Sim> {
             dial: self.dial(client, by),
             files: host.clone(),
             child: host.clone(),

@@ -7,11 +7,11 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use register::config::{EtcdConfig, Target};
-use register::etcd::session::{News, Request, Session};
+use register::etcd::session::{News, Session};
 use register::etcd::wire::WireDial;
-use register::host::Host;
+use register::host::ThisHost;
 use register::os::alarm::Alarm;
-use register::registration::Event;
+use register::registration::{Event, Request};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -130,7 +130,7 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
             let (news_end, mut news) = mpsc::channel(16);
             let renewal = Alarm::new().unwrap();
             let seed = u64::from(n);
-            let session = Session::<Host>::new(dial, target, TTL, renewal, news_end, seed);
+            let session = Session::<ThisHost>::new(dial, target, TTL, renewal, news_end, seed);
             let announce = Request::Announce { take_over: true };
             requests.send(announce).await.unwrap();
             let listen = async {

@@ -31,20 +31,20 @@ type Answered = Result<Answer, EtcdError>;
 
 struct Story {
     procedure: Procedure<'static>,
-    granted: Granted,
+    our_leases: OurLeases,
     next: Next<'static>,
 }
 
 /// An announcement that may take the key over.
 fn announcing(ours: &[LeaseId]) -> Story {
-    begun(ours, |granted| {
-        Procedure::announce(&TARGET, (FRESH, TTL), true, granted)
+    begun(ours, |our_leases| {
+        Procedure::announce(&TARGET, (FRESH, TTL), true, our_leases)
     })
 }
 
 fn announcing_without_taking_over(ours: &[LeaseId]) -> Story {
-    begun(ours, |granted| {
-        Procedure::announce(&TARGET, (FRESH, TTL), false, granted)
+    begun(ours, |our_leases| {
+        Procedure::announce(&TARGET, (FRESH, TTL), false, our_leases)
     })
 }
 
@@ -54,37 +54,37 @@ fn withdrawing(ours: &[LeaseId], claim: Claim) -> Story {
 
 fn begun(
     ours: &[LeaseId],
-    begin: impl FnOnce(&mut Granted) -> (Procedure<'static>, Call<'static>),
+    begin: impl FnOnce(&mut OurLeases) -> (Procedure<'static>, Call<'static>),
 ) -> Story {
-    let mut granted = leases(ours);
-    let (procedure, call) = begin(&mut granted);
+    let mut our_leases = leases(ours);
+    let (procedure, call) = begin(&mut our_leases);
     Story {
         procedure,
-        granted,
+        our_leases,
         next: Next::Call(call),
     }
 }
 
-fn leases(ids: &[LeaseId]) -> Granted {
-    let mut granted = Granted::default();
+fn leases(ids: &[LeaseId]) -> OurLeases {
+    let mut our_leases = OurLeases::default();
     for id in ids {
-        granted.push(*id);
+        our_leases.push(*id);
     }
-    granted
+    our_leases
 }
 
 impl Story {
     #[track_caller]
     fn asks(mut self, call: Call<'static>, answer: Answered) -> Self {
         assert_eq!(self.next, Next::Call(call));
-        self.next = self.procedure.on(answer, &mut self.granted);
+        self.next = self.procedure.on(answer, &mut self.our_leases);
         self
     }
 
     #[track_caller]
     fn ends(self, ended: Ended, ours: &[LeaseId]) {
         assert_eq!(self.next, Next::Over(ended));
-        assert_eq!(self.granted, leases(ours));
+        assert_eq!(self.our_leases, leases(ours));
     }
 }
 
@@ -442,7 +442,7 @@ fn a_withdrawal_by_lease_leaves_what_another_lease_holds_and_gives_its_own_back(
 
 #[test]
 fn a_withdrawal_by_any_lease_of_ours_deletes_the_key_as_it_was_read() {
-    for claim in [Claim::Granted, Claim::Value] {
+    for claim in [Claim::AnyLease, Claim::Value] {
         for value in [OURS, OTHERS] {
             withdrawing(&[OLDER, OLD], claim)
                 .asks(read(), found(value, OLD))
@@ -462,7 +462,7 @@ fn a_withdrawal_by_any_lease_of_ours_leaves_what_none_of_them_holds() {
         found(OURS, NONE),
         found(OTHERS, FOREIGN),
     ] {
-        withdrawing(&[OLD], Claim::Granted)
+        withdrawing(&[OLD], Claim::AnyLease)
             .asks(read(), there)
             .asks(revoke(OLD), revoked())
             .ends(withdrawn(false), &[]);
@@ -490,7 +490,7 @@ fn a_withdrawal_by_value_leaves_a_foreign_one() {
 
 #[test]
 fn a_withdrawal_reads_again_when_somebody_writes_the_key_meanwhile() {
-    withdrawing(&[OLD], Claim::Granted)
+    withdrawing(&[OLD], Claim::AnyLease)
         .asks(read(), found(OURS, OLD))
         .asks(delete(Condition::UnchangedSince(90)), unchanged())
         .asks(read(), found(OTHERS, FOREIGN))
@@ -516,10 +516,10 @@ fn a_withdrawal_fails_at_its_first_call_that_does_and_keeps_its_leases() {
         withdrawing(&[OLD], Claim::Lease(OLD))
             .asks(delete(Condition::HeldBy(OLD)), fault())
             .ends(failed(problem), &[OLD]);
-        withdrawing(&[OLD], Claim::Granted)
+        withdrawing(&[OLD], Claim::AnyLease)
             .asks(read(), fault())
             .ends(failed(problem), &[OLD]);
-        withdrawing(&[OLD], Claim::Granted)
+        withdrawing(&[OLD], Claim::AnyLease)
             .asks(read(), found(OURS, OLD))
             .asks(delete(Condition::UnchangedSince(90)), fault())
             .ends(failed(problem), &[OLD]);

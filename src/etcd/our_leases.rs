@@ -6,9 +6,9 @@ use crate::registration::LeaseId;
 
 /// The leases that this process asked for and has not given back, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Granted(VecDeque<LeaseId>);
+pub struct OurLeases(VecDeque<LeaseId>);
 
-impl Granted {
+impl OurLeases {
     /// Those that cannot be given back go by themselves at their TTL; older ones have long gone.
     const MOST: usize = 32;
 
@@ -41,41 +41,41 @@ impl Granted {
 mod tests {
     use super::*;
 
-    fn granted(ids: impl IntoIterator<Item = LeaseId>) -> Granted {
-        let mut granted = Granted::default();
+    fn leases(ids: impl IntoIterator<Item = LeaseId>) -> OurLeases {
+        let mut our_leases = OurLeases::default();
         for id in ids {
-            granted.push(id);
+            our_leases.push(id);
         }
-        granted
+        our_leases
     }
 
     #[test]
     fn a_lease_is_ours_until_it_is_forgotten() {
-        let mut granted = granted([7, 8]);
-        assert!(!granted.is_empty());
-        assert!(granted.contains(7) && granted.contains(8) && !granted.contains(9));
-        granted.forget(7);
-        assert!(!granted.contains(7) && granted.contains(8));
-        granted.forget(8);
-        assert!(granted.is_empty());
+        let mut our_leases = leases([7, 8]);
+        assert!(!our_leases.is_empty());
+        assert!(our_leases.contains(7) && our_leases.contains(8) && !our_leases.contains(9));
+        our_leases.forget(7);
+        assert!(!our_leases.contains(7) && our_leases.contains(8));
+        our_leases.forget(8);
+        assert!(our_leases.is_empty());
     }
 
     #[test]
     fn the_oldest_is_given_back_first_and_one_may_be_kept() {
-        let granted = granted([7, 8]);
-        assert_eq!(granted.other_than(None), Some(7));
-        assert_eq!(granted.other_than(Some(7)), Some(8));
-        assert_eq!(granted.other_than(Some(8)), Some(7));
-        assert_eq!(granted.other_than(Some(9)), Some(7));
-        assert_eq!(Granted::default().other_than(None), None);
+        let our_leases = leases([7, 8]);
+        assert_eq!(our_leases.other_than(None), Some(7));
+        assert_eq!(our_leases.other_than(Some(7)), Some(8));
+        assert_eq!(our_leases.other_than(Some(8)), Some(7));
+        assert_eq!(our_leases.other_than(Some(9)), Some(7));
+        assert_eq!(OurLeases::default().other_than(None), None);
     }
 
     #[test]
     fn no_more_than_the_newest_are_known() {
-        let mut granted = granted(1..=32);
-        assert!(granted.contains(1));
-        granted.push(33);
-        assert!(!granted.contains(1));
-        assert!(granted.contains(2) && granted.contains(33));
+        let mut our_leases = leases(1..=32);
+        assert!(our_leases.contains(1));
+        our_leases.push(33);
+        assert!(!our_leases.contains(1));
+        assert!(our_leases.contains(2) && our_leases.contains(33));
     }
 }

@@ -1,4 +1,4 @@
-//! A copy of parts of etcd, read at one revision.
+//! A reading of parts of etcd, read at one revision.
 
 use renderer::snapshot::{Snapshot, Subtree};
 
@@ -12,7 +12,7 @@ use crate::world::World;
 const PAGE: usize = 5_000;
 
 /// Parts of etcd at one revision.
-pub(super) struct Copy {
+pub(super) struct Reading {
     pub snapshot: Snapshot,
     pub history: History,
     /// The ranges that we may read.
@@ -72,8 +72,8 @@ pub(super) async fn may_read_any<W: World>(
 pub(super) async fn read<W: World>(
     connection: &Connection<W>,
     trees: &[Subtree],
-) -> Result<Copy, EtcdError> {
-    let mut copy = Copy {
+) -> Result<Reading, EtcdError> {
+    let mut reading = Reading {
         snapshot: Snapshot::default(),
         history: History::default(),
         allowed: Vec::with_capacity(2 * trees.len()),
@@ -82,12 +82,12 @@ pub(super) async fn read<W: World>(
     for tree in trees {
         let mut any = false;
         for range in ranges(tree) {
-            match read_range(connection, &range, &mut copy).await {
+            match read_range(connection, &range, &mut reading).await {
                 Ok(()) => {
-                    copy.allowed.push(range);
+                    reading.allowed.push(range);
                     any = true;
                 }
-                Err(error) if error.problem == Problem::Denied => copy.denied.push(range),
+                Err(error) if error.problem == Problem::Denied => reading.denied.push(range),
                 Err(error) => return Err(error),
             }
         }
@@ -96,7 +96,7 @@ pub(super) async fn read<W: World>(
             return Err(connection.error(Problem::Denied, reason));
         }
     }
-    Ok(copy)
+    Ok(reading)
 }
 
 fn ranges(tree: &Subtree) -> impl Iterator<Item = KeyRange> {
@@ -108,13 +108,13 @@ fn ranges(tree: &Subtree) -> impl Iterator<Item = KeyRange> {
 async fn read_range<W: World>(
     connection: &Connection<W>,
     range: &KeyRange,
-    copy: &mut Copy,
+    reading: &mut Reading,
 ) -> Result<(), EtcdError> {
     let mut rest = range.clone();
     loop {
         let read = Read {
             range: rest,
-            revision: copy.snapshot.revision,
+            revision: reading.snapshot.revision,
             limit: PAGE,
             what: What::Everything,
         };
@@ -123,13 +123,13 @@ async fn read_range<W: World>(
             entries,
             more,
         } = connection.read(read).await?;
-        if copy.snapshot.revision == 0 {
-            copy.history = history;
-            copy.snapshot.revision = history.revision;
+        if reading.snapshot.revision == 0 {
+            reading.history = history;
+            reading.snapshot.revision = history.revision;
         }
         let next = entries.last().map(|last| range.after(&last.key));
         let pairs = entries.into_iter().map(|kv| (kv.key, kv.value));
-        copy.snapshot.entries.extend(pairs);
+        reading.snapshot.entries.extend(pairs);
         rest = match next {
             Some(next) if more => next,
             Some(_) | None => return Ok(()),
