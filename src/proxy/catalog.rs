@@ -1,12 +1,11 @@
 //! The resources of `conf.d`, and which keys each of them depends on.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use renderer::Loading;
 use renderer::options::{Dialect, Options};
 use renderer::resource::{LoadError, Resource};
 use renderer::snapshot::{Subtree, ranges, without_overlaps};
+use renderer::{Loading, groups};
 
 /// What is wrong below `conf.d`.
 #[derive(Debug, Default)]
@@ -58,20 +57,13 @@ impl Catalog {
     /// The number of each resource's group: those that share a reload are one.
     #[must_use]
     pub(super) fn groups(&self) -> Vec<usize> {
-        let mut known = BTreeMap::new();
-        let mut count = 0;
-        let mut next = || {
-            count += 1;
-            count - 1
-        };
-        let groups = self
-            .resources
-            .iter()
-            .map(|resource| match resource.shared_reload() {
-                Some(command) => *known.entry(command).or_insert_with(&mut next),
-                None => next(),
-            });
-        groups.collect()
+        let mut group_of = vec![0; self.resources.len()];
+        for (group, numbers) in groups(self.resources.iter()).into_iter().enumerate() {
+            for number in numbers {
+                group_of[number] = group;
+            }
+        }
+        group_of
     }
 
     /// The resources that read `key`.

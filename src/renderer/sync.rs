@@ -13,6 +13,7 @@ use crate::cancel::Cancel;
 use crate::command::CommandError;
 use crate::directory::Directories;
 use crate::error::FileError;
+use crate::groups::groups;
 use crate::options::Options;
 use crate::permissions::{Permissions, UnknownOwner, Wanted};
 use crate::recover;
@@ -127,22 +128,28 @@ impl Syncer {
         snapshot: &Snapshot,
         cancel: Option<&Cancel>,
     ) -> Vec<Outcome> {
+        let groups = if self.options.sync_only {
+            (0..batch.len()).map(|number| vec![number]).collect()
+        } else {
+            groups(batch.iter().copied())
+        };
         let mut outcomes = BTreeMap::new();
-        for group in groups(batch, self.options.sync_only) {
-            outcomes.extend(self.sync_group(&group, snapshot, cancel));
+        for numbers in groups {
+            let group = numbers.into_iter().map(|number| (number, batch[number]));
+            outcomes.extend(self.sync_group(group, snapshot, cancel));
         }
         outcomes.into_values().collect()
     }
 
-    fn sync_group(
+    fn sync_group<'a>(
         &mut self,
-        group: &BTreeMap<usize, &Resource>,
+        group: impl Iterator<Item = (usize, &'a Resource)>,
         snapshot: &Snapshot,
         cancel: Option<&Cancel>,
     ) -> Vec<(usize, Outcome)> {
         let mut outcomes = Vec::new();
         let (mut numbers, mut members) = (Vec::new(), Vec::new());
-        for (&number, resource) in group {
+        for (number, resource) in group {
             match Member::prepare(self, resource, snapshot) {
                 Ok(member) => {
                     numbers.push(number);
@@ -205,21 +212,4 @@ impl Outcome {
             reload_owed: false,
         }
     }
-}
-
-/// Those that share a reload, with their places in the batch; in the order of the first of each.
-/// Without reloads each is by itself.
-fn groups<'a>(batch: &[&'a Resource], sync_only: bool) -> Vec<BTreeMap<usize, &'a Resource>> {
-    let mut groups: Vec<(Option<&str>, BTreeMap<usize, &Resource>)> = Vec::new();
-    for (number, &resource) in batch.iter().enumerate() {
-        let shared = resource.shared_reload().filter(|_| !sync_only);
-        let known = groups
-            .iter_mut()
-            .find(|(command, _)| command.is_some() && *command == shared);
-        match known {
-            Some((_, group)) => drop(group.insert(number, resource)),
-            None => groups.push((shared, BTreeMap::from([(number, resource)]))),
-        }
-    }
-    groups.into_iter().map(|(_, group)| group).collect()
 }
