@@ -1,35 +1,34 @@
-//! Drives one registration: probes, signals and news from etcd go in as events, and what the
-//! registration decides is carried out.
+//! Drives one service: probes, signals and news from etcd go in as events, and what its registration
+//! decides is carried out.
 //!
 //! One loop owns all of it. The session with etcd and the probe are futures beside the loop's:
 //! dropping them ends what they are at.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod once;
+pub mod service;
 
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use fastrand::Rng;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{info, warn};
 
-use crate::config::{AgentConfig, KEY_OF_ITS_OWN, Target};
+use crate::config::AgentConfig;
 use crate::deadline::{now, sleep_until_some};
 use crate::etcd::error::EtcdError;
 use crate::etcd::session::{News, Session};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
-use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
 use crate::host::{self, ThisHost};
 use crate::os::alarm::Alarm;
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::Caught;
 use crate::probe::attempt::Attempt;
-use crate::registration::{Action, Event, Registration, Request, Status, Stopped};
-use crate::wording;
+use crate::registration::{Action, Event, Request, Status, Stopped};
 use crate::world::{Backend, Signals, Timer, World};
+use service::{Service, ServiceSettings};
 
 /// Room for a few changes of the key; the session waits when it is full.
 const NEWS_DEPTH: usize = 16;
@@ -39,13 +38,7 @@ const REQUEST_DEPTH: usize = 1;
 /// What an agent is to do.
 #[derive(Clone, Debug)]
 pub struct AgentSettings {
-    pub target: Target,
-    pub thresholds: Thresholds,
-    pub cadence: Cadence,
-    /// Whole seconds.
-    pub ttl: Duration,
-    pub drain: Duration,
-    pub stop_timeout: Duration,
+    pub service: ServiceSettings,
     /// How often the service manager is told that the loop turns, if it wants to know.
     pub watchdog: Option<Duration>,
     /// For all that is random.
@@ -70,12 +63,14 @@ pub struct AgentSurroundings<W: World> {
 /// When etcd refuses us at the start.
 pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
     let settings = AgentSettings {
-        target: config.target,
-        thresholds: config.thresholds,
-        cadence: config.cadence,
-        ttl: config.ttl,
-        drain: config.drain,
-        stop_timeout: config.stop_timeout,
+        service: ServiceSettings {
+            target: config.target,
+            thresholds: config.thresholds,
+            cadence: config.cadence,
+            ttl: config.ttl,
+            drain: config.drain,
+            stop_timeout: config.stop_timeout,
+        },
         watchdog: notify::watchdog_period(),
         seed: host::seed(),
     };
@@ -106,11 +101,11 @@ pub async fn drive<W: World>(
         manager,
         mut signals,
     } = surroundings;
-    let AgentSettings { seed, ttl, .. } = settings;
     let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
     let agent = Agent::<W>::new(&settings, manager, requests);
-    let session = Session::<W>::new(dial, settings.target, ttl, renewal, news_end, seed);
+    let ServiceSettings { target, ttl, .. } = settings.service;
+    let session = Session::<W>::new(dial, target, ttl, renewal, news_end, settings.seed);
     let session = pin!(session.run(requests_end));
     let waits = Waits {
         backend: &backend,
@@ -120,38 +115,19 @@ pub async fn drive<W: World>(
 }
 
 struct Agent<W: World> {
-    health: Health,
-    excuse: Excuse,
-    cadence: Cadence,
-    registration: Registration,
+    service: Service,
     requests: mpsc::Sender<Request>,
-    key: String,
     notifier: Notifier<W::Manager>,
-    /// Whether another instance on this host holds the key.
-    neighbour: bool,
     stopping: bool,
-    rng: Rng,
 }
 
 impl<W: World> Agent<W> {
     fn new(settings: &AgentSettings, manager: W::Manager, requests: mpsc::Sender<Request>) -> Self {
-        let AgentSettings {
-            drain,
-            stop_timeout,
-            seed,
-            ..
-        } = *settings;
         Self {
-            health: Health::new(settings.thresholds),
-            excuse: Excuse::new(settings.cadence.interval),
-            cadence: settings.cadence,
-            registration: Registration::new(drain, stop_timeout, seed),
+            service: Service::new(&settings.service, settings.seed),
             requests,
-            key: settings.target.key.clone(),
             notifier: Notifier::new(manager, settings.watchdog),
-            neighbour: false,
             stopping: false,
-            rng: Rng::with_seed(seed),
         }
     }
 
@@ -164,7 +140,7 @@ impl<W: World> Agent<W> {
     ) -> Result<Exit, EtcdError> {
         let mut attempt = waits.next_attempt(Duration::ZERO);
         loop {
-            let deadline = self.registration.deadline();
+            let deadline = self.service.deadline();
             // A lost probe attempt is polled again in the next turn, and so is the session; `recv`
             // is cancel-safe and the rest are signals and timers.
             let event = tokio::select! {
@@ -185,7 +161,7 @@ impl<W: World> Agent<W> {
                 told = news.recv() => match told {
                     Some(News::Event(event)) => event,
                     Some(News::Neighbour(neighbour)) => {
-                        self.neighbour = neighbour;
+                        self.service.note_neighbour(neighbour);
                         continue;
                     }
                     Some(News::Refused(error)) => return Err(error),
@@ -193,9 +169,8 @@ impl<W: World> Agent<W> {
                     None => return Ok(Exit::Store),
                 },
                 result = &mut attempt => {
-                    let turned = self.observe(&result);
-                    let wait = health::jittered(self.wait(), self.rng.f64());
-                    attempt = waits.next_attempt(wait);
+                    let turned = self.service.observe(&result);
+                    attempt = waits.next_attempt(self.service.pause());
                     match turned {
                         Some(verdict) => Event::Verdict(verdict),
                         None => continue,
@@ -209,65 +184,19 @@ impl<W: World> Agent<W> {
         }
     }
 
-    fn observe(&mut self, attempt: &Attempt) -> Option<Verdict> {
-        tracing::debug!(took = ?attempt.took, result = %attempt.text(), "probed");
-        if self.is_excused(attempt) {
-            return None;
-        }
-        let turned = self.health.observe(attempt.result.is_ok());
-        match turned {
-            Some(Verdict::Up) => info!("backend is up: {}", attempt.text()),
-            Some(Verdict::Down) => warn!("backend is down: {}", attempt.text()),
-            None => {}
-        }
-        turned
-    }
-
-    /// Whether the attempt tells nothing of the backend.
-    fn is_excused(&mut self, attempt: &Attempt) -> bool {
-        let failure = attempt.result.as_ref().err();
-        let Some(failure) = failure.filter(|failure| failure.is_own_hosts()) else {
-            if self.excuse.ends() {
-                info!("this host can probe again");
-            }
-            return false;
-        };
-        let covered = self.excuse.covers(now());
-        if covered == Covered::ForTheFirstTime {
-            let limit = wording::duration(self.excuse.limit());
-            warn!(
-                "this host cannot probe: {failure}; that is not held against the backend for {limit}"
-            );
-        }
-        covered != Covered::NoLonger
-    }
-
-    fn wait(&self) -> Duration {
-        if self.excuse.is_needed() {
-            self.cadence.fast_interval.min(self.cadence.interval)
-        } else {
-            self.health.wait(self.cadence)
-        }
-    }
-
     fn react(&mut self, event: Event) -> Option<Exit> {
-        let before = self.registration.status();
-        for action in self.registration.on(event, now()) {
+        let (actions, status) = self.service.on(event);
+        for action in actions {
             match action {
                 Action::Ask(request) => self.ask(request),
                 Action::Ready => self.notifier.ready(),
-                Action::Exit(Stopped::Clean) => return Some(Exit::Done),
-                Action::Exit(Stopped::LeftToTtl) => {
-                    warn!(
-                        key = self.key,
-                        "etcd could not be told in time: the key is left to its TTL"
-                    );
-                    return Some(Exit::Store);
+                Action::Exit(stopped) => {
+                    self.service.log_end(stopped);
+                    return Some(exit_of(stopped));
                 }
             }
         }
-        let status = self.registration.status();
-        if status != before {
+        if let Some(status) = status {
             self.report(status);
         }
         None
@@ -281,20 +210,7 @@ impl<W: World> Agent<W> {
     }
 
     fn report(&mut self, status: Status) {
-        let key = &self.key;
-        match status {
-            Status::Displaced if self.neighbour => warn!(
-                key,
-                "displaced by another registration, for another port of this host; standing by; {KEY_OF_ITS_OWN}"
-            ),
-            Status::Displaced => warn!(key, "displaced by another registration; standing by"),
-            Status::Draining => info!(key, "draining"),
-            Status::Starting
-            | Status::Registered
-            | Status::Unhealthy
-            | Status::Pending
-            | Status::Stopping => {}
-        }
+        self.service.log(status);
         self.notifier.status(match status {
             Status::Starting => "probing for the first time",
             Status::Registered => "registered",
@@ -304,6 +220,13 @@ impl<W: World> Agent<W> {
             Status::Stopping => "deregistering",
             Status::Draining => "deregistered; draining",
         });
+    }
+}
+
+fn exit_of(stopped: Stopped) -> Exit {
+    match stopped {
+        Stopped::Clean => Exit::Done,
+        Stopped::LeftToTtl => Exit::Store,
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use register::agent;
+use register::agent::service::ServiceSettings;
 use register::config::Target;
 use register::etcd::error::EtcdError;
 use register::exit::{Exit, RunError};
@@ -162,7 +163,7 @@ impl World {
     fn new_agent(&self, client: usize, agent: &Agent) -> Process {
         let by = self.begin(client, agent.ttl);
         self.shared.borrow_mut().hosts[client].value = agent.value;
-        let settings = agent::AgentSettings {
+        let service = ServiceSettings {
             target: Target {
                 key: keys::text(agent.key).to_owned(),
                 value: char::from(agent.value).to_string(),
@@ -176,6 +177,9 @@ impl World {
             ttl: ms(agent.ttl),
             drain: ms(agent.drain),
             stop_timeout: ms(agent.stop_timeout),
+        };
+        let settings = agent::AgentSettings {
+            service,
             watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(agent.seed),
         };
