@@ -19,10 +19,10 @@ use crate::exit::{Exit, RunError};
 use crate::health::{Cadence, Thresholds};
 use crate::probe::{self, Probe};
 
+pub use crate::etcd::config::EtcdConfig;
+pub use crate::etcd::target::{KEY_OF_ITS_OWN, Target};
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
-pub use etcd::{Credentials, EtcdConfig};
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
-pub use target::{KEY_OF_ITS_OWN, Target};
 
 /// A year: longer is a mistake, and far more would not fit the clock.
 const LONGEST: Duration = Duration::from_secs(31_557_600);

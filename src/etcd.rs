@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod api;
+pub mod config;
 pub mod error;
 pub mod follow;
 pub mod holder;
@@ -16,6 +17,7 @@ mod reading;
 pub mod session;
 mod status;
 mod stream;
+pub mod target;
 pub mod tls;
 pub mod turns;
 pub mod wire;

@@ -1,40 +1,17 @@
-//! How to reach etcd: endpoints, credentials, TLS.
+//! How etcd is to be reached, from flags, variables and files.
 
-use std::fmt;
 use std::fs;
 
 use tracing::warn;
 
 use crate::cli::{EtcdArgs, go_flags};
+use crate::etcd::config::{Credentials, EtcdConfig};
 use crate::etcd::tls::{self, TlsError};
 
 use super::endpoint::{TlsUse, endpoints};
 use super::{Env, Faults, secret};
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:2379";
-
-#[derive(Clone, Debug)]
-pub struct EtcdConfig {
-    /// `http://host:port` or `https://host:port`; never empty.
-    pub endpoints: Vec<String>,
-    pub credentials: Option<Credentials>,
-    /// For `https://` endpoints; there if one of them is.
-    pub tls: Option<Box<tls::Tls>>,
-}
-
-#[derive(Clone)]
-pub struct Credentials {
-    pub user: String,
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials")
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A setting, and what whoever gave it calls it.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::lease::Lease;
 use super::our_leases::OurLeases;
 use super::procedure::{Done, Ended, Next, Procedure, TakenOver};
 use super::reach::Connection;
-use crate::config::{KEY_OF_ITS_OWN, Target};
+use super::target::{KEY_OF_ITS_OWN, Target};
 use crate::deadline::now;
 use crate::registration::{Event, LeaseId, Request};
 use crate::world::World;

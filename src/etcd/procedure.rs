@@ -13,7 +13,7 @@ use super::api::{Answer, Call, Condition, KeyValue, Page, Read};
 use super::error::EtcdError;
 use super::lease::Lease;
 use super::our_leases::OurLeases;
-use crate::config::Target;
+use super::target::Target;
 use crate::registration::{Claim, LeaseId, Revision};
 
 /// How often to start over when somebody else writes the key at the same moment.

@@ -23,11 +23,11 @@ use super::api::{
     Answer, Call, Change, Condition, Dial, History, KeyValue, Link, Login, Page, Read, Watch,
     WatchAnswer, WatchFrom, What,
 };
+use super::config::{Credentials, EtcdConfig};
 use super::error::{EtcdError, Problem};
 use super::lease::Lease;
 use super::status;
 use super::stream::{Notes, Stream, Transport};
-use crate::config::{Credentials, EtcdConfig};
 use crate::deadline::now;
 use crate::registration::LeaseId;
 
