@@ -6,6 +6,7 @@ mod etcd;
 pub mod go_flags;
 mod parse;
 mod render;
+mod variables;
 
 use std::io;
 
@@ -14,6 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use agent::{AgentArgs, ProbeArgs, TargetArgs};
 pub use etcd::EtcdArgs;
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
+pub use variables::Variables;
 
 /// Keep a service's key in etcd while the service is healthy, and a proxy's files in step with it.
 ///
@@ -35,6 +37,9 @@ pub struct Cli {
     pub log: LogArgs,
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Where the values of the flags above are from.
+    #[arg(skip)]
+    pub variables: Variables,
 }
 
 #[derive(Subcommand, Debug)]

@@ -3,29 +3,31 @@
 mod confd;
 mod endpoint;
 mod etcd;
+mod faults;
 mod file;
+mod probe;
 mod render;
 mod secret;
+mod setting;
 mod supervise;
 mod target;
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::cli::{
-    AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ProbeArgs,
+    AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, Variables,
 };
-use crate::exit::{Exit, RunError};
+use crate::fault::Fault;
 use crate::health::{Cadence, Thresholds};
-use crate::probe::{self, Probe};
+use crate::probe::Probe;
+use faults::MILLISECOND;
 
 pub use crate::etcd::config::EtcdConfig;
 pub use crate::etcd::target::{KEY_OF_ITS_OWN, Target};
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
+pub use etcd::Env;
+pub use faults::Faults;
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
-
-/// A year: longer is a mistake, and far more would not fit the clock.
-const LONGEST: Duration = Duration::from_secs(31_557_600);
 
 /// How long etcd may send nothing while `list` waits for it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,93 +66,17 @@ pub struct CheckConfig {
     pub output: OutputFormat,
 }
 
-/// Looks up a variable of the environment.
-pub trait Env: Fn(&str) -> Option<String> {}
-impl<F: Fn(&str) -> Option<String>> Env for F {}
-
-/// All that is wrong with what was typed, a line each.
-#[derive(Debug, Default)]
-pub struct Faults(Vec<String>);
-
-impl Faults {
-    /// Two checks may find the same fault; it is reported once.
-    fn add(&mut self, fault: impl Into<String>) {
-        let fault = fault.into();
-        if !self.0.contains(&fault) {
-            self.0.push(fault);
-        }
-    }
-
-    /// Keeps the value, or the fault.
-    fn take<T>(&mut self, result: Result<T, impl Into<String>>) -> Option<T> {
-        result.map_err(|fault| self.add(fault)).ok()
-    }
-
-    fn duration(&mut self, flag: &str, text: &str, least: Duration) -> Option<Duration> {
-        self.take(match humantime::parse_duration(text) {
-            Ok(duration) if duration < least => Err(format!(
-                "{flag} {text:?}: must be at least {}",
-                humantime::format_duration(least)
-            )),
-            Ok(duration) if duration > LONGEST => Err(format!(
-                "{flag} {text:?}: must be at most {}",
-                humantime::format_duration(LONGEST)
-            )),
-            Ok(duration) => Ok(duration),
-            Err(error) => Err(format!(
-                "{flag} {text:?}: {error}; write 250ms, 30s or 1m 30s"
-            )),
-        })
-    }
-
-    fn count(&mut self, flag: &str, text: &str) -> Option<u32> {
-        self.take(match text.parse() {
-            Ok(0) | Err(_) => Err(format!("{flag} {text:?}: use a whole number, at least 1")),
-            Ok(count) => Ok(count),
-        })
-    }
-
-    /// With other names for what the user typed.
-    fn renamed(mut self, names: &[(&str, &str)]) -> Self {
-        for fault in &mut self.0 {
-            for (ours, theirs) in names {
-                *fault = fault.replace(ours, theirs);
-            }
-        }
-        self
-    }
-
-    /// The settings, if nothing was wrong with any of them.
-    fn settle<T>(self, settings: Option<T>) -> Result<T, Self> {
-        match settings {
-            Some(settings) if self.0.is_empty() => Ok(settings),
-            Some(_) | None => Err(self),
-        }
-    }
-}
-
-impl fmt::Display for Faults {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for Faults {}
-
-impl From<Faults> for RunError {
-    fn from(faults: Faults) -> Self {
-        Self::new(Exit::Usage, faults)
-    }
-}
-
-const MILLISECOND: Duration = Duration::from_millis(1);
-
 /// # Errors
 /// All that is wrong.
-pub fn agent(args: AgentArgs, etcd: EtcdArgs, env: impl Env) -> Result<AgentConfig, Faults> {
-    let mut faults = Faults::default();
+pub fn agent(
+    args: AgentArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    env: impl Env,
+) -> Result<AgentConfig, Faults> {
+    let mut faults = Faults::new(variables);
     let target = target::to_announce(&args.target, &mut faults);
-    let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
+    let probe = probe::check(args.probe, args.target.address.as_deref(), &mut faults);
     let interval = faults.duration("--interval", &args.interval, MILLISECOND);
     let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
     let rise = faults.count("--rise", &args.rise);
@@ -185,9 +111,10 @@ pub fn agent(args: AgentArgs, etcd: EtcdArgs, env: impl Env) -> Result<AgentConf
 pub fn deregister(
     args: DeregisterArgs,
     etcd: EtcdArgs,
+    variables: Variables,
     env: impl Env,
 ) -> Result<DeregisterConfig, Faults> {
-    let mut faults = Faults::default();
+    let mut faults = Faults::new(variables);
     let target = target::check(&args.target, &mut faults);
     let timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
     let etcd = etcd::check(etcd, env, &mut faults);
@@ -203,8 +130,13 @@ pub fn deregister(
 
 /// # Errors
 /// All that is wrong.
-pub fn list(args: ListArgs, etcd: EtcdArgs, env: impl Env) -> Result<ListConfig, Faults> {
-    let mut faults = Faults::default();
+pub fn list(
+    args: ListArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    env: impl Env,
+) -> Result<ListConfig, Faults> {
+    let mut faults = Faults::new(variables);
     let etcd = etcd::check(etcd, env, &mut faults);
     let output = args.output.output;
     let settings = (|| {
@@ -220,13 +152,13 @@ pub fn list(args: ListArgs, etcd: EtcdArgs, env: impl Env) -> Result<ListConfig,
 
 /// # Errors
 /// All that is wrong.
-pub fn check(args: CheckArgs) -> Result<CheckConfig, Faults> {
-    let mut faults = Faults::default();
+pub fn check(args: CheckArgs, variables: Variables) -> Result<CheckConfig, Faults> {
+    let mut faults = Faults::new(variables);
     if let Some(address) = &args.target.address {
         target::check_address(address, &mut faults);
         target::check_advertised("--address", address, &mut faults);
     }
-    let probe = probe(args.probe, args.target.address.as_deref(), &mut faults);
+    let probe = probe::check(args.probe, args.target.address.as_deref(), &mut faults);
     let output = args.output.output;
     faults.settle(probe.map(|probe| CheckConfig { probe, output }))
 }
@@ -234,48 +166,10 @@ pub fn check(args: CheckArgs) -> Result<CheckConfig, Faults> {
 fn ttl(text: &str, faults: &mut Faults) -> Option<Duration> {
     let ttl = faults.duration("--ttl", text, Duration::from_secs(1))?;
     if ttl.subsec_nanos() != 0 {
-        faults.add(format!("--ttl {text:?}: etcd takes whole seconds"));
+        faults.add(Fault::of_value("--ttl", text, "etcd takes whole seconds"));
         return None;
     }
     Some(ttl)
-}
-
-fn probe(args: ProbeArgs, address: Option<&str>, faults: &mut Faults) -> Option<Probe> {
-    let timeout = faults.duration("--timeout", &args.timeout, MILLISECOND);
-    let url = match (&args.check, address) {
-        (Some(url), _) => url.clone(),
-        (None, Some(address)) => format!("http://{address}/"),
-        (None, None) => {
-            faults.add("--address is missing: give HOST:PORT, as in --address 10.0.0.5:80");
-            return None;
-        }
-    };
-    // A bad address was reported as such; the URL made from it need not be.
-    if args.check.is_none()
-        && address.is_some_and(|text| text.parse::<crate::address::Address>().is_err())
-    {
-        return None;
-    }
-    let spec = probe::Spec {
-        url,
-        timeout: timeout?,
-        expect: args.expect,
-        method: args.method,
-        headers: args.header,
-        body_regex: args.body_regex,
-        host: args.host,
-        tls_skip_verify: args.tls_skip_verify.unwrap_or_default(),
-        ca_file: args.check_ca,
-    };
-    match Probe::new(spec) {
-        Ok(probe) => Some(probe),
-        Err(found) => {
-            for fault in found {
-                faults.add(fault);
-            }
-            None
-        }
-    }
 }
 
 #[cfg(test)]
@@ -287,9 +181,9 @@ mod tests {
     fn faults_of(flags: &str) -> Vec<String> {
         let cli = Cli::try_parse_from(std::iter::once("register").chain(flags.split_whitespace()))
             .expect("flags that clap takes");
-        match agent(cli.agent, cli.etcd, |_| None) {
+        match agent(cli.agent, cli.etcd, cli.variables, |_| None) {
             Ok(_) => Vec::new(),
-            Err(faults) => faults.0,
+            Err(faults) => faults.to_string().lines().map(str::to_owned).collect(),
         }
     }
 
@@ -392,7 +286,7 @@ mod tests {
             let cli =
                 Cli::try_parse_from(["register", "--service", name, "--address", "10.0.0.5:1"])
                     .expect("flags that clap takes");
-            let faults = agent(cli.agent, cli.etcd, |_| None).expect_err(name);
+            let faults = agent(cli.agent, cli.etcd, cli.variables, |_| None).expect_err(name);
             assert!(faults.to_string().starts_with("--service"), "{faults}");
         }
     }
@@ -401,7 +295,7 @@ mod tests {
     fn etcdctl_variables_are_a_fallback_for_our_flags() {
         let cli = Cli::try_parse_from(["register", "--service", "a", "--address", "10.0.0.5:1"])
             .expect("flags that clap takes");
-        let config = agent(cli.agent, cli.etcd, |name| match name {
+        let config = agent(cli.agent, cli.etcd, cli.variables, |name| match name {
             "ETCDCTL_ENDPOINTS" => Some("10.0.0.1:2379,http://10.0.0.2:4001/".to_owned()),
             "ETCDCTL_USER" => Some("web:se:cret".to_owned()),
             _ => None,

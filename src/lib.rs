@@ -9,6 +9,7 @@ pub mod config;
 pub mod deadline;
 pub mod etcd;
 pub mod exit;
+pub mod fault;
 pub mod health;
 pub mod host;
 pub mod list;

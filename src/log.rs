@@ -13,7 +13,8 @@ use std::time::SystemTime;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{LogArgs, LogFormat};
+use crate::cli::{LogArgs, LogFormat, Variables};
+use crate::fault::{Fault, Place};
 use crate::os::log_thread::LogThread;
 
 /// What we say at `level`, and of the libraries below us no more than warnings.
@@ -41,9 +42,9 @@ impl Log {
     /// Installs the subscriber. `RUST_LOG` wins over `--log-level`, as it can say more.
     ///
     /// # Errors
-    /// When the level or `RUST_LOG` cannot be parsed: a sentence for the user.
-    pub fn install(&mut self, args: &LogArgs) -> Result<(), String> {
-        let filter = filter(args)?;
+    /// When the level or `RUST_LOG` cannot be parsed: with where it was given.
+    pub fn install(&mut self, args: &LogArgs, variables: &Variables) -> Result<(), Fault> {
+        let filter = filter(args, variables)?;
         self.thread = LogThread::start();
         let Some(lines) = self.thread.lines() else {
             return Ok(());
@@ -80,19 +81,17 @@ impl Log {
     }
 }
 
-fn filter(args: &LogArgs) -> Result<EnvFilter, String> {
+fn filter(args: &LogArgs, variables: &Variables) -> Result<EnvFilter, Fault> {
     if let Ok(directives) = std::env::var("RUST_LOG")
         && !directives.is_empty()
     {
-        return EnvFilter::builder()
-            .parse(&directives)
-            .map_err(|error| format!("RUST_LOG {directives:?}: {error}"));
+        return EnvFilter::builder().parse(&directives).map_err(|error| {
+            Fault::of_value(Place::Variable("RUST_LOG".to_owned()), &directives, error)
+        });
     }
     let level: LevelFilter = args.log_level.parse().map_err(|_| {
-        format!(
-            "--log-level {:?}: use error, warn, info, debug or trace",
-            args.log_level
-        )
+        let what = "use error, warn, info, debug or trace";
+        Fault::of_value(variables.place("--log-level"), &args.log_level, what)
     })?;
     Ok(ours(match args.is_quiet() {
         true => level.min(LevelFilter::WARN),

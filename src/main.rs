@@ -28,9 +28,9 @@ fn main() -> ExitCode {
     let mut log = Log::new(args.log.log_format);
     // confd has log lines of its own.
     if !matches!(args.command, Some(Command::Confd { .. }))
-        && let Err(fault) = log.install(&args.log)
+        && let Err(fault) = log.install(&args.log, &args.variables)
     {
-        log.fatal(&fault);
+        log.fatal(&fault.to_string());
         return Exit::Usage.into();
     }
     match run(args) {
@@ -44,29 +44,29 @@ fn main() -> ExitCode {
 
 fn run(args: Cli) -> Result<Exit, RunError> {
     let env = cli::variable;
-    let etcd = args.etcd;
+    let (etcd, variables) = (args.etcd, args.variables);
     let quiet = args.log.is_quiet();
     match args.command {
         None if args.agent.once == Some(true) => {
-            let config = config::agent(args.agent, etcd, env)?;
+            let config = config::agent(args.agent, etcd, variables, env)?;
             block_on(agent::once::unless_stopped(agent::once::once(
                 config, quiet,
             )))
         }
         None => {
-            let config = config::agent(args.agent, etcd, env)?;
+            let config = config::agent(args.agent, etcd, variables, env)?;
             block_on(async { agent::run(config, Caught::to_stop()?).await })
         }
         Some(Command::Deregister(args)) => {
-            let config = config::deregister(args, etcd, env)?;
+            let config = config::deregister(args, etcd, variables, env)?;
             block_on(agent::once::deregister(config, quiet))
         }
         Some(Command::List(args)) => {
-            let config = config::list(args, etcd, env)?;
+            let config = config::list(args, etcd, variables, env)?;
             block_on(list::run(config))
         }
         Some(Command::Check(args)) => {
-            let config = config::check(args)?;
+            let config = config::check(args, variables)?;
             block_on(agent::once::unless_stopped(agent::once::check(
                 config, quiet,
             )))
@@ -74,9 +74,9 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         Some(Command::Render(RenderArgs {
             command: Some(RenderCommand::Lint(args)),
             ..
-        })) => proxy::once::lint(&config::lint(args)?),
+        })) => proxy::once::lint(&config::lint(args, variables)?),
         Some(Command::Render(args)) => {
-            let config = config::render(args, etcd, env)?;
+            let config = config::render(args, etcd, variables, env)?;
             match config.run {
                 Run::Once => block_on(proxy::once::command(config)),
                 Run::UntilStopped => block_on(async {

@@ -9,11 +9,13 @@ mod last_words;
 mod status;
 mod tcp;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use crate::fault::Fault;
 use crate::wording::masked;
 use crate::world::Backend;
 use attempt::{Attempt, Failure};
@@ -30,6 +32,12 @@ pub struct Spec {
     pub host: Option<String>,
     pub tls_skip_verify: bool,
     pub ca_file: Option<String>,
+}
+
+impl Spec {
+    fn fault_of_check(&self, what: impl fmt::Display) -> Fault {
+        Fault::of_value("--check", &masked(&self.url), what)
+    }
 }
 
 /// A probe that can be tried again and again. Nothing is kept between two attempts.
@@ -51,12 +59,12 @@ enum Kind {
 impl Probe {
     /// # Errors
     /// Every fault found, naming its flag.
-    pub fn new(spec: Spec) -> Result<Self, Vec<String>> {
+    pub fn new(spec: Spec) -> Result<Self, Vec<Fault>> {
         let timeout = spec.timeout;
         let url = spec.url.as_str();
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         let scheme = scheme.to_ascii_lowercase();
-        let of_check = |reason: String| vec![format!("--check {:?}: {reason}", masked(url))];
+        let of_check = |reason: String| vec![spec.fault_of_check(reason)];
         let mut faults = unfit_flags(&spec, &scheme);
         let kind = match (scheme.as_str(), rest.strip_prefix("//")) {
             ("http" | "https", Some(_)) => {
@@ -117,7 +125,7 @@ impl Backend for Probe {
 }
 
 /// Flags that say nothing to a check of this scheme.
-fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<String> {
+fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<Fault> {
     const HTTP: (&str, &[&str]) = ("http:// and https://", &["http", "https"]);
     const HTTPS: (&str, &[&str]) = ("https://", &["https"]);
     let given = [
@@ -132,6 +140,6 @@ fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<String> {
     given
         .into_iter()
         .filter(|(_, given, (_, schemes))| *given && !schemes.contains(&scheme))
-        .map(|(flag, _, (fit, _))| format!("{flag}: only for {fit} checks"))
+        .map(|(flag, _, (fit, _))| Fault::of(flag, format!("only for {fit} checks")))
         .collect()
 }

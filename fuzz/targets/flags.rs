@@ -19,6 +19,6 @@ fuzz_target!(|text: &str| {
         return;
     };
     if cli.command.is_none() {
-        let _result = config::agent(cli.agent, cli.etcd, |_: &str| None);
+        let _result = config::agent(cli.agent, cli.etcd, cli.variables, |_: &str| None);
     }
 });

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
-use super::Cli;
+use super::{Cli, Variables};
 
 impl Cli {
     /// As the process was called. Prints what clap has to say and exits if that is no command.
@@ -22,7 +22,10 @@ impl Cli {
         if let Some(fault) = lost_flag(&command, &matches) {
             return Err(command.error(ErrorKind::ArgumentConflict, fault));
         }
-        Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        let mut cli =
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        cli.variables = Variables::looked_at(&command, &matches);
+        Ok(cli)
     }
 }
 

@@ -4,24 +4,27 @@ use std::path::Path;
 
 use renderer::options::{Dialect, Options};
 
-use super::etcd::{Given, named};
+use super::etcd::{Env, Flags, Given};
+use super::faults::Faults;
 use super::file::SettingsFile;
-use super::render::{DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, pause};
-use super::{Env, Faults, FileConfig, RenderConfig, Run, Source};
+use super::render::{
+    DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, FileConfig, RenderConfig, Run, Source,
+    pause,
+};
+use super::setting::Setting;
 use crate::cli::confd::ConfdArgs;
+use crate::fault::Place;
 use crate::os::child_env::WITHHELD;
 
 const DEFAULT_INTERVAL: i64 = 600;
 
-/// What confd calls our flags: in faults that come from what both command lines share.
-const NAMES: [(&str, &str); 6] = [
-    ("--cert-key", "-client-key"),
-    ("--cacert", "-client-ca-keys"),
-    ("--cert", "-client-cert"),
-    ("use --password-file or ETCDCTL_PASSWORD", "give -password"),
-    ("--user", "-username"),
-    ("--config-file", "-config-file"),
-];
+const FLAGS: Flags = Flags {
+    user: "-username",
+    ca: "-client-ca-keys",
+    cert: "-client-cert",
+    key: "-client-key",
+    password: "give -password",
+};
 
 #[derive(Debug)]
 pub struct ConfdConfig {
@@ -54,7 +57,7 @@ impl ConfdSettings {
     pub fn gather(args: ConfdArgs) -> Self {
         let mut faults = Faults::default();
         let path = args.config_file.as_deref().unwrap_or(DEFAULT_CONFIG_FILE);
-        let file = SettingsFile::read(Path::new(path), false, &mut faults);
+        let file = SettingsFile::read("-config-file", Path::new(path), false, &mut faults);
         Self { args, file, faults }
     }
 
@@ -110,18 +113,18 @@ impl ConfdSettings {
             mut faults,
         } = self;
         let of_file = file.etcd(&mut faults);
-        let nodes = nodes(&backend, found, args.nodes, &file, &env, &mut faults);
+        let (place, nodes) = nodes(&backend, found, args.nodes, &file, &env, &mut faults);
         let by_flags = Given {
-            endpoints: named("-node", Some(nodes.join(","))),
-            user: named("-username", args.username),
+            endpoints: Setting::given(place, Some(nodes.join(","))),
+            user: Setting::given(FLAGS.user, args.username),
             password: args.password,
-            ca: named("-client-ca-keys", args.client_ca_keys),
-            cert: named("-client-cert", args.client_cert),
-            key: named("-client-key", args.client_key),
+            ca: Setting::given(FLAGS.ca, args.client_ca_keys),
+            cert: Setting::given(FLAGS.cert, args.client_cert),
+            key: Setting::given(FLAGS.key, args.client_key),
             skip_verify: args.client_insecure.map(Ok),
             ..Given::default()
         };
-        let variable = |name| named(name, env(name));
+        let variable = |name: &str| Setting::given(Place::Variable(name.to_owned()), env(name));
         let by_env = Given {
             ca: variable("CONFD_CLIENT_CAKEYS"),
             cert: variable("CONFD_CLIENT_CERT"),
@@ -129,7 +132,7 @@ impl ConfdSettings {
             ..Given::default()
         };
         let given = by_flags.about_tls().or(of_file).or(by_env);
-        let etcd = given.check(&mut faults);
+        let etcd = given.check(&FLAGS, &mut faults);
         let mut switch = |flag: Option<bool>, name: &str| {
             flag.or_else(|| file.flag(name, &mut faults))
                 .unwrap_or_default()
@@ -177,9 +180,7 @@ impl ConfdSettings {
                 follow: Vec::new(),
             },
         });
-        faults
-            .settle(config)
-            .map_err(|faults| faults.renamed(&NAMES))
+        faults.settle(config)
     }
 
     fn text(&mut self, name: &str) -> Option<String> {
@@ -187,7 +188,8 @@ impl ConfdSettings {
     }
 }
 
-/// Found by SRV, given by flags, file or environment, or confd's default for the backend.
+/// Found by SRV, given by flags, file or environment, or confd's default for the backend. With where
+/// they were given.
 fn nodes(
     backend: &str,
     found: Vec<String>,
@@ -195,26 +197,36 @@ fn nodes(
     file: &SettingsFile,
     env: impl Env,
     faults: &mut Faults,
-) -> Vec<String> {
+) -> (Place, Vec<String>) {
+    const FLAG: Place = Place::Flag("-node");
+    let of_file = || {
+        let nodes = file
+            .list("nodes", faults)
+            .filter(|nodes| !nodes.is_empty())?;
+        Some((file.place("nodes"), nodes))
+    };
     let peers = || {
-        let list = env("ETCDCTL_PEERS").filter(|_| backend == "etcd")?;
-        Some(list.split(',').map(str::to_owned).collect())
+        let name = "ETCDCTL_PEERS";
+        let list = env(name).filter(|_| backend == "etcd")?;
+        let nodes = list.split(',').map(str::to_owned).collect();
+        Some((Place::Variable(name.to_owned()), nodes))
     };
     let default = match backend {
         "etcd" => "http://127.0.0.1:4001",
         _ => "127.0.0.1:2379",
     };
-    Some(found)
-        .filter(|nodes| !nodes.is_empty())
-        .or_else(|| Some(given).filter(|nodes| !nodes.is_empty()))
-        .or_else(|| file.list("nodes", faults).filter(|nodes| !nodes.is_empty()))
+    [found, given]
+        .into_iter()
+        .find(|nodes| !nodes.is_empty())
+        .map(|nodes| (FLAG, nodes))
+        .or_else(of_file)
         .or_else(peers)
-        .unwrap_or_else(|| vec![default.to_owned()])
+        .unwrap_or_else(|| (FLAG, vec![default.to_owned()]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::LONGEST;
+    use super::super::faults::LONGEST;
     use super::*;
     use crate::cli::confd;
     use std::fs;

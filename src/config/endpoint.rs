@@ -1,8 +1,9 @@
 //! Endpoints of etcd, as people write them.
 
-use super::Faults;
-use super::etcd::Named;
+use super::faults::Faults;
+use super::setting::Setting;
 use crate::address::{Address, AddressError};
+use crate::fault::Fault;
 
 const DEFAULT_PORT: u16 = 2379;
 
@@ -15,16 +16,18 @@ pub(super) struct TlsUse {
     pub only: bool,
 }
 
-pub(super) fn endpoints(given: &Named, tls: TlsUse, faults: &mut Faults) -> Vec<String> {
-    let Named {
-        name: source,
-        value: list,
-    } = given;
+/// `user_flag` is where user and password go.
+pub(super) fn endpoints(
+    given: &Setting,
+    tls: TlsUse,
+    user_flag: &str,
+    faults: &mut Faults,
+) -> Vec<String> {
+    let Setting { place, value: list } = given;
     if list.contains('@') {
         // Where the secret begins and ends is anybody's guess: nothing of the list is repeated.
-        faults.add(format!(
-            "{source}: must not hold a user or password; give them with --user"
-        ));
+        let what = format!("must not hold a user or password; give them with {user_flag}");
+        faults.add(Fault::of(place.clone(), what));
         return Vec::new();
     }
     let texts: Vec<_> = list
@@ -33,15 +36,13 @@ pub(super) fn endpoints(given: &Named, tls: TlsUse, faults: &mut Faults) -> Vec<
         .filter(|text| !text.is_empty())
         .collect();
     if texts.is_empty() {
-        faults.add(format!(
-            "{source} {list:?}: names no endpoint; give at least one HOST:PORT"
-        ));
+        faults.add(given.fault("names no endpoint; give at least one HOST:PORT"));
     }
     texts
         .into_iter()
         .filter_map(|text| {
             let endpoint = endpoint(text, tls);
-            faults.take(endpoint.map_err(|reason| format!("{source} {text:?}: {reason}")))
+            faults.take(endpoint.map_err(|reason| Fault::of_value(place.clone(), text, reason)))
         })
         .collect()
 }

@@ -6,39 +6,53 @@ use tracing::warn;
 
 use crate::cli::{EtcdArgs, go_flags};
 use crate::etcd::config::{Credentials, EtcdConfig};
-use crate::etcd::tls::{self, TlsError};
+use crate::etcd::tls::{self, TlsError, TlsFile};
+use crate::fault::{Fault, Place};
 
 use super::endpoint::{TlsUse, endpoints};
-use super::{Env, Faults, secret};
+use super::faults::Faults;
+use super::secret;
+use super::setting::Setting;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:2379";
 
-/// A setting, and what whoever gave it calls it.
-#[derive(Clone, Debug)]
-pub(super) struct Named {
-    pub name: String,
-    pub value: String,
+/// Looks up a variable of the environment.
+pub trait Env: Fn(&str) -> Option<String> {}
+impl<F: Fn(&str) -> Option<String>> Env for F {}
+
+/// What a command line calls what is said about etcd.
+#[derive(Debug)]
+pub(super) struct Flags {
+    pub user: &'static str,
+    pub ca: &'static str,
+    pub cert: &'static str,
+    pub key: &'static str,
+    /// What to do about a user without a password.
+    pub password: &'static str,
 }
 
-pub(super) fn named(name: impl Into<String>, value: Option<String>) -> Option<Named> {
-    let name = name.into();
-    value.map(|value| Named { name, value })
-}
+pub(super) const OURS: Flags = Flags {
+    user: "--user",
+    ca: "--cacert",
+    cert: "--cert",
+    key: "--cert-key",
+    password: "use --password-file or ETCDCTL_PASSWORD",
+};
 
 /// What was said about etcd, by whatever means.
 #[derive(Debug, Default)]
 pub(super) struct Given {
     /// A list with commas.
-    pub endpoints: Option<Named>,
+    pub endpoints: Option<Setting>,
     /// `NAME` or `NAME:PASSWORD`.
-    pub user: Option<Named>,
+    pub user: Option<Setting>,
     pub password: Option<String>,
     pub password_file: Option<String>,
-    pub ca: Option<Named>,
-    pub cert: Option<Named>,
-    pub key: Option<Named>,
+    pub ca: Option<Setting>,
+    pub cert: Option<Setting>,
+    pub key: Option<Setting>,
     /// Or what is wrong with it, which counts only if nothing stronger is given.
-    pub skip_verify: Option<Result<bool, String>>,
+    pub skip_verify: Option<Result<bool, Fault>>,
     /// Asks for endpoints that are looked up, which we do not do.
     pub lookup: Option<&'static str>,
     /// What was said about TLS is about these endpoints: a plain one contradicts it.
@@ -46,14 +60,16 @@ pub(super) struct Given {
 }
 
 impl Given {
-    pub(super) fn by_flags(args: EtcdArgs) -> Self {
+    /// `faults` know where the flags' values were given.
+    pub(super) fn by_flags(args: EtcdArgs, faults: &Faults) -> Self {
+        let setting = |flag, value| Setting::given(faults.place(flag), value);
         Self {
-            endpoints: named("--endpoints", args.endpoints),
-            user: named("--user", args.user),
+            endpoints: setting("--endpoints", args.endpoints),
+            user: setting(OURS.user, args.user),
             password_file: args.password_file,
-            ca: named("--cacert", args.cacert),
-            cert: named("--cert", args.cert),
-            key: named("--cert-key", args.cert_key),
+            ca: setting(OURS.ca, args.cacert),
+            cert: setting(OURS.cert, args.cert),
+            key: setting(OURS.key, args.cert_key),
             skip_verify: args.insecure_skip_tls_verify.map(Ok),
             ..Self::default()
         }
@@ -63,8 +79,8 @@ impl Given {
     /// etcdctl's variables, and those of etcdctl 2 behind them. They are set for all that a user
     /// does: what they say about TLS is for those endpoints that speak it.
     pub(super) fn by_etcdctl(env: impl Env) -> Self {
-        let variable = |name| named(name, env(name));
-        let first = |names: &[&'static str]| names.iter().find_map(|name| variable(name));
+        let variable = |name: &str| Setting::given(Place::Variable(name.to_owned()), env(name));
+        let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
         let skip_verify = variable("ETCDCTL_INSECURE_SKIP_TLS_VERIFY");
         Self {
             endpoints: first(&["ETCDCTL_ENDPOINTS", "ETCDCTL_ENDPOINT", "ETCDCTL_PEERS"]),
@@ -74,8 +90,7 @@ impl Given {
             cert: first(&["ETCDCTL_CERT", "ETCDCTL_CERT_FILE"]),
             key: first(&["ETCDCTL_KEY", "ETCDCTL_KEY_FILE"]),
             skip_verify: skip_verify.map(|given| {
-                go_flags::parse_bool(&given.value)
-                    .ok_or_else(|| format!("{} {:?}: use true or false", given.name, given.value))
+                go_flags::parse_bool(&given.value).ok_or_else(|| given.fault("use true or false"))
             }),
             lookup: env("ETCDCTL_DISCOVERY_SRV").map(|_| "ETCDCTL_DISCOVERY_SRV"),
             ..Self::default()
@@ -111,24 +126,25 @@ impl Given {
         }
     }
 
-    pub(super) fn check(self, faults: &mut Faults) -> Option<EtcdConfig> {
+    /// `flags` for what was not given.
+    pub(super) fn check(self, flags: &Flags, faults: &mut Faults) -> Option<EtcdConfig> {
         let kind = TlsUse {
             of_bare: self.any_tls(),
             only: self.wants_tls,
         };
         let endpoints = match &self.endpoints {
-            Some(given) => endpoints(given, kind, faults),
+            Some(given) => endpoints(given, kind, flags.user, faults),
             None => vec![self.default_endpoint()],
         };
         let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
-            self.tls(faults)
+            faults.take(self.tls(flags))
         } else {
             None
         };
         if let Some(Err(fault)) = self.skip_verify {
             faults.add(fault);
         }
-        let credentials = credentials(self.user, self.password, self.password_file, faults);
+        let credentials = credentials(self.user, self.password, self.password_file, flags, faults);
         Some(EtcdConfig {
             endpoints,
             credentials,
@@ -147,10 +163,10 @@ impl Given {
         endpoint
     }
 
-    fn tls(&self, faults: &mut Faults) -> Option<Box<tls::Tls>> {
-        let value = |given: &Option<Named>| Some(given.as_ref()?.value.clone());
-        if let Some(Named { name, value }) = &self.key {
-            secret::warn_if_exposed(name, value);
+    fn tls(&self, flags: &Flags) -> Result<Box<tls::Tls>, Fault> {
+        let value = |given: &Option<Setting>| Some(given.as_ref()?.value.clone());
+        if let Some(Setting { place, value }) = &self.key {
+            secret::warn_if_exposed(place, value);
         }
         let files = tls::Files {
             ca: value(&self.ca),
@@ -158,58 +174,63 @@ impl Given {
             key: value(&self.key),
             skip_verify: matches!(self.skip_verify, Some(Ok(true))),
         };
-        match tls::Tls::read(files) {
-            Ok(tls) => Some(Box::new(tls)),
-            Err(error) => {
-                faults.add(self.renamed(&error));
-                None
+        let read = tls::Tls::read(files);
+        read.map(Box::new)
+            .map_err(|error| self.fault_of_tls(error, flags))
+    }
+
+    fn fault_of_tls(&self, error: TlsError, flags: &Flags) -> Fault {
+        let place = |file| self.place_of(file, flags);
+        match error {
+            TlsError::File { file, path, reason } => Fault::of_value(place(file), &path, reason),
+            TlsError::HalfIdentity => {
+                let words = format!("and {} go together: give both", place(TlsFile::Key));
+                Fault::sentence(place(TlsFile::Cert), words)
             }
+            TlsError::Identity { cert, key, reason } => {
+                let words = format!("{cert:?} and {} {key:?}: {reason}", place(TlsFile::Key));
+                Fault::sentence(place(TlsFile::Cert), words)
+            }
+            TlsError::NoRoots(reason) => {
+                Fault::of_system(format!("{reason}; install them, or give {}", flags.ca))
+            }
+            TlsError::Setup(_) => Fault::of_system(error),
         }
     }
 
-    /// With the names by which the files were given.
-    fn renamed(&self, error: &TlsError) -> String {
-        let name = |given: &Option<Named>, flag: &str| {
-            let name = given.as_ref().map(|given| given.name.clone());
-            name.unwrap_or_else(|| flag.to_owned())
+    /// Where a file was given, or could be.
+    fn place_of(&self, file: TlsFile, flags: &Flags) -> Place {
+        let (given, flag) = match file {
+            TlsFile::Ca => (&self.ca, flags.ca),
+            TlsFile::Cert => (&self.cert, flags.cert),
+            TlsFile::Key => (&self.key, flags.key),
         };
-        let (cert, key) = (name(&self.cert, "--cert"), name(&self.key, "--cert-key"));
-        match error {
-            TlsError::File { flag, path, reason } => {
-                let name = match *flag {
-                    "--cacert" => name(&self.ca, flag),
-                    "--cert" => cert,
-                    _ => key,
-                };
-                format!("{name} {path:?}: {reason}")
-            }
-            TlsError::HalfIdentity => format!("{cert} and {key} go together: give both"),
-            TlsError::Identity { .. } | TlsError::NoRoots(_) | TlsError::Setup(_) => {
-                error.to_string()
-            }
+        match given {
+            Some(given) => given.place.clone(),
+            None => Place::Flag(flag),
         }
     }
 }
 
 pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Option<EtcdConfig> {
-    Given::by_flags(args)
+    Given::by_flags(args, faults)
         .or(Given::by_etcdctl(env))
-        .check(faults)
+        .check(&OURS, faults)
 }
 
 fn credentials(
-    user: Option<Named>,
+    user: Option<Setting>,
     password: Option<String>,
     password_file: Option<String>,
+    flags: &Flags,
     faults: &mut Faults,
 ) -> Option<Credentials> {
-    let Some(Named {
-        name: source,
-        value: user,
-    }) = user
-    else {
+    let Some(Setting { place, value: user }) = user else {
         if password_file.is_some() {
-            faults.add("--password-file is given without --user: give the user's name too");
+            faults.add(Fault::sentence(
+                "--password-file",
+                "is given without --user: give the user's name too",
+            ));
         }
         return None;
     };
@@ -218,16 +239,7 @@ fn credentials(
         None => (user, None),
     };
     let password = match password_file {
-        Some(path) => match fs::read_to_string(&path) {
-            Ok(text) => {
-                secret::warn_if_exposed("--password-file", &path);
-                Some(text.lines().next().unwrap_or_default().to_owned())
-            }
-            Err(error) => {
-                faults.add(format!("--password-file {path:?}: {error}"));
-                return None;
-            }
-        },
+        Some(path) => Some(faults.take(password_in(&path))?),
         None => inline.or(password),
     };
     match password {
@@ -236,18 +248,24 @@ fn credentials(
             password,
         }),
         Some(_) => {
-            faults.add(format!(
-                "{source}: the name is empty; write NAME or NAME:PASSWORD"
-            ));
+            let what = "the name is empty; write NAME or NAME:PASSWORD";
+            faults.add(Fault::of(place, what));
             None
         }
         None => {
-            faults.add(format!(
-                "{source} {name:?}: has no password; use --password-file or ETCDCTL_PASSWORD"
-            ));
+            let what = format!("has no password; {}", flags.password);
+            faults.add(Fault::of_value(place, &name, what));
             None
         }
     }
+}
+
+/// On its first line.
+fn password_in(path: &str) -> Result<String, Fault> {
+    let flag = "--password-file";
+    let text = fs::read_to_string(path).map_err(|error| Fault::of_value(flag, path, error))?;
+    secret::warn_if_exposed(flag, path);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -256,7 +274,7 @@ mod tests {
 
     fn check(given: Given) -> Result<EtcdConfig, Faults> {
         let mut faults = Faults::default();
-        let config = given.check(&mut faults);
+        let config = given.check(&OURS, &mut faults);
         faults.settle(config)
     }
 
@@ -269,7 +287,7 @@ mod tests {
 
     fn at(endpoints: &str) -> Given {
         Given {
-            endpoints: named("--endpoints", Some(endpoints.to_owned())),
+            endpoints: Setting::given("--endpoints", Some(endpoints.to_owned())),
             ..Given::default()
         }
     }
@@ -340,8 +358,8 @@ mod tests {
     #[test]
     fn what_a_weaker_source_says_about_tls_is_not_about_a_stronger_ones_endpoints() {
         let file = || Given {
-            endpoints: named("confd.toml: nodes", Some("http://h:1".to_owned())),
-            ca: named("confd.toml: client_cakeys", Some("/ca.pem".to_owned())),
+            endpoints: Setting::given("nodes", Some("http://h:1".to_owned())),
+            ca: Setting::given("client_cakeys", Some("/ca.pem".to_owned())),
             ..Given::default()
         };
         assert!(check(at("http://h:1").or(file().about_tls())).is_ok());

@@ -8,8 +8,11 @@ use std::path::Path;
 
 use toml::Value;
 
-use super::etcd::{Given, Named, named};
-use super::{Faults, secret};
+use super::etcd::Given;
+use super::faults::Faults;
+use super::secret;
+use super::setting::Setting;
+use crate::fault::{Fault, Place};
 
 /// What the file holds. Names of settings do not depend on case; unknown ones are passed over.
 #[derive(Debug, Default)]
@@ -19,8 +22,13 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// A file that is not there is an empty one, unless it `must_exist`.
-    pub(super) fn read(path: &Path, must_exist: bool, faults: &mut Faults) -> Self {
+    /// The one that `flag` names. A file that is not there is an empty one, unless it `must_exist`.
+    pub(super) fn read(
+        flag: &'static str,
+        path: &Path,
+        must_exist: bool,
+        faults: &mut Faults,
+    ) -> Self {
         let shown = path.display().to_string();
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
@@ -28,7 +36,7 @@ impl SettingsFile {
                 return Self::default();
             }
             Err(error) => {
-                faults.add(format!("--config-file {shown:?}: {error}"));
+                faults.add(Fault::of_value(flag, &shown, error));
                 return Self::default();
             }
         };
@@ -41,11 +49,7 @@ impl SettingsFile {
                     .collect(),
             },
             Err(error) => {
-                faults.add(format!(
-                    "{}: {}",
-                    place(&shown, &text, &error),
-                    error.message()
-                ));
+                faults.add(Fault::of(place(shown, &text, &error), error.message()));
                 Self::default()
             }
         }
@@ -54,6 +58,10 @@ impl SettingsFile {
     pub(super) fn text(&self, name: &str, faults: &mut Faults) -> Option<String> {
         self.take(name, "a string", Value::as_str, faults)
             .map(str::to_owned)
+    }
+
+    pub(super) fn setting(&self, name: &str, faults: &mut Faults) -> Option<Setting> {
+        Setting::given(self.place(name), self.text(name, faults))
     }
 
     pub(super) fn flag(&self, name: &str, faults: &mut Faults) -> Option<bool> {
@@ -79,20 +87,14 @@ impl SettingsFile {
         if password.is_some() {
             secret::warn_if_exposed("the password in", &self.path);
         }
-        let mut named = |name: &str| {
-            let shown = format!("{}: {name}", self.path);
-            named(shown, self.text(name, faults))
-        };
+        let mut setting = |name: &str| self.setting(name, faults);
         Given {
-            endpoints: nodes.map(|nodes| Named {
-                name: format!("{}: nodes", self.path),
-                value: nodes.join(","),
-            }),
-            user: named("username"),
+            endpoints: Setting::given(self.place("nodes"), nodes.map(|nodes| nodes.join(","))),
+            user: setting("username"),
             password,
-            ca: named("client_cakeys"),
-            cert: named("client_cert"),
-            key: named("client_key"),
+            ca: setting("client_cakeys"),
+            cert: setting("client_cert"),
+            key: setting("client_key"),
             skip_verify: self.flag("client_insecure", faults).map(Ok),
             ..Given::default()
         }
@@ -109,23 +111,29 @@ impl SettingsFile {
         let value = self.settings.get(name)?;
         let converted = convert(value);
         if converted.is_none() {
-            faults.add(format!("{}: {name} must be {kind}", self.path));
+            faults.add(Fault::sentence(self.place(name), format!("must be {kind}")));
         }
         converted
     }
+
+    pub(super) fn place(&self, field: &str) -> Place {
+        Place::File {
+            path: self.path.clone(),
+            line: None,
+            field: Some(field.to_owned()),
+        }
+    }
 }
 
-fn place(path: &str, text: &str, error: &toml::de::Error) -> String {
-    match error.span() {
-        Some(span) => {
-            let line = 1 + text
-                .bytes()
-                .take(span.start)
-                .filter(|byte| *byte == b'\n')
-                .count();
-            format!("{path}, line {line}")
-        }
-        None => path.to_owned(),
+fn place(path: String, text: &str, error: &toml::de::Error) -> Place {
+    let before = |end| text.bytes().take(end);
+    let line = error
+        .span()
+        .map(|span| 1 + before(span.start).filter(|byte| *byte == b'\n').count());
+    Place::File {
+        path,
+        line,
+        field: None,
     }
 }
 
@@ -137,7 +145,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         fs::write(file.path(), text).expect("written");
         let mut faults = Faults::default();
-        let mut settings = SettingsFile::read(file.path(), true, &mut faults);
+        let mut settings = SettingsFile::read("--config-file", file.path(), true, &mut faults);
         settings.path = "confd.toml".to_owned();
         (settings, faults)
     }
@@ -169,9 +177,19 @@ mod tests {
     #[test]
     fn only_a_file_that_was_asked_for_must_be_there() {
         let mut faults = Faults::default();
-        SettingsFile::read(Path::new("/does/not/exist"), false, &mut faults);
+        SettingsFile::read(
+            "--config-file",
+            Path::new("/does/not/exist"),
+            false,
+            &mut faults,
+        );
         assert_eq!(faults.to_string(), "");
-        SettingsFile::read(Path::new("/does/not/exist"), true, &mut faults);
+        SettingsFile::read(
+            "--config-file",
+            Path::new("/does/not/exist"),
+            true,
+            &mut faults,
+        );
         assert_eq!(
             faults.to_string(),
             "--config-file \"/does/not/exist\": No such file or directory (os error 2)"

@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use renderer::options::{Dialect, Options};
 
-use super::etcd::Given;
+use super::etcd::{Env, Given, OURS};
+use super::faults::{Faults, LONGEST, MILLISECOND};
 use super::file::SettingsFile;
+use super::setting::Setting;
 use super::supervise;
-use super::{Env, EtcdConfig, Faults, LONGEST, MILLISECOND};
-use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs};
+use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs, Variables};
+use crate::etcd::config::EtcdConfig;
+use crate::fault::Fault;
 use crate::os::child_env::WITHHELD;
 use crate::proxy::debounce;
 use crate::proxy::supervise::SuperviseConfig;
+
+const CONFDIR: &str = "--confdir";
 
 pub(super) const DEFAULT_CONFDIR: &str = "/etc/confd";
 pub(super) const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
@@ -61,10 +66,20 @@ pub struct FileConfig {
 
 /// # Errors
 /// All that is wrong.
-pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderConfig, Faults> {
-    let mut faults = Faults::default();
+pub fn render(
+    args: RenderArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    env: impl Env,
+) -> Result<RenderConfig, Faults> {
+    let mut faults = Faults::new(variables);
     let path = args.config_file.as_deref().unwrap_or(DEFAULT_CONFIG_FILE);
-    let file = SettingsFile::read(Path::new(path), args.config_file.is_some(), &mut faults);
+    let file = SettingsFile::read(
+        "--config-file",
+        Path::new(path),
+        args.config_file.is_some(),
+        &mut faults,
+    );
     let debounce = debounce_settings(&args.debounce, &mut faults);
     let interval = match &args.interval {
         Some(text) => faults.duration("--interval", text, MILLISECOND),
@@ -84,15 +99,11 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
     if let Some(prefix) = &args.prefix
         && prefix.contains(|c: char| c.is_whitespace() || c.is_control())
     {
-        faults.add(format!(
-            "--prefix {prefix:?}: must hold no white space, as in /production"
-        ));
+        let what = "must hold no white space, as in /production";
+        faults.add(Fault::of_value("--prefix", prefix, what));
     }
-    let confdir = args
-        .confdir
-        .confdir
-        .or_else(|| file.text("confdir", &mut faults))
-        .unwrap_or_else(|| DEFAULT_CONFDIR.to_owned());
+    let confdir = Setting::given(CONFDIR, args.confdir.confdir)
+        .or_else(|| file.setting("confdir", &mut faults));
     let files = FileConfig {
         confdir: existing(confdir, &mut faults),
         options: Options {
@@ -107,10 +118,10 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
     };
     let source = match args.data {
         Some(path) => Some(Source::File(path.into())),
-        None => Given::by_flags(etcd)
+        None => Given::by_flags(etcd, &faults)
             .or(Given::by_etcdctl(env))
             .or(file.etcd(&mut faults))
-            .check(&mut faults)
+            .check(&OURS, &mut faults)
             .map(Source::Etcd),
     };
     let run = match &source {
@@ -125,7 +136,10 @@ pub fn render(args: RenderArgs, etcd: EtcdArgs, env: impl Env) -> Result<RenderC
         &mut faults,
     );
     if child.is_some() && run == Run::Once {
-        faults.add("-- COMMAND: does not go with --once, --noop or --data: leave one of them out");
+        faults.add(Fault::of(
+            "-- COMMAND",
+            "does not go with --once, --noop or --data: leave one of them out",
+        ));
     }
     let settings = (|| {
         Some(RenderConfig {
@@ -151,20 +165,22 @@ pub(super) fn pause(seconds: i64) -> Duration {
 ///
 /// # Errors
 /// When it is not there.
-pub fn lint(args: ConfdirArgs) -> Result<PathBuf, Faults> {
-    let mut faults = Faults::default();
-    let confdir = args.confdir.unwrap_or_else(|| DEFAULT_CONFDIR.to_owned());
+pub fn lint(args: ConfdirArgs, variables: Variables) -> Result<PathBuf, Faults> {
+    let mut faults = Faults::new(variables);
+    let confdir = Setting::given(CONFDIR, args.confdir);
     let confdir = existing(confdir, &mut faults);
     faults.settle(Some(confdir))
 }
 
-fn existing(confdir: String, faults: &mut Faults) -> PathBuf {
-    if !Path::new(&confdir).is_dir() {
-        faults.add(format!(
-            "--confdir {confdir:?}: there is no such directory; it holds conf.d and templates"
-        ));
+fn existing(given: Option<Setting>, faults: &mut Faults) -> PathBuf {
+    let confdir = given.unwrap_or_else(|| Setting {
+        place: CONFDIR.into(),
+        value: DEFAULT_CONFDIR.to_owned(),
+    });
+    if !Path::new(&confdir.value).is_dir() {
+        faults.add(confdir.fault("there is no such directory; it holds conf.d and templates"));
     }
-    confdir.into()
+    confdir.value.into()
 }
 
 /// `QUIET` or `QUIET:MAX`; without `MAX`, ten times as long.
@@ -192,7 +208,7 @@ mod tests {
         let confdir = ["register", "render", "--confdir", "/"];
         let cli = Cli::try_parse_from(confdir.iter().chain(flags)).expect("flags that clap takes");
         match cli.command {
-            Some(Command::Render(args)) => render(args, cli.etcd, env),
+            Some(Command::Render(args)) => render(args, cli.etcd, cli.variables, env),
             other => panic!("{other:?}"),
         }
     }

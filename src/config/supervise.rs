@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::Faults;
+use super::faults::Faults;
+use crate::fault::Fault;
 use crate::os::process::signal_named;
 use crate::proxy::supervise::SuperviseConfig;
 
@@ -33,9 +34,10 @@ pub(super) fn check(
     })
 }
 
-fn signal(flag: &str, text: &str) -> Result<Signal, String> {
+fn signal(flag: &'static str, text: &str) -> Result<Signal, Fault> {
     signal_named(text).ok_or_else(|| {
-        format!("{flag} {text:?}: use HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH")
+        let what = "use HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH";
+        Fault::of_value(flag, text, what)
     })
 }
 
@@ -49,7 +51,7 @@ mod tests {
             assert_eq!(signal("--stop-signal", text), Ok(Signal::HUP));
         }
         assert_eq!(
-            signal("--stop-signal", "HANGUP"),
+            signal("--stop-signal", "HANGUP").map_err(|fault| fault.to_string()),
             Err(
                 "--stop-signal \"HANGUP\": use HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH"
                     .to_owned()

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::address::{Address, Host};
+use crate::address::{Address, AddressError, Host};
 use crate::cli::TargetArgs;
 use crate::etcd::target::Target;
+use crate::fault::Fault;
 use crate::wording::masked;
 
-use super::Faults;
+use super::faults::Faults;
 
 /// What is to be put: others are to connect to it.
 pub(super) fn to_announce(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
@@ -22,7 +23,7 @@ pub(super) fn to_announce(args: &TargetArgs, faults: &mut Faults) -> Option<Targ
 }
 
 /// If this is an address, or the URL of one, it must be one that others can connect to.
-pub(super) fn check_advertised(flag: &str, text: &str, faults: &mut Faults) {
+pub(super) fn check_advertised(flag: &'static str, text: &str, faults: &mut Faults) {
     let behind_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = behind_scheme.split('/').next().unwrap_or_default();
     let host = match authority.parse::<Address>() {
@@ -33,7 +34,7 @@ pub(super) fn check_advertised(flag: &str, text: &str, faults: &mut Faults) {
         }
     };
     if let Some(Err(reason)) = host.map(|host| host.fit_to_advertise()) {
-        faults.add(format!("{flag} {text:?}: {reason}"));
+        faults.add(Fault::of_value(flag, text, reason));
     }
 }
 
@@ -41,19 +42,19 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
     let address = match &args.address {
         Some(text) => check_address(text, faults),
         None => {
-            faults.add("--address is missing: give HOST:PORT, as in --address 10.0.0.5:80");
+            faults.add(missing_address());
             None
         }
     };
     let prefix = match args.key {
         Some(_) => None,
-        None => check_prefix("--prefix", &args.prefix, faults),
+        None => check_prefix(&args.prefix, faults),
     };
     let service = match (&args.service, &args.key) {
         (Some(name), _) => check_service(name, faults),
         (None, Some(key)) if !key.contains("{service}") => Some(""),
         (None, _) => {
-            faults.add("--service is missing: give the service's name, as in --service apache");
+            faults.add(missing_service());
             None
         }
     };
@@ -67,9 +68,8 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
         ),
     };
     if key.is_empty() || key.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        faults.add(format!(
-            "--key {key:?}: must not be empty nor hold white space or control characters"
-        ));
+        let what = "must not be empty nor hold white space or control characters";
+        faults.add(Fault::of_value("--key", &key, what));
         return None;
     }
     let value = match &args.value {
@@ -80,29 +80,41 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
     Some(Target { key, value, port })
 }
 
-pub(super) fn check_address(text: &str, faults: &mut Faults) -> Option<Address> {
-    faults.take(
-        text.parse()
-            .map_err(|error| format!("--address {:?}: {error}", masked(text))),
+pub(super) fn missing_address() -> Fault {
+    Fault::sentence(
+        "--address",
+        "is missing: give HOST:PORT, as in --address 10.0.0.5:80",
     )
 }
 
-pub(super) fn check_prefix(flag: &str, prefix: &str, faults: &mut Faults) -> Option<String> {
+fn missing_service() -> Fault {
+    Fault::sentence(
+        "--service",
+        "is missing: give the service's name, as in --service apache",
+    )
+}
+
+pub(super) fn check_address(text: &str, faults: &mut Faults) -> Option<Address> {
+    faults.take(
+        text.parse()
+            .map_err(|error: AddressError| Fault::of_value("--address", &masked(text), error)),
+    )
+}
+
+fn check_prefix<'a>(prefix: &'a str, faults: &mut Faults) -> Option<&'a str> {
     if !prefix.starts_with('/') || prefix.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        faults.add(format!(
-            "{flag} {prefix:?}: must start with '/' and hold no white space, as in /services"
-        ));
+        let what = "must start with '/' and hold no white space, as in /services";
+        faults.add(Fault::of_value("--prefix", prefix, what));
         return None;
     }
-    Some(prefix.to_owned())
+    Some(prefix)
 }
 
 fn check_service<'a>(name: &'a str, faults: &mut Faults) -> Option<&'a str> {
     let unfit = |c: char| c == '/' || c.is_whitespace() || c.is_control();
     if name.is_empty() || name == "." || name == ".." || name.contains(unfit) {
-        faults.add(format!(
-            "--service {name:?}: must be one path segment: no '/', no white space, not empty"
-        ));
+        let what = "must be one path segment: no '/', no white space, not empty";
+        faults.add(Fault::of_value("--service", name, what));
         return None;
     }
     Some(name)
@@ -111,7 +123,7 @@ fn check_service<'a>(name: &'a str, faults: &mut Faults) -> Option<&'a str> {
 /// Fills the placeholders in. A brace that opens no known placeholder stands for itself, so that
 /// `--value '{"host":"{host}"}'` can be written.
 fn fill(
-    flag: &str,
+    flag: &'static str,
     template: &str,
     service: &str,
     address: &Address,
@@ -138,9 +150,10 @@ fn fill(
             "address" => filled.push_str(&address.to_string()),
             "hostname" => filled.push_str(&gethostname::gethostname().to_string_lossy()),
             unknown => {
-                faults.add(format!(
-                    "{flag} {template:?}: unknown placeholder {{{unknown}}}; there are {{service}} {{host}} {{port}} {{address}} {{hostname}}"
-                ));
+                let what = format!(
+                    "unknown placeholder {{{unknown}}}; there are {{service}} {{host}} {{port}} {{address}} {{hostname}}"
+                );
+                faults.add(Fault::of_value(flag, template, what));
                 return None;
             }
         }

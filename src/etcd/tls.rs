@@ -1,5 +1,6 @@
 //! TLS to etcd: rustls, verified against the system's certificates or `--cacert`.
 
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -72,12 +73,6 @@ pub struct Files {
 }
 
 impl Files {
-    /// Whether any TLS flag was given.
-    #[must_use]
-    pub fn any(&self) -> bool {
-        self.ca.is_some() || self.cert.is_some() || self.key.is_some() || self.skip_verify
-    }
-
     fn stamps(&self) -> [Stamp; 3] {
         [&self.ca, &self.cert, &self.key].map(|path| {
             let file = fs::metadata(path.as_ref()?).ok()?;
@@ -86,12 +81,30 @@ impl Files {
     }
 }
 
+/// One of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFile {
+    Ca,
+    Cert,
+    Key,
+}
+
+impl fmt::Display for TlsFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ca => "--cacert",
+            Self::Cert => "--cert",
+            Self::Key => "--cert-key",
+        })
+    }
+}
+
 /// A fault in what the TLS flags name.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("{flag} {path:?}: {reason}")]
+    #[error("{file} {path:?}: {reason}")]
     File {
-        flag: &'static str,
+        file: TlsFile,
         path: String,
         reason: String,
     },
@@ -117,10 +130,10 @@ fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
     let mut config = match (&files.cert, &files.key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
-            let chain =
-                tls::certificates(cert).map_err(|reason| file_error("--cert", cert, &reason))?;
+            let chain = tls::certificates(cert)
+                .map_err(|reason| file_error(TlsFile::Cert, cert, &reason))?;
             let private = PrivateKeyDer::from_pem_file(Path::new(key))
-                .map_err(|error| file_error("--cert-key", key, &tls::pem_fault(&error)))?;
+                .map_err(|error| file_error(TlsFile::Key, key, &tls::pem_fault(&error)))?;
             builder
                 .with_client_auth_cert(chain, private)
                 .map_err(|reason| TlsError::Identity {
@@ -140,14 +153,14 @@ fn verifier(files: &Files) -> Result<Verifier, TlsError> {
         _ if files.skip_verify => Ok(tls::taking_any()),
         Some(path) => tls::certificates(path)
             .and_then(tls::trusting)
-            .map_err(|reason| file_error("--cacert", path, &reason)),
+            .map_err(|reason| file_error(TlsFile::Ca, path, &reason)),
         None => tls::trusting_as_the_system().map_err(TlsError::NoRoots),
     }
 }
 
-fn file_error(flag: &'static str, path: &str, reason: &dyn std::fmt::Display) -> TlsError {
+fn file_error(file: TlsFile, path: &str, reason: &dyn fmt::Display) -> TlsError {
     TlsError::File {
-        flag,
+        file,
         path: path.to_owned(),
         reason: reason.to_string(),
     }

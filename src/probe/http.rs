@@ -17,8 +17,8 @@ use self::plain::Plain;
 use super::attempt::Failure;
 use super::status::Statuses;
 use super::{Spec, host_fault};
+use crate::fault::Fault;
 use crate::tls;
-use crate::wording::masked;
 
 const FLAGS: tls::Flags = tls::Flags {
     ca: "--check-ca",
@@ -49,12 +49,11 @@ enum Way {
 }
 
 impl HttpProbe {
-    pub(super) fn new(spec: &Spec) -> Result<Self, Vec<String>> {
+    pub(super) fn new(spec: &Spec) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let mut take = |fault: String| faults.push(fault);
-        let of_check = |reason: String| format!("--check {:?}: {reason}", masked(&spec.url));
+        let mut take = |fault: Fault| faults.push(fault);
         let url = request::url(&spec.url)
-            .map_err(|reason| take(of_check(reason)))
+            .map_err(|reason| take(spec.fault_of_check(reason)))
             .ok();
         let method = request::method(spec.method.as_deref())
             .map_err(&mut take)
@@ -63,13 +62,13 @@ impl HttpProbe {
             None => Some(Statuses::default()),
             Some(text) => text
                 .parse()
-                .map_err(|error| take(format!("--expect {text:?}: {error}")))
+                .map_err(|error: String| take(Fault::of_value("--expect", text, error)))
                 .ok(),
         };
         let body_regex = match spec.body_regex.as_deref() {
             None => None,
             Some(text) => Regex::new(text)
-                .map_err(|error| take(format!("--body-regex {text:?}: {error}")))
+                .map_err(|error| take(Fault::of_value("--body-regex", text, error)))
                 .ok(),
         };
         let way = url.and_then(|url| {
@@ -80,7 +79,7 @@ impl HttpProbe {
                 }
                 (Some(method), Some(headers), _) => Plain::new(method, &url, headers, spec.timeout)
                     .map(|plain| Way::Plain(Box::new(plain)))
-                    .map_err(of_check),
+                    .map_err(|reason| spec.fault_of_check(reason)),
                 _ => return None,
             };
             way.map_err(&mut take).ok()

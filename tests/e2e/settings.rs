@@ -112,3 +112,25 @@ fn files_with_secrets_that_others_have_access_to_are_warned_about() {
     assert_eq!((code, said.lines().count()), (0, 1), "{said}");
     assert!(said.contains("ETCDCTL_KEY "), "{said}");
 }
+
+#[test]
+fn a_fault_names_the_variable_that_the_value_is_from() {
+    let complaint = |flags: &[&str]| {
+        let mut command = register();
+        command
+            .args(["--once", "--service", "web", "--address", "10.0.0.5:80"])
+            .args(flags)
+            .env("REGISTER_TTL", "0s")
+            .env("REGISTER_ENDPOINTS", "ftp://h:1");
+        outcome(&mut command).2
+    };
+    assert_eq!(
+        complaint(&[]),
+        "register: REGISTER_TTL \"0s\": must be at least 1s\n\
+         register: REGISTER_ENDPOINTS \"ftp://h:1\": unknown scheme; use http:// or https://\n"
+    );
+    assert_eq!(
+        complaint(&["--ttl", "0s", "--endpoints", "h:1"]),
+        "register: --ttl \"0s\": must be at least 1s\n"
+    );
+}

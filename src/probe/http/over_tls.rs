@@ -8,10 +8,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Method, Request, Url};
 
 use super::{failure, innermost};
+use crate::fault::Fault;
 use crate::probe::Spec;
 use crate::probe::attempt::Failure;
 use crate::tls::{self, Verifier};
-use crate::wording::masked;
 
 /// The most headers of an answer: room for them costs each probe time.
 const MAX_HEADERS: usize = 1000;
@@ -29,7 +29,7 @@ impl Tls {
         method: Method,
         mut url: Url,
         headers: HeaderMap,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Fault> {
         // They are among the headers; an `https://` URL has a place for them.
         let _ = url.set_username("");
         let _ = url.set_password(None);
@@ -56,10 +56,9 @@ impl Tls {
 }
 
 /// A client that trusts whom the flags say, or the system's certificates.
-fn client(spec: &Spec) -> Result<Client, String> {
-    let of_check = |reason: String| format!("--check {:?}: {reason}", masked(&spec.url));
+fn client(spec: &Spec) -> Result<Client, Fault> {
     let mut tls = tls::client()
-        .map_err(|error| of_check(error.to_string()))?
+        .map_err(|error| spec.fault_of_check(error))?
         .dangerous()
         .with_custom_certificate_verifier(verifier(spec)?)
         .with_no_client_auth();
@@ -83,17 +82,18 @@ fn client(spec: &Spec) -> Result<Client, String> {
         // The addresses of a name share it.
         .connect_timeout(spec.timeout)
         .tls_backend_preconfigured(tls);
-    builder.build().map_err(|error| of_check(innermost(&error)))
+    builder
+        .build()
+        .map_err(|error| spec.fault_of_check(innermost(&error)))
 }
 
-fn verifier(spec: &Spec) -> Result<Verifier, String> {
+fn verifier(spec: &Spec) -> Result<Verifier, Fault> {
     match &spec.ca_file {
         _ if spec.tls_skip_verify => Ok(tls::taking_any()),
         Some(path) => tls::certificates(path)
             .and_then(tls::trusting)
-            .map_err(|reason| format!("--check-ca {path:?}: {reason}")),
-        None => tls::trusting_as_the_system().map_err(|reason| {
-            format!("--check {:?}: {reason}; give --check-ca", masked(&spec.url))
-        }),
+            .map_err(|reason| Fault::of_value("--check-ca", path, reason)),
+        None => tls::trusting_as_the_system()
+            .map_err(|reason| spec.fault_of_check(format!("{reason}; give --check-ca"))),
     }
 }

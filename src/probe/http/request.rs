@@ -10,6 +10,7 @@ use reqwest::header::{
 use reqwest::{Method, Url};
 
 use crate::address::AddressError;
+use crate::fault::Fault;
 use crate::probe::Spec;
 
 pub(super) fn url(text: &str) -> Result<Url, String> {
@@ -25,22 +26,23 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-pub(super) fn method(text: Option<&str>) -> Result<Method, String> {
+pub(super) fn method(text: Option<&str>) -> Result<Method, Fault> {
     let text = text.unwrap_or("GET");
     Method::from_bytes(text.as_bytes())
-        .map_err(|_| format!("--method {text:?}: is no HTTP method; use GET or HEAD"))
+        .map_err(|_| Fault::of_value("--method", text, "is no HTTP method; use GET or HEAD"))
 }
 
 /// Ours, and those that are given: one that is given takes the place of ours, and an empty one just
 /// takes it away.
-pub(super) fn headers(spec: &Spec, url: &Url) -> Result<HeaderMap, String> {
+pub(super) fn headers(spec: &Spec, url: &Url) -> Result<HeaderMap, Fault> {
     let mut headers = given(spec)?;
     let host = match &spec.host {
         Some(_) if headers.contains_key(HOST) => {
-            return Err("--host and --header Host: give one of the two".to_owned());
+            let words = "and --header Host: give one of the two";
+            return Err(Fault::sentence("--host", words));
         }
         Some(host) => host_header(host)?,
-        None => authority(url)?,
+        None => authority(url).map_err(|reason| spec.fault_of_check(reason))?,
     };
     let agent = HeaderValue::from_static(concat!("register/", env!("CARGO_PKG_VERSION")));
     let ours = [
@@ -65,23 +67,26 @@ pub(super) fn headers(spec: &Spec, url: &Url) -> Result<HeaderMap, String> {
 }
 
 /// A header's value may be a secret: faults name the header only.
-fn given(spec: &Spec) -> Result<HeaderMap, String> {
+fn given(spec: &Spec) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
     for (position, text) in spec.headers.iter().enumerate() {
         let number = position + 1;
+        let fault = |words: String| Fault::sentence("--header", words);
         let (name, value) = text
             .split_once(':')
-            .ok_or_else(|| format!("--header number {number}: write 'NAME: VALUE'"))?;
+            .ok_or_else(|| fault(format!("number {number}: write 'NAME: VALUE'")))?;
         let name = HeaderName::from_bytes(name.trim().as_bytes())
-            .map_err(|_| format!("--header number {number}: {name:?} is no header name"))?;
+            .map_err(|_| fault(format!("number {number}: {name:?} is no header name")))?;
         let mut value = HeaderValue::from_str(value.trim()).map_err(|_| {
-            format!("--header {name}: its value holds characters that headers may not")
+            fault(format!(
+                "{name}: its value holds characters that headers may not"
+            ))
         })?;
         if [TRANSFER_ENCODING, CONTENT_LENGTH].contains(&name) && value != "0" {
-            return Err(format!("--header {name}: a check sends no body"));
+            return Err(fault(format!("{name}: a check sends no body")));
         }
         if name == HOST && (value.is_empty() || headers.contains_key(HOST)) {
-            return Err(format!("--header {name}: give one host name"));
+            return Err(fault(format!("{name}: give one host name")));
         }
         value.set_sensitive(true);
         headers.append(name, value);
@@ -89,12 +94,12 @@ fn given(spec: &Spec) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn host_header(host: &str) -> Result<HeaderValue, String> {
+fn host_header(host: &str) -> Result<HeaderValue, Fault> {
     let unfit = |c: char| c.is_whitespace() || "/?#@".contains(c);
     HeaderValue::from_str(host)
         .ok()
         .filter(|_| !host.is_empty() && !host.contains(unfit))
-        .ok_or_else(|| format!("--host {host:?}: is no host name"))
+        .ok_or_else(|| Fault::of_value("--host", host, "is no host name"))
 }
 
 /// The host, and the port where it is not the scheme's own.
