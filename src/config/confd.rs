@@ -109,11 +109,12 @@ impl ConfdSettings {
     ) -> Result<ConfdConfig, Faults> {
         let Self {
             args,
-            file,
+            mut file,
             mut faults,
         } = self;
+        let of_file = file.nodes(&mut faults);
+        let (place, nodes) = nodes(&backend, found, args.nodes, of_file, &env);
         let of_file = file.etcd(&mut faults);
-        let (place, nodes) = nodes(&backend, found, args.nodes, &file, &env, &mut faults);
         let by_flags = Given {
             endpoints: Setting::given(place, Some(nodes.join(","))),
             user: Setting::given(FLAGS.user, args.username),
@@ -133,7 +134,7 @@ impl ConfdSettings {
         };
         let given = by_flags.about_tls().or(of_file).or(by_env);
         let etcd = given.check(&FLAGS, &mut faults);
-        let mut switch = |flag: Option<bool>, name: &str| {
+        let mut switch = |flag: Option<bool>, name| {
             flag.or_else(|| file.flag(name, &mut faults))
                 .unwrap_or_default()
         };
@@ -183,7 +184,7 @@ impl ConfdSettings {
         faults.settle(config)
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
+    fn text(&mut self, name: &'static str) -> Option<String> {
         self.file.text(name, &mut self.faults)
     }
 }
@@ -194,17 +195,10 @@ fn nodes(
     backend: &str,
     found: Vec<String>,
     given: Vec<String>,
-    file: &SettingsFile,
+    of_file: Option<(Place, Vec<String>)>,
     env: impl Env,
-    faults: &mut Faults,
 ) -> (Place, Vec<String>) {
     const FLAG: Place = Place::Flag("-node");
-    let of_file = || {
-        let nodes = file
-            .list("nodes", faults)
-            .filter(|nodes| !nodes.is_empty())?;
-        Some((file.place("nodes"), nodes))
-    };
     let peers = || {
         let name = "ETCDCTL_PEERS";
         let list = env(name).filter(|_| backend == "etcd")?;
@@ -219,7 +213,7 @@ fn nodes(
         .into_iter()
         .find(|nodes| !nodes.is_empty())
         .map(|nodes| (FLAG, nodes))
-        .or_else(of_file)
+        .or(of_file)
         .or_else(peers)
         .unwrap_or_else(|| (FLAG, vec![default.to_owned()]))
 }

@@ -1,12 +1,11 @@
 //! Settings in a file, as confd's `confd.toml` has them. A template resource serves as well: its
 //! `[template]` table is passed over.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use toml::Value;
+use renderer::table::Table;
 
 use super::etcd::Given;
 use super::faults::Faults;
@@ -14,11 +13,11 @@ use super::secret;
 use super::setting::Setting;
 use crate::fault::{Fault, Place};
 
-/// What the file holds. Names of settings do not depend on case; unknown ones are passed over.
+/// What the file holds; each setting is read once. Unknown ones are passed over.
 #[derive(Debug, Default)]
 pub(super) struct SettingsFile {
     path: String,
-    settings: BTreeMap<String, Value>,
+    settings: Table,
 }
 
 impl SettingsFile {
@@ -40,56 +39,60 @@ impl SettingsFile {
                 return Self::default();
             }
         };
-        match text.parse::<toml::Table>() {
-            Ok(table) => Self {
+        match Table::parse(&text) {
+            Ok(settings) => Self {
                 path: shown,
-                settings: table
-                    .into_iter()
-                    .map(|(name, value)| (name.to_lowercase(), value))
-                    .collect(),
+                settings,
             },
-            Err(error) => {
-                faults.add(Fault::of(place(shown, &text, &error), error.message()));
+            Err(fault) => {
+                let place = Place::File {
+                    path: shown,
+                    line: fault.line,
+                    field: None,
+                };
+                faults.add(Fault::of(place, fault.message));
                 Self::default()
             }
         }
     }
 
-    pub(super) fn text(&self, name: &str, faults: &mut Faults) -> Option<String> {
-        self.take(name, "a string", Value::as_str, faults)
-            .map(str::to_owned)
+    pub(super) fn text(&mut self, name: &'static str, faults: &mut Faults) -> Option<String> {
+        self.take(|settings| settings.string(name), faults)
     }
 
-    pub(super) fn setting(&self, name: &str, faults: &mut Faults) -> Option<Setting> {
-        Setting::given(self.place(name), self.text(name, faults))
+    pub(super) fn setting(&mut self, name: &'static str, faults: &mut Faults) -> Option<Setting> {
+        let text = self.text(name, faults);
+        Setting::given(self.place(Some(name)), text)
     }
 
-    pub(super) fn flag(&self, name: &str, faults: &mut Faults) -> Option<bool> {
-        self.take(name, "true or false", Value::as_bool, faults)
+    pub(super) fn flag(&mut self, name: &'static str, faults: &mut Faults) -> Option<bool> {
+        self.take(|settings| settings.boolean(name), faults)
     }
 
-    pub(super) fn number(&self, name: &str, faults: &mut Faults) -> Option<i64> {
-        self.take(name, "a whole number", Value::as_integer, faults)
+    pub(super) fn number(&mut self, name: &'static str, faults: &mut Faults) -> Option<i64> {
+        self.take(|settings| settings.integer(name, "a whole number"), faults)
     }
 
-    pub(super) fn list(&self, name: &str, faults: &mut Faults) -> Option<Vec<String>> {
-        let strings = |value: &Value| {
-            let items = value.as_array()?.iter();
-            items.map(|item| item.as_str().map(str::to_owned)).collect()
-        };
-        self.take(name, "an array of strings", strings, faults)
+    /// Endpoints of etcd, if there are any, and where they are given.
+    pub(super) fn nodes(&mut self, faults: &mut Faults) -> Option<(Place, Vec<String>)> {
+        let nodes = self.take(|settings| settings.strings("nodes"), faults)?;
+        let place = self.place(Some("nodes"));
+        Some((place, nodes)).filter(|(_, nodes)| !nodes.is_empty())
     }
 
-    /// What it says about etcd.
-    pub(super) fn etcd(&self, faults: &mut Faults) -> Given {
-        let nodes = self.list("nodes", faults).filter(|nodes| !nodes.is_empty());
+    /// What it says about etcd, but for nodes that have been read.
+    pub(super) fn etcd(&mut self, faults: &mut Faults) -> Given {
+        let nodes = self.nodes(faults);
         let password = self.text("password", faults);
         if password.is_some() {
             secret::warn_if_exposed("the password in", &self.path);
         }
-        let mut setting = |name: &str| self.setting(name, faults);
+        let mut setting = |name| self.setting(name, faults);
         Given {
-            endpoints: Setting::given(self.place("nodes"), nodes.map(|nodes| nodes.join(","))),
+            endpoints: nodes.map(|(place, nodes)| Setting {
+                place,
+                value: nodes.join(","),
+            }),
             user: setting("username"),
             password,
             ca: setting("client_cakeys"),
@@ -101,39 +104,26 @@ impl SettingsFile {
         .about_tls()
     }
 
-    fn take<'a, T>(
-        &'a self,
-        name: &str,
-        kind: &str,
-        convert: impl FnOnce(&'a Value) -> Option<T>,
+    /// What is wrong with a setting, too. What is odd is not worth a word.
+    fn take<T>(
+        &mut self,
+        read: impl FnOnce(&mut Table) -> Option<T>,
         faults: &mut Faults,
     ) -> Option<T> {
-        let value = self.settings.get(name)?;
-        let converted = convert(value);
-        if converted.is_none() {
-            faults.add(Fault::sentence(self.place(name), format!("must be {kind}")));
+        let value = read(&mut self.settings);
+        let found = self.settings.take_faults().into_iter();
+        for fault in found.filter(|fault| !fault.harmless) {
+            faults.add(Fault::of(self.place(None), fault.message));
         }
-        converted
+        value
     }
 
-    pub(super) fn place(&self, field: &str) -> Place {
+    fn place(&self, field: Option<&str>) -> Place {
         Place::File {
             path: self.path.clone(),
             line: None,
-            field: Some(field.to_owned()),
+            field: field.map(str::to_owned),
         }
-    }
-}
-
-fn place(path: String, text: &str, error: &toml::de::Error) -> Place {
-    let before = |end| text.bytes().take(end);
-    let line = error
-        .span()
-        .map(|span| 1 + before(span.start).filter(|byte| *byte == b'\n').count());
-    Place::File {
-        path,
-        line,
-        field: None,
     }
 }
 
@@ -152,7 +142,7 @@ mod tests {
 
     #[test]
     fn names_do_not_depend_on_case_and_other_tables_are_passed_over() {
-        let (file, mut faults) = read("Interval = 10\n[template]\nsrc = \"n.tmpl\"\n");
+        let (mut file, mut faults) = read("Interval = 10\n[template]\nsrc = \"n.tmpl\"\n");
         assert_eq!(file.number("interval", &mut faults), Some(10));
         assert_eq!(file.text("prefix", &mut faults), None);
         assert_eq!(faults.to_string(), "");
@@ -160,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_setting_of_the_wrong_type_is_named() {
-        let (file, mut faults) = read("nodes = \"http://10.0.0.1:2379\"\n");
+        let (mut file, mut faults) = read("nodes = \"http://10.0.0.1:2379\"\n");
         assert!(file.etcd(&mut faults).endpoints.is_none());
         assert_eq!(
             faults.to_string(),

@@ -74,7 +74,7 @@ pub fn render(
 ) -> Result<RenderConfig, Faults> {
     let mut faults = Faults::new(variables);
     let path = args.config_file.as_deref().unwrap_or(DEFAULT_CONFIG_FILE);
-    let file = SettingsFile::read(
+    let mut file = SettingsFile::read(
         "--config-file",
         Path::new(path),
         args.config_file.is_some(),
@@ -88,7 +88,7 @@ pub fn render(
             .filter(|seconds| *seconds > 0)
             .map(pause),
     };
-    let mut switch = |flag: Option<bool>, name: &str| {
+    let mut switch = |flag: Option<bool>, name| {
         flag.or_else(|| file.flag(name, &mut faults))
             .unwrap_or_default()
     };

@@ -102,6 +102,7 @@ mod stage;
 pub mod store;
 mod swap;
 pub mod sync;
+pub mod table;
 mod target;
 pub mod template;
 pub mod transaction;

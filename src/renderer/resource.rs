@@ -7,7 +7,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,9 +16,10 @@ use tracing::debug;
 
 use crate::functions::path::join;
 use crate::regular;
+pub use crate::table::Fault;
 use crate::template::parse::Delims;
 use crate::wording;
-use fields::{Fields, with_newlines};
+use fields::Fields;
 
 /// A check that takes longer has hung.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -134,44 +134,6 @@ fn listed(faults: &[Fault]) -> String {
     faults.join("; ")
 }
 
-/// Something wrong in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Counted from 1; none where it is something missing.
-    pub line: Option<usize>,
-    /// What, and what to do about it.
-    pub message: String,
-    /// The resource works all the same.
-    pub harmless: bool,
-}
-
-impl Fault {
-    pub(crate) fn grave(line: Option<usize>, message: String) -> Self {
-        Self {
-            line,
-            message,
-            harmless: false,
-        }
-    }
-
-    pub(crate) fn warning(line: Option<usize>, message: String) -> Self {
-        Self {
-            line,
-            message,
-            harmless: true,
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        f.write_str(&self.message)
-    }
-}
-
 /// What became of reading a file: a resource if no fault forbids it.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -201,8 +163,7 @@ impl Loaded {
     }
 
     fn parse(text: &str, file: &Path, confdir: &Path) -> Self {
-        let readable = with_newlines(text);
-        let mut fields = Fields::parse(text, &readable);
+        let mut fields = Fields::parse(text);
         let resource = resource(&mut fields, file, confdir);
         let (faults, lines) = fields.finish();
         let sound = faults.iter().all(|fault| fault.harmless);
@@ -224,7 +185,7 @@ fn resource(fields: &mut Fields, file: &Path, confdir: &Path) -> Option<Resource
         src: below(confdir, "templates", src.as_deref().unwrap_or_default()),
         dest: PathBuf::from(dest.as_deref().unwrap_or_default()),
         prefix: rooted(&prefix),
-        keys: fields.strings("keys").unwrap_or_default(),
+        keys: fields.table.strings("keys").unwrap_or_default(),
         owner: fields.string("owner"),
         group: fields.string("group"),
         uid: fields.id("uid"),
@@ -232,23 +193,26 @@ fn resource(fields: &mut Fields, file: &Path, confdir: &Path) -> Option<Resource
         mode: fields.mode("mode"),
         check_cmd: fields.string("check_cmd"),
         check_timeout: fields.duration("check_timeout").unwrap_or(CHECK_TIMEOUT),
-        check_swapped: fields.boolean("check_swapped").unwrap_or(true),
+        check_swapped: fields.table.boolean("check_swapped").unwrap_or(true),
         reload_cmd: fields.string("reload_cmd"),
         reload_timeout: fields.duration("reload_timeout").unwrap_or(RELOAD_TIMEOUT),
-        require: fields.strings("require").unwrap_or_default(),
-        validate: fields.table_of_strings("validate").unwrap_or_default(),
+        require: fields.table.strings("require").unwrap_or_default(),
+        validate: fields
+            .table
+            .table_of_strings("validate")
+            .unwrap_or_default(),
         delims: Delims {
             left: fields.string("left_delimiter").unwrap_or(delims.left),
             right: fields.string("right_delimiter").unwrap_or(delims.right),
         },
     };
-    fields.warn_of_unknown();
+    fields.table.warn_of_unknown();
     for key in resource
         .keys
         .iter()
         .filter(|key| key.contains(['*', '?', '[']))
     {
-        fields.warn_about(
+        fields.table.warn_about(
             "keys",
             format!(
                 "keys: {key:?} is taken as it is, not as a pattern: name what the keys begin with"
