@@ -1,8 +1,11 @@
 //! `HOST:PORT` as a backend advertises it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+
+use renderer::address;
+pub use renderer::address::Host;
 
 /// A host and a port: `10.0.0.5:80`, `[2001:db8::5]:80` or `web.example.net:80`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,14 +13,6 @@ pub struct Address {
     pub host: Host,
     /// Never 0.
     pub port: u16,
-}
-
-/// A host, displayed without brackets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    V4(Ipv4Addr),
-    V6(Ipv6Addr),
-    Name(String),
 }
 
 /// Why a text is no address.
@@ -62,36 +57,25 @@ pub enum Unreachable {
     Group,
 }
 
-impl Host {
-    /// Whether others could be told to connect to it. Loopback passes: they may be on this host.
-    ///
-    /// # Errors
-    /// Why they could not.
-    pub fn fit_to_advertise(&self) -> Result<(), Unreachable> {
-        let ip = match self {
-            Self::Name(_) => return Ok(()),
-            Self::V4(ip) => IpAddr::V4(*ip),
-            // The same by another name.
-            Self::V6(ip) => ip.to_canonical(),
-        };
-        let of_this_network = matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 0);
-        let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
-        if ip.is_unspecified() || of_this_network {
-            Err(Unreachable::Unspecified)
-        } else if ip.is_multicast() || broadcast {
-            Err(Unreachable::Group)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl From<IpAddr> for Host {
-    fn from(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(ip) => Self::V4(ip),
-            IpAddr::V6(ip) => Self::V6(ip),
-        }
+/// Whether others could be told to connect to it. Loopback passes: they may be on this host.
+///
+/// # Errors
+/// Why they could not.
+pub fn fit_to_advertise(host: &Host) -> Result<(), Unreachable> {
+    let ip = match host {
+        Host::Name(_) => return Ok(()),
+        Host::V4(ip) => IpAddr::V4(*ip),
+        // The same by another name.
+        Host::V6(ip) => ip.to_canonical(),
+    };
+    let of_this_network = matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 0);
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    if ip.is_unspecified() || of_this_network {
+        Err(Unreachable::Unspecified)
+    } else if ip.is_multicast() || broadcast {
+        Err(Unreachable::Group)
+    } else {
+        Ok(())
     }
 }
 
@@ -114,35 +98,27 @@ impl FromStr for Address {
         if text.contains('/') {
             return Err(AddressError::Url);
         }
-        let (host, port) = text
-            .rsplit_once(':')
-            .filter(|_| !text.ends_with(']'))
-            .ok_or(AddressError::NoPort)?;
-        let host = if let Some(inner) = host.strip_prefix('[') {
-            let inner = inner.strip_suffix(']').ok_or(AddressError::V6)?;
-            Host::V6(inner.parse().map_err(|_| AddressError::V6)?)
-        } else if host.is_empty() {
-            return Err(AddressError::NoHost);
-        } else if host.contains(':') {
-            return Err(match is_like_ipv6(text) {
-                true => AddressError::Unbracketed,
-                false => AddressError::Colons,
-            });
-        } else if let Ok(v4) = host.parse() {
-            Host::V4(v4)
-        } else if is_hostname(host) {
-            Host::Name(host.to_owned())
-        } else {
-            return Err(AddressError::Host);
-        };
-        // `u16::from_str` takes a leading '+'.
-        if !port.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(AddressError::Port);
-        }
-        match port.parse() {
-            Ok(0) | Err(_) => Err(AddressError::Port),
-            Ok(port) => Ok(Self { host, port }),
-        }
+        let (host, port) = address::split(text).ok_or(AddressError::NoPort)?;
+        let host = Host::parse(host)
+            .filter(|host| !is_number(host))
+            .ok_or_else(|| fault_of_host(host, text))?;
+        let port = address::port(port).ok_or(AddressError::Port)?;
+        Ok(Self { host, port })
+    }
+}
+
+/// Why this is no host of `text`.
+fn fault_of_host(host: &str, text: &str) -> AddressError {
+    if host.starts_with('[') {
+        AddressError::V6
+    } else if host.is_empty() {
+        AddressError::NoHost
+    } else if !host.contains(':') {
+        AddressError::Host
+    } else if is_like_ipv6(text) {
+        AddressError::Unbracketed
+    } else {
+        AddressError::Colons
     }
 }
 
@@ -152,38 +128,14 @@ fn is_like_ipv6(text: &str) -> bool {
     text.contains("::") || (groups > 3 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'))
 }
 
-/// RFC 1123, and underscores, which container networks use. A name whose last label is a number is
-/// a mistyped IPv4 address, or one that some programs read as such.
-fn is_hostname(name: &str) -> bool {
-    let label_is_fine = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+/// A name that some programs read as an IPv4 address, for its last label.
+fn is_number(host: &Host) -> bool {
+    let Host::Name(name) = host else {
+        return false;
     };
     let last = name.rsplit('.').next().unwrap_or_default();
-    name.len() <= 253 && name.split('.').all(label_is_fine) && !is_number(last)
-}
-
-fn is_number(label: &str) -> bool {
-    let lower = label.to_ascii_lowercase();
-    match lower.strip_prefix("0x") {
-        Some(digits) => digits.bytes().all(|b| b.is_ascii_hexdigit()),
-        None => lower.bytes().all(|b| b.is_ascii_digit()),
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::V4(ip) => ip.fmt(f),
-            Self::V6(ip) => ip.fmt(f),
-            Self::Name(name) => name.fmt(f),
-        }
-    }
+    let digits = last.strip_prefix("0x").or(last.strip_prefix("0X"));
+    digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 impl fmt::Display for Address {
@@ -256,7 +208,7 @@ mod tests {
     fn an_address_to_listen_on_is_none_to_advertise() {
         let fit = |text: &str| {
             let address: Address = text.parse().expect(text);
-            address.host.fit_to_advertise()
+            fit_to_advertise(&address.host)
         };
         for text in [
             "0.0.0.0:80",

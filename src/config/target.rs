@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::address::{Address, AddressError, Host};
+use crate::address::{Address, AddressError, Host, fit_to_advertise};
 use crate::cli::TargetArgs;
 use crate::etcd::target::Target;
 use crate::fault::Fault;
@@ -33,7 +33,7 @@ pub(super) fn check_advertised(flag: &'static str, text: &str, faults: &mut Faul
             bare.parse::<IpAddr>().ok().map(Host::from)
         }
     };
-    if let Some(Err(reason)) = host.map(|host| host.fit_to_advertise()) {
+    if let Some(Err(reason)) = host.map(|host| fit_to_advertise(&host)) {
         faults.add(Fault::of_value(flag, text, reason));
     }
 }

@@ -74,6 +74,7 @@
 
 #![warn(missing_docs)]
 
+pub mod address;
 mod backup;
 pub mod cancel;
 mod command;

@@ -1,10 +1,9 @@
 //! Kinds of values.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
-
 use regex_lite::Regex;
 
 use super::GuardError;
+use crate::address::{self, Host};
 
 #[derive(Debug)]
 pub(super) enum Kind {
@@ -42,7 +41,7 @@ impl Kind {
         };
         match self {
             Self::Address => is_address(value),
-            Self::Hostname => is_hostname(value),
+            Self::Hostname => address::is_hostname(value),
             Self::Integer => !value.starts_with('+') && value.parse::<i64>().is_ok(),
             Self::Regex(regex) => regex.is_match(value),
         }
@@ -56,41 +55,8 @@ fn regex(expression: &str) -> Result<Kind, regex_lite::Error> {
 }
 
 fn is_address(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    is_host(host) && is_port(port)
-}
-
-fn is_host(text: &str) -> bool {
-    match text
-        .strip_prefix('[')
-        .and_then(|text| text.strip_suffix(']'))
-    {
-        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
-        None => text.parse::<Ipv4Addr>().is_ok() || is_hostname(text),
-    }
-}
-
-fn is_port(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-/// RFC 1123, and underscores, which container networks use. A name whose last label is all digits
-/// would be a mistyped IPv4 address.
-fn is_hostname(text: &str) -> bool {
-    let last = text.rsplit('.').next().unwrap_or_default();
-    text.len() <= 253
-        && text.split('.').all(is_label)
-        && !last.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_label(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=63).contains(&text.len())
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text.bytes().all(is_inner)
+    address::split(text)
+        .is_some_and(|(host, port)| Host::parse(host).is_some() && address::port(port).is_some())
 }
 
 #[cfg(test)]
