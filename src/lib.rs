@@ -14,6 +14,7 @@ pub mod health;
 pub mod host;
 pub mod list;
 pub mod log;
+pub mod longest;
 pub mod os;
 pub mod probe;
 pub mod proxy;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::health::Verdict;
+use crate::longest;
 pub use event::{Action, Claim, Event, Holder, LeaseId, Request, Revision, Status, Stopped};
 use key::Key;
 
@@ -20,9 +21,6 @@ const RETRY_CAP: Duration = Duration::from_secs(5);
 
 /// The key was lost that long ago: nobody is at work on it any more. Longer than [`RETRY_CAP`].
 const LOSS_WINDOW: Duration = Duration::from_secs(10);
-
-/// Stands for any longer duration: adding those to an [`Instant`] could overflow it.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -92,8 +90,8 @@ impl Registration {
             loss_backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed.wrapping_add(1)),
             retry: None,
             phase: Phase::Running,
-            drain: drain.min(LONGEST),
-            stop_timeout: stop_timeout.min(LONGEST),
+            drain: drain.min(longest::WAIT),
+            stop_timeout: stop_timeout.min(longest::WAIT),
         }
     }
 

@@ -220,9 +220,9 @@ fn nodes(
 
 #[cfg(test)]
 mod tests {
-    use super::super::faults::LONGEST;
     use super::*;
     use crate::cli::confd;
+    use crate::longest;
     use std::fs;
     use std::time::Duration;
 
@@ -305,7 +305,7 @@ mod tests {
         };
         assert_eq!(interval("-5"), Some(Duration::from_secs(1)));
         assert_eq!(interval("10"), Some(Duration::from_secs(10)));
-        assert_eq!(interval("9223372036854775807"), Some(LONGEST));
+        assert_eq!(interval("9223372036854775807"), Some(longest::GIVEN));
     }
 
     #[test]

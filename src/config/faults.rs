@@ -6,11 +6,9 @@ use std::time::Duration;
 use crate::cli::Variables;
 use crate::exit::{Exit, RunError};
 use crate::fault::{Fault, Place};
+use crate::longest;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
-
-/// A year: longer is a mistake, and far more would not fit the clock.
-pub(super) const LONGEST: Duration = Duration::from_secs(31_557_600);
 
 /// Faults in the order found. Settings are known by their flags; told is where they were given.
 #[derive(Debug, Default)]
@@ -56,8 +54,8 @@ impl Faults {
             Ok(duration) if duration < least => {
                 refused(format!("must be at least {}", shown(least)))
             }
-            Ok(duration) if duration > LONGEST => {
-                refused(format!("must be at most {}", shown(LONGEST)))
+            Ok(duration) if duration > longest::GIVEN => {
+                refused(format!("must be at most {}", shown(longest::GIVEN)))
             }
             Ok(duration) => Ok(duration),
             Err(error) => refused(format!("{error}; write 250ms, 30s or 1m 30s")),

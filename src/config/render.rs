@@ -6,13 +6,14 @@ use std::time::Duration;
 use renderer::options::{Dialect, Options};
 
 use super::etcd::{Env, Given, OURS};
-use super::faults::{Faults, LONGEST, MILLISECOND};
+use super::faults::{Faults, MILLISECOND};
 use super::file::SettingsFile;
 use super::setting::Setting;
 use super::supervise;
 use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs, Variables};
 use crate::etcd::config::EtcdConfig;
 use crate::fault::Fault;
+use crate::longest;
 use crate::os::child_env::WITHHELD;
 use crate::proxy::debounce;
 use crate::proxy::supervise::SuperviseConfig;
@@ -158,7 +159,7 @@ pub fn render(
 /// confd's seconds between two passes: at least one, as it would spin, and no more than the clock
 /// can take.
 pub(super) fn pause(seconds: i64) -> Duration {
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1)).min(LONGEST)
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1)).min(longest::GIVEN)
 }
 
 /// The directory that `lint` looks at.

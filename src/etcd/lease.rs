@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::longest;
 use crate::registration::LeaseId;
 
 /// A lease that we keep alive.
@@ -49,9 +50,8 @@ impl Lease {
     }
 }
 
-/// A year stands for any longer wait: adding those to an [`Instant`] could overflow it.
 fn after(start: Instant, wait: Duration) -> Instant {
-    start + wait.min(Duration::from_secs(365 * 24 * 60 * 60))
+    start + wait.min(longest::WAIT)
 }
 
 /// The deadline of one call under a lease of this TTL: late enough for a slow server, early enough
