@@ -1,6 +1,7 @@
 //! Flags as typed → settings that hold together. Every fault is found before any is reported.
 
 mod confd;
+mod credentials;
 mod endpoint;
 mod etcd;
 mod faults;

@@ -23,7 +23,7 @@ const FLAGS: Flags = Flags {
     ca: "-client-ca-keys",
     cert: "-client-cert",
     key: "-client-key",
-    password: "give -password",
+    no_password: "give -password",
 };
 
 #[derive(Debug)]

@@ -1,14 +1,13 @@
 //! How etcd is to be reached, from flags, variables and files.
 
-use std::fs;
-
 use tracing::warn;
 
 use crate::cli::{EtcdArgs, go_flags};
-use crate::etcd::config::{Credentials, EtcdConfig};
+use crate::etcd::config::EtcdConfig;
 use crate::etcd::tls::{self, TlsError, TlsFile};
 use crate::fault::{Fault, Place};
 
+use super::credentials;
 use super::endpoint::{TlsUse, endpoints};
 use super::faults::Faults;
 use super::secret;
@@ -28,7 +27,7 @@ pub(super) struct Flags {
     pub cert: &'static str,
     pub key: &'static str,
     /// What to do about a user without a password.
-    pub password: &'static str,
+    pub no_password: &'static str,
 }
 
 pub(super) const OURS: Flags = Flags {
@@ -36,7 +35,7 @@ pub(super) const OURS: Flags = Flags {
     ca: "--cacert",
     cert: "--cert",
     key: "--cert-key",
-    password: "use --password-file or ETCDCTL_PASSWORD",
+    no_password: "use --password-file or ETCDCTL_PASSWORD",
 };
 
 /// What was said about etcd, by whatever means.
@@ -144,7 +143,13 @@ impl Given {
         if let Some(Err(fault)) = self.skip_verify {
             faults.add(fault);
         }
-        let credentials = credentials(self.user, self.password, self.password_file, flags, faults);
+        let credentials = credentials::check(
+            self.user,
+            self.password,
+            self.password_file,
+            flags.no_password,
+            faults,
+        );
         Some(EtcdConfig {
             endpoints,
             credentials,
@@ -216,56 +221,6 @@ pub(super) fn check(args: EtcdArgs, env: impl Env, faults: &mut Faults) -> Optio
     Given::by_flags(args, faults)
         .or(Given::by_etcdctl(env))
         .check(&OURS, faults)
-}
-
-fn credentials(
-    user: Option<Setting>,
-    password: Option<String>,
-    password_file: Option<String>,
-    flags: &Flags,
-    faults: &mut Faults,
-) -> Option<Credentials> {
-    let Some(Setting { place, value: user }) = user else {
-        if password_file.is_some() {
-            faults.add(Fault::sentence(
-                "--password-file",
-                "is given without --user: give the user's name too",
-            ));
-        }
-        return None;
-    };
-    let (name, inline) = match user.split_once(':') {
-        Some((name, password)) => (name.to_owned(), Some(password.to_owned())),
-        None => (user, None),
-    };
-    let password = match password_file {
-        Some(path) => Some(faults.take(password_in(&path))?),
-        None => inline.or(password),
-    };
-    match password {
-        Some(password) if !name.is_empty() => Some(Credentials {
-            user: name,
-            password,
-        }),
-        Some(_) => {
-            let what = "the name is empty; write NAME or NAME:PASSWORD";
-            faults.add(Fault::of(place, what));
-            None
-        }
-        None => {
-            let what = format!("has no password; {}", flags.password);
-            faults.add(Fault::of_value(place, &name, what));
-            None
-        }
-    }
-}
-
-/// On its first line.
-fn password_in(path: &str) -> Result<String, Fault> {
-    let flag = "--password-file";
-    let text = fs::read_to_string(path).map_err(|error| Fault::of_value(flag, path, error))?;
-    secret::warn_if_exposed(flag, path);
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
