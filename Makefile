@@ -64,7 +64,7 @@ mutants: deps
 bench: deps
 	cargo build --release
 	cargo run --release --example figures table
-	cargo bench --package renderer
+	cargo bench --package gotemplate --package renderer
 
 # Plots and tables in docs/performance/. ONLY=name: one of host, keys, leases, fanout, deaths.
 curves: deps

@@ -74,6 +74,15 @@ fn the_readmes_unit_is_the_shipped_one() {
 }
 
 #[test]
+fn the_readmes_rust_is_part_of_the_crates_tested_example() {
+    let readme = read("README.md");
+    let shown = readme.split("```rust\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let tested = read("src/gotemplate/lib.rs").replace("//! ", "");
+    assert!(tested.contains(shown), "{shown}");
+}
+
+#[test]
 fn every_difference_from_confd_names_a_test_that_exists() {
     let page = read("docs/confd.md");
     let (_, table) = page.split_once("## Where it differs on purpose").unwrap();

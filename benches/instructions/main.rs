@@ -13,6 +13,8 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gotemplate::Value;
+use gotemplate::{Delims, Options, Template};
 use register::health::{Health, Thresholds, Verdict};
 use register::probe::{Probe, Spec};
 use register::registration::{Event, Holder, Registration};
@@ -21,8 +23,6 @@ use renderer::functions::FUNCTIONS;
 use renderer::resource::Resource;
 use renderer::snapshot::Snapshot;
 use renderer::store::Store;
-use renderer::template::value::Value;
-use renderer::template::{Delims, Options, Template};
 
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}    server {{.}};\n{{end}}";
 const JSON: &str = r#"{{range gets "/services/web/*"}}{{$server := json .Value}}
@@ -152,11 +152,11 @@ fn resource() {
     counted(|| Resource::load(&file, confdir).unwrap());
 }
 
-fn parsed(text: &str) -> Template {
+fn parsed(text: &str) -> Template<Store> {
     Template::parse("t.tmpl", text.to_owned(), &Delims::default(), FUNCTIONS).unwrap()
 }
 
-fn executed(template: &Template, store: &Store) -> Vec<u8> {
+fn executed(template: &Template<Store>, store: &Store) -> Vec<u8> {
     template
         .execute(&Value::Nil, store, &Options::default())
         .unwrap()

@@ -12,7 +12,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("seeds TARGET DIRECTORY".into());
     };
     let seeds = match target.as_str() {
-        "template" => [files("units/confd/templates")?, cases(templates)?].concat(),
+        "template" => gos_cases()?,
+        "keys" => [files("units/confd/templates")?, cases(templates)?].concat(),
         "value" => cases(values)?,
         "resource" => files("units/confd/conf.d")?,
         "settings" => vec![
@@ -47,6 +48,17 @@ fn files(directory: &str) -> Result<Vec<String>, Box<dyn Error>> {
     let mut texts = Vec::new();
     for entry in fs::read_dir(directory)? {
         texts.push(fs::read_to_string(entry?.path())?);
+    }
+    Ok(texts)
+}
+
+/// The templates that Go's answers were recorded of.
+fn gos_cases() -> Result<Vec<String>, Box<dyn Error>> {
+    let mut texts = Vec::new();
+    for line in fs::read_to_string("tests/conformance/go-template-cases.jsonl")?.lines() {
+        // A few are nested deeper than this reads.
+        let case: Option<Value> = serde_json::from_str(line).ok();
+        texts.extend(case.iter().flat_map(templates));
     }
     Ok(texts)
 }

@@ -3,12 +3,11 @@
 
 use std::sync::LazyLock;
 
+use gotemplate::{Delims, Options, Template, Value};
 use libfuzzer_sys::fuzz_target;
 use renderer::functions::FUNCTIONS;
 use renderer::snapshot::Snapshot;
 use renderer::store::Store;
-use renderer::template::value::Value;
-use renderer::template::{Delims, Options, Template};
 
 /// One each, as the first fault ends a template.
 const TEXTS: &[&str] = &[
@@ -24,7 +23,7 @@ const TEXTS: &[&str] = &[
     r#"{{$v := getv "/v"}}{{range sortByLength (split $v "/")}}{{.}}{{end}}{{len $v}}{{slice $v 1}}"#,
 ];
 
-static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
+static TEMPLATES: LazyLock<Vec<Template<Store>>> = LazyLock::new(|| {
     let parse = |text: &&str| {
         Template::parse("t.tmpl", (*text).to_owned(), &Delims::default(), FUNCTIONS)
             .expect("the templates of this file are right")

@@ -12,8 +12,8 @@ use std::os::unix::fs::MetadataExt;
 use crate::directory::Directory;
 use crate::lock;
 use crate::permissions::{Permissions, Wanted};
+use crate::replace::{self, NotSwapped};
 use crate::stage::Stage;
-use crate::swap::{self, NotSwapped};
 use crate::target::Target;
 
 /// What to put back.
@@ -90,7 +90,7 @@ impl Backup {
     /// Puts it back.
     pub(crate) fn restore(self, target: &Target) -> io::Result<()> {
         if self.was_there {
-            return swap::replace(&self.name, target).map_err(NotSwapped::into_error);
+            return replace::replace(&self.name, target).map_err(NotSwapped::into_error);
         }
         match target.directory()?.remove(target.name()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -134,7 +134,7 @@ impl LeftBehind {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        if swap::is_same(&self.file, &now)? {
+        if replace::is_same(&self.file, &now)? {
             return Ok(true);
         }
         let (kept, found) = (self.file.metadata()?, now.metadata()?);

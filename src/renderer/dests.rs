@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::fstat;
 
-use crate::functions::path::join;
 use crate::resource::Resource;
 use crate::walk::walk;
+use gotemplate::library::path::join;
 
 /// A file, the same for all spellings of its path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,9 +4,9 @@ mod kind;
 
 use std::collections::BTreeMap;
 
-use crate::Str;
-use crate::functions::pattern::Pattern;
 use crate::store::Store;
+use gotemplate::Str;
+use gotemplate::library::pattern::Pattern;
 use kind::Kind;
 
 /// The settings `require` and `validate` of a resource.

@@ -96,6 +96,7 @@ mod permissions;
 mod recover;
 mod regular;
 mod render;
+mod replace;
 pub mod resource;
 pub mod snapshot;
 mod soundness;
@@ -105,7 +106,6 @@ mod swap;
 pub mod sync;
 pub mod table;
 mod target;
-pub mod template;
 pub mod transaction;
 mod walk;
 mod wording;
@@ -113,10 +113,8 @@ mod wording;
 pub use command::CommandError;
 pub use confdir::{Loading, load_again, load_all};
 pub use error::FileError;
+pub use gotemplate::Str;
 pub use groups::groups;
 pub use lint::{Defect, lint};
 pub use permissions::UnknownOwner;
 pub use render::RenderError;
-
-/// A string as Go has it: bytes, mostly UTF-8. Cheap to clone and to slice.
-pub type Str = bytes::Bytes;

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use crate::Str;
 use crate::functions::FUNCTIONS;
 use crate::guard::Guards;
 use crate::regular;
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::template::value::Value;
-use crate::template::{self, Delims, Template};
+use gotemplate::Str;
+use gotemplate::Value;
+use gotemplate::{Delims, Options, Template};
 
 /// Why there are no contents.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -59,7 +59,7 @@ pub(crate) struct Renderer {
 struct Parsed {
     text: Vec<u8>,
     delims: Delims,
-    template: Arc<Template>,
+    template: Arc<Template<Store>>,
 }
 
 impl Renderer {
@@ -77,7 +77,7 @@ impl Renderer {
         debug!("Using source template {}", resource.src.display());
         let template = self.template(&resource.src, &resource.delims)?;
         template
-            .execute(&Value::Nil, &store, &template::Options::default())
+            .execute(&Value::Nil, &store, &Options::default())
             .map_err(|error| RenderError::Execute(error.to_string()))
     }
 
@@ -102,7 +102,11 @@ impl Renderer {
             .map_err(|error| RenderError::Guard(error.to_string()))
     }
 
-    fn template(&mut self, path: &Path, delims: &Delims) -> Result<Arc<Template>, RenderError> {
+    fn template(
+        &mut self,
+        path: &Path,
+        delims: &Delims,
+    ) -> Result<Arc<Template<Store>>, RenderError> {
         let read_error = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => RenderError::Missing(path.to_owned()),
             _ => RenderError::Read {
@@ -130,7 +134,11 @@ impl Renderer {
 }
 
 /// Parses the template in `text`, which was read from `path`.
-pub(crate) fn parse(path: &Path, text: Vec<u8>, delims: &Delims) -> Result<Template, RenderError> {
+pub(crate) fn parse(
+    path: &Path,
+    text: Vec<u8>,
+    delims: &Delims,
+) -> Result<Template<Store>, RenderError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     Template::parse(&name, text, delims, FUNCTIONS).map_err(|error| RenderError::Parse {
         path: path.to_owned(),

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::functions::path::join;
 use crate::regular;
 pub use crate::table::Fault;
-use crate::template::parse::Delims;
 use crate::wording;
 use fields::Fields;
+use gotemplate::Delims;
+use gotemplate::library::path::join;
 
 /// A check that takes longer has hung.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::Str;
-use crate::functions::path;
+use gotemplate::Str;
+use gotemplate::library::path;
 
 /// Keys and values as etcd holds them at one revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::ops::Bound;
 
-use crate::Str;
-use crate::functions::path;
-use crate::functions::pattern::Pattern;
 use crate::snapshot::{Snapshot, Subtree, ranges};
+use gotemplate::Str;
+use gotemplate::library::path;
+use gotemplate::library::pattern::Pattern;
 
 /// Keys and values, sorted by key, each key once.
 #[derive(Debug, Default)]

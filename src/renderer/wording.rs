@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::Str;
-use crate::store::Store;
-use crate::template::value::Value;
-use crate::template::{Delims, Options, Template};
+use gotemplate::Str;
+use gotemplate::Value;
+use gotemplate::{Delims, Options, Template};
 
 /// Whether a check is about the staged file.
 pub(crate) fn names_staged_file(check: &str) -> bool {
@@ -36,7 +35,7 @@ pub(crate) fn check(text: &str, staged: &Path, dest: &Path) -> Result<String, St
         (Str::from("dest"), field(dest)),
     ]);
     let filled = template
-        .execute(&Value::map(dot), &Store::default(), &Options::default())
+        .execute(&Value::map(dot), &(), &Options::default())
         .map_err(|error| error.to_string())?;
     Ok(String::from_utf8_lossy(&filled).into_owned())
 }

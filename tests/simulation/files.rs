@@ -158,7 +158,7 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
         reload_timeout: Duration::from_secs(1),
         require: Vec::new(),
         validate: std::collections::BTreeMap::new(),
-        delims: renderer::template::Delims::default(),
+        delims: Default::default(),
     }
 }
 

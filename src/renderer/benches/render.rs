@@ -1,20 +1,17 @@
-//! What rendering costs, beside the crate `gotmpl`: `cargo bench -p renderer --bench render`.
+//! What rendering from keys costs: `cargo bench -p renderer --bench render`.
 #![expect(
     clippy::unwrap_used,
     reason = "a measurement stops at the first surprise"
 )]
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
-use renderer::Str;
+use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
+use gotemplate::Value;
+use gotemplate::{Delims, Options, Template};
 use renderer::functions::FUNCTIONS;
 use renderer::snapshot::Snapshot;
 use renderer::store::Store;
-use renderer::template::value::Value;
-use renderer::template::{Delims, Options, Template};
 
 const SERVERS: usize = 10_000;
-
-const OVER_DATA: &str = "{{range .}}    server {{.}};\n{{end}}";
 
 const OVER_KEYS: &str = "{{range getvs \"/services/web/*\"}}    server {{.}};\n{{end}}";
 
@@ -28,7 +25,6 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     servers(&mut criterion.benchmark_group("10000 servers"));
     json(&mut criterion.benchmark_group("1000 JSON values"));
-    parse(&mut criterion.benchmark_group("parse 10 kB"));
     criterion.final_summary();
 }
 
@@ -40,60 +36,36 @@ fn servers(group: &mut BenchmarkGroup<'_, WallTime>) {
         .map(|address| format!("    server {address};\n").len())
         .sum();
 
-    let template = gotmpl::Template::new("t.tmpl").parse(OVER_DATA).unwrap();
-    let data = gotmpl::Value::List(
-        addresses
-            .iter()
-            .map(|address| gotmpl::Value::String(address.as_str().into()))
-            .collect(),
-    );
-    assert_eq!(template.execute_to_string(&data).unwrap().len(), written);
-    group.bench_function("gotmpl, data", |b| {
-        b.iter(|| template.execute_to_string(&data).unwrap());
-    });
-
-    let template = parsed(OVER_DATA);
-    let data = Value::strings(addresses.iter().cloned().map(Str::from).collect());
-    let none = Store::default();
-    assert_eq!(executed(&template, &data, &none).len(), written);
-    group.bench_function("renderer, data", |b| {
-        b.iter(|| executed(&template, &data, &none));
-    });
-
     let template = parsed(OVER_KEYS);
     let snapshot = snapshot(addresses);
     let store = selected(&snapshot);
-    assert_eq!(executed(&template, &Value::Nil, &store).len(), written);
-    group.bench_function("renderer, keys", |b| {
-        b.iter(|| executed(&template, &Value::Nil, &store));
+    assert_eq!(executed(&template, &store).len(), written);
+    group.bench_function("keys", |b| {
+        b.iter(|| executed(&template, &store));
     });
-    group.bench_function("renderer, select and keys", |b| {
-        b.iter(|| executed(&template, &Value::Nil, &selected(&snapshot)));
+    group.bench_function("select and keys", |b| {
+        b.iter(|| executed(&template, &selected(&snapshot)));
     });
 }
 
 fn json(group: &mut BenchmarkGroup<'_, WallTime>) {
     let store = selected(&snapshot((0..1_000).map(server)));
     let template = parsed(HAPROXY);
-    let output = executed(&template, &Value::Nil, &store);
+    let output = executed(&template, &store);
     assert_eq!(output.split(|&byte| byte == b'\n').count(), 1_001);
-    group.bench_function("renderer", |b| {
-        b.iter(|| executed(&template, &Value::Nil, &store));
+    group.bench_function("HAProxy's servers", |b| {
+        b.iter(|| executed(&template, &store));
     });
 }
 
-fn parse(group: &mut BenchmarkGroup<'_, WallTime>) {
-    let text = HAPROXY.repeat(10_000 / HAPROXY.len());
-    group.throughput(Throughput::Bytes(text.len().try_into().unwrap()));
-    group.bench_function("renderer", |b| b.iter(|| parsed(&text)));
-}
-
-fn parsed(text: &str) -> Template {
+fn parsed(text: &str) -> Template<Store> {
     Template::parse("t.tmpl", text.to_owned(), &Delims::default(), FUNCTIONS).unwrap()
 }
 
-fn executed(template: &Template, data: &Value, store: &Store) -> Vec<u8> {
-    template.execute(data, store, &Options::default()).unwrap()
+fn executed(template: &Template<Store>, store: &Store) -> Vec<u8> {
+    template
+        .execute(&Value::Nil, store, &Options::default())
+        .unwrap()
 }
 
 fn selected(snapshot: &Snapshot) -> Store {

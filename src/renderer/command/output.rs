@@ -3,7 +3,7 @@
 use tracing::{debug, error};
 
 use crate::options::Dialect;
-use crate::template::quote::quote;
+use gotemplate::quote::quote;
 
 /// As much is kept: plenty for a person, little for a process that lives for months.
 const LIMIT: usize = 64 * 1024;

@@ -3,20 +3,19 @@
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::rc::Rc;
 
-use super::mistyped;
 use super::srv::srv_records;
-use crate::store::Store;
-use crate::template::value::Value;
+use gotemplate::Value;
+use gotemplate::library::mistyped;
 
-pub(super) fn lookup_ip(_: &Store, args: &[Value]) -> Result<Value, String> {
+pub(super) fn lookup_ip(args: &[Value]) -> Result<Value, String> {
     looked_up(args, |_| true)
 }
 
-pub(super) fn lookup_ipv4(_: &Store, args: &[Value]) -> Result<Value, String> {
+pub(super) fn lookup_ipv4(args: &[Value]) -> Result<Value, String> {
     looked_up(args, IpAddr::is_ipv4)
 }
 
-pub(super) fn lookup_ipv6(_: &Store, args: &[Value]) -> Result<Value, String> {
+pub(super) fn lookup_ipv6(args: &[Value]) -> Result<Value, String> {
     looked_up(args, IpAddr::is_ipv6)
 }
 
@@ -55,7 +54,7 @@ fn is_name_or_address(host: &str) -> bool {
     !host.is_empty() && (!is_number || host.parse::<IpAddr>().is_ok())
 }
 
-pub(super) fn lookup_srv(_: &Store, args: &[Value]) -> Result<Value, String> {
+pub(super) fn lookup_srv(args: &[Value]) -> Result<Value, String> {
     let [
         Value::String(service),
         Value::String(protocol),
@@ -83,7 +82,7 @@ pub(super) fn lookup_srv(_: &Store, args: &[Value]) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use crate::functions::tests::{strings, text};
-    use crate::template::value::Value;
+    use gotemplate::Value;
 
     #[test]
     fn an_address_is_its_own_answer() {

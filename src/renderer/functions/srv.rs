@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, TYPE};
 
-use crate::Str;
-use crate::template::value::Srv;
+use gotemplate::Srv;
+use gotemplate::Str;
 
 /// The longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::pattern::Pattern;
-use super::{mistyped, path};
-use crate::Str;
 use crate::store::Store;
-use crate::template::value::{KVPair, Value};
+use gotemplate::Str;
+use gotemplate::library::pattern::Pattern;
+use gotemplate::library::{mistyped, path};
+use gotemplate::{KVPair, Value};
 
 pub(super) fn get(store: &Store, args: &[Value]) -> Result<Value, String> {
     let [Value::String(key)] = args else {
@@ -104,7 +104,7 @@ fn matching<'a>(store: &'a Store, args: &[Value]) -> Result<Vec<&'a (Str, Str)>,
             let pattern = Pattern::parse(pattern).map_err(|fault| fault.to_string())?;
             Ok(store.matching(&pattern).collect())
         }
-        _ => Err(super::MISTYPED.to_owned()),
+        _ => mistyped().map(|_| Vec::new()),
     }
 }
 

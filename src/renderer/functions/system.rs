@@ -6,12 +6,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use super::mistyped;
-use crate::store::Store;
-use crate::template::value::Value;
+use gotemplate::Value;
+use gotemplate::library::mistyped;
 
 /// A variable that is empty counts as not set.
-pub(super) fn getenv(_: &Store, args: &[Value]) -> Result<Value, String> {
+pub(super) fn getenv(args: &[Value]) -> Result<Value, String> {
     let [Value::String(name), defaults @ ..] = args else {
         return mistyped();
     };
@@ -23,7 +22,7 @@ pub(super) fn getenv(_: &Store, args: &[Value]) -> Result<Value, String> {
 }
 
 /// A file that cannot be looked at counts as one that exists.
-pub(super) fn file_exists(_: &Store, args: &[Value]) -> Result<Value, String> {
+pub(super) fn file_exists(args: &[Value]) -> Result<Value, String> {
     let [Value::String(path)] = args else {
         return mistyped();
     };

@@ -14,8 +14,9 @@ use crate::cancel::Cancel;
 use crate::command::{self, CommandError};
 use crate::error::FileError;
 use crate::options::Options;
+use crate::replace::NotSwapped;
 use crate::stage::Stage;
-use crate::swap::{self, NotSwapped};
+use crate::swap;
 use crate::transaction::{Action, Answer, Check, CheckId, Found, Transaction, Verdict};
 use crate::wording;
 

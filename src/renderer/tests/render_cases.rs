@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use gotemplate::Value;
+use gotemplate::{Delims, Options, Template};
 use renderer::functions::FUNCTIONS;
 use renderer::snapshot::Snapshot;
 use renderer::store::Store;
-use renderer::template::value::Value;
-use renderer::template::{Delims, Options, Template};
 use serde::Deserialize;
 
 #[derive(Deserialize)]

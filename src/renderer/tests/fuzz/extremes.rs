@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gotemplate::Value;
+use gotemplate::{Delims, Limits, Options, Template};
 use renderer::functions::FUNCTIONS;
 use renderer::snapshot::Snapshot;
 use renderer::store::Store;
-use renderer::template::value::Value;
-use renderer::template::{Delims, Limits, Options, Template};
 
 /// Output or error of `text`, with `value` at the key `/v`.
 fn render_with(text: &str, value: &str, limits: Limits) -> String {

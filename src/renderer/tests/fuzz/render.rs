@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use gotemplate::Value;
+use gotemplate::{Delims, Limits, Options, Template};
 use proptest::prelude::*;
 use renderer::functions::FUNCTIONS;
 use renderer::store::Store;
-use renderer::template::value::Value;
-use renderer::template::{Delims, Limits, Options, Template};
 
 use crate::store::snapshots;
 use crate::template::templates;

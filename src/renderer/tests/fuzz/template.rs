@@ -1,10 +1,10 @@
 //! Templates that call every function but those that ask the network.
 
+use gotemplate::{Function, Type};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use renderer::functions::FUNCTIONS;
-use renderer::template::function::Type;
 
 use crate::damage::damaged;
 
@@ -150,6 +150,7 @@ fn pipeline() -> impl Strategy<Value = String> {
 fn call() -> impl Strategy<Value = String> {
     let ours = FUNCTIONS
         .iter()
+        .map(Function::signature)
         .filter(|function| !function.name.starts_with("lookup"))
         .map(|function| (function.name, function.params, function.variadic));
     let builtins = BUILTINS.iter().map(|&name| (name, &[Type::Any][..], true));
