@@ -147,12 +147,12 @@ impl<W: World> Agent<W> {
                 biased;
                 signal = signals.next() => {
                     if self.stopping {
-                        warn!("second signal: leaving at once");
+                        warn!(event = "second_signal", "second signal: leaving at once");
                         return Ok(Exit::Signal(signal));
                     }
                     self.stopping = true;
                     attempt = Box::pin(std::future::pending());
-                    info!("stopping");
+                    info!(event = "stopping", "stopping");
                     self.notifier.stopping();
                     Event::Shutdown
                 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod captured;
 pub mod confd;
+mod text;
 
 use std::fs::File;
 use std::io;
@@ -16,6 +17,10 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::{LogArgs, LogFormat, Variables};
 use crate::fault::{Fault, Place};
 use crate::os::log_thread::LogThread;
+pub use text::TextFields;
+
+/// The field that names what happened: for programs, and so in JSON only.
+const EVENT: &str = "event";
 
 /// What we say at `level`, and of the libraries below us no more than warnings.
 fn ours(level: LevelFilter) -> EnvFilter {
@@ -58,9 +63,14 @@ impl Log {
             .log_internal_errors(false);
         match self.format {
             LogFormat::Json => builder.json().flatten_event(true).init(),
-            // The journal stamps each line itself.
-            LogFormat::Text if is_journal() => builder.without_time().init(),
-            LogFormat::Text => builder.init(),
+            LogFormat::Text => {
+                let builder = builder.fmt_fields(TextFields);
+                // The journal stamps each line itself.
+                match is_journal() {
+                    true => builder.without_time().init(),
+                    false => builder.init(),
+                }
+            }
         }
         Ok(())
     }
@@ -72,7 +82,7 @@ impl Log {
             LogFormat::Json => {
                 let timestamp = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
                 let entry = serde_json::json!({
-                    "timestamp": timestamp, "level": "ERROR", "message": line,
+                    "timestamp": timestamp, "level": "ERROR", "message": line, EVENT: "failed",
                 });
                 format!("{entry}\n")
             }

@@ -193,7 +193,7 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Stop => return Ok(self.stopping()),
                     ProxySignal::StopAtOnce(number) => return Ok(leaving_at_once(number)),
                     ProxySignal::Reload => {
-                        info!("reading conf.d afresh");
+                        info!(event = "conf_d_reloading", "reading conf.d afresh");
                         self.reload();
                     }
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
@@ -245,7 +245,10 @@ impl<W: World> Proxy<W> {
                         self.supervisor.stop();
                     }
                     ProxySignal::Reload => {
-                        info!("conf.d will be read again after this pass");
+                        info!(
+                            event = "conf_d_reload_deferred",
+                            "conf.d will be read again after this pass"
+                        );
                         reload = true;
                     }
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
@@ -306,7 +309,10 @@ impl<W: World> Proxy<W> {
     fn start_child(&mut self) -> io::Result<()> {
         if self.log.has_failures() {
             if !std::mem::replace(&mut self.held_back, true) {
-                info!("the command is not started before all files are good");
+                info!(
+                    event = "command_held_back",
+                    "the command is not started before all files are good"
+                );
             }
             return Ok(());
         }
@@ -352,7 +358,7 @@ impl<W: World> Proxy<W> {
     }
 
     fn stopping(&mut self) -> Exit {
-        info!("stopping");
+        info!(event = "stopping", "stopping");
         self.notifier.stopping();
         Exit::Done
     }
@@ -378,6 +384,6 @@ impl<W: World> Proxy<W> {
 }
 
 fn leaving_at_once(number: u8) -> Exit {
-    warn!("second signal: leaving at once");
+    warn!(event = "second_signal", "second signal: leaving at once");
     Exit::Signal(number)
 }

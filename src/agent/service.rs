@@ -73,14 +73,18 @@ impl Service {
 
     /// The verdict, if a probe turned it.
     pub(super) fn observe(&mut self, attempt: &Attempt) -> Option<Verdict> {
-        debug!(took = ?attempt.took, result = %attempt.text(), "probed");
+        debug!(event = "probed", took = ?attempt.took, result = %attempt.text(), "probed");
         if self.is_excused(attempt) {
             return None;
         }
         let turned = self.health.observe(attempt.result.is_ok());
         match turned {
-            Some(Verdict::Up) => info!("backend is up: {}", attempt.text()),
-            Some(Verdict::Down) => warn!("backend is down: {}", attempt.text()),
+            Some(Verdict::Up) => info!(event = "backend_up", "backend is up: {}", attempt.text()),
+            Some(Verdict::Down) => warn!(
+                event = "backend_down",
+                "backend is down: {}",
+                attempt.text()
+            ),
             None => {}
         }
         turned
@@ -91,7 +95,7 @@ impl Service {
         let failure = attempt.result.as_ref().err();
         let Some(failure) = failure.filter(|failure| failure.is_own_hosts()) else {
             if self.excuse.ends() {
-                info!("this host can probe again");
+                info!(event = "host_can_probe", "this host can probe again");
             }
             return false;
         };
@@ -99,6 +103,7 @@ impl Service {
         if covered == Covered::ForTheFirstTime {
             let limit = wording::duration(self.excuse.limit());
             warn!(
+                event = "host_cannot_probe",
                 "this host cannot probe: {failure}; that is not held against the backend for {limit}"
             );
         }
@@ -120,11 +125,15 @@ impl Service {
         let key = &self.key;
         match status {
             Status::Displaced if self.neighbour => warn!(
+                event = "displaced",
                 key,
                 "displaced by another registration, for another port of this host; standing by; {KEY_OF_ITS_OWN}"
             ),
-            Status::Displaced => warn!(key, "displaced by another registration; standing by"),
-            Status::Draining => info!(key, "draining"),
+            Status::Displaced => warn!(
+                event = "displaced",
+                key, "displaced by another registration; standing by"
+            ),
+            Status::Draining => info!(event = "draining", key, "draining"),
             Status::Starting
             | Status::Registered
             | Status::Unhealthy
@@ -137,6 +146,7 @@ impl Service {
     pub(super) fn log_end(&self, stopped: Stopped) {
         if stopped == Stopped::LeftToTtl {
             warn!(
+                event = "key_left_to_ttl",
                 key = self.key,
                 "etcd could not be told in time: the key is left to its TTL"
             );

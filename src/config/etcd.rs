@@ -162,6 +162,7 @@ impl Given {
         let endpoint = format!("{scheme}://{DEFAULT_ADDRESS}");
         if let Some(variable) = self.lookup {
             warn!(
+                event = "discovery_not_supported",
                 "{variable} is not supported: using {endpoint}; give the endpoints with --endpoints"
             );
         }

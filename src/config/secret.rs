@@ -11,6 +11,7 @@ pub(super) fn warn_if_exposed(name: impl std::fmt::Display, path: &str) {
     let mode = file.mode() & 0o777;
     if file.is_file() && mode & 0o007 != 0 {
         warn!(
+            event = "secret_exposed",
             "{name} {path:?}: other users of this host have access to it (mode {mode:04o}); \
              run chmod o-rwx {path}"
         );

@@ -147,7 +147,7 @@ impl<W: World> Follower<W> {
             denied,
         } = reading;
         let (keys, revision) = (snapshot.entries.len(), snapshot.revision);
-        debug!(keys, revision, "read");
+        debug!(event = "keys_read", keys, revision, "read");
         self.ranges = allowed;
         self.recheck_at = (!denied.is_empty()).then(|| now() + RECHECK);
         self.denied = denied;
@@ -191,7 +191,7 @@ impl<W: World> Follower<W> {
                     }
                 }
                 Err(error) if error.problem == Problem::NotThatRevision => {
-                    debug!("{error}; reading afresh");
+                    debug!(event = "reading_afresh", "{error}; reading afresh");
                     self.progress = None;
                     return Ok(());
                 }

@@ -63,7 +63,10 @@ impl KeyHolder {
     /// Gives the lease up if it could not be renewed for its whole TTL.
     pub(super) fn expire(&mut self) -> Option<LeaseId> {
         let lease = self.lease.take_if(|lease| now() >= lease.expires_at())?;
-        warn!("the lease could not be renewed for its whole TTL: taken for gone");
+        warn!(
+            event = "lease_expired",
+            "the lease could not be renewed for its whole TTL: taken for gone"
+        );
         Some(lease.id)
     }
 
@@ -104,7 +107,11 @@ impl KeyHolder {
                 if deleted {
                     self.written = true;
                     self.taken_over = None;
-                    info!(key = self.target.key, "deregistered");
+                    info!(
+                        event = "deregistered",
+                        key = self.target.key,
+                        "deregistered"
+                    );
                 }
                 Event::Withdrawn
             }
@@ -130,7 +137,11 @@ impl KeyHolder {
                 Ok(None)
             }
             None => {
-                warn!(lease = %format_args!("{:x}", lease.id), "etcd has lost the lease");
+                warn!(
+                    event = "lease_lost",
+                    lease = %format_args!("{:x}", lease.id),
+                    "etcd has lost the lease"
+                );
                 self.lease = None;
                 Ok(Some(lease.id))
             }
@@ -144,19 +155,26 @@ impl KeyHolder {
         let repeated = taken_over.is_some() && taken_over == self.taken_over;
         self.taken_over = taken_over;
         if repeated {
-            debug!(key, %lease, "took the key over again");
+            debug!(event = "taken_over_again", key, %lease, "took the key over again");
             return;
         }
         match taken_over {
             Some(TakenOver::Foreign) if neighbour => warn!(
+                event = "taken_over",
                 key,
                 "took over a key that held another value, for another port of this host; {KEY_OF_ITS_OWN}"
             ),
-            Some(TakenOver::Foreign) => warn!(key, "took over a key that held another value"),
-            Some(TakenOver::Ours) => info!(key, "took over the key of a previous incarnation"),
+            Some(TakenOver::Foreign) => warn!(
+                event = "taken_over",
+                key, "took over a key that held another value"
+            ),
+            Some(TakenOver::Ours) => info!(
+                event = "inherited",
+                key, "took over the key of a previous incarnation"
+            ),
             None => {}
         }
-        info!(key, %lease, "registered");
+        info!(event = "registered", key, %lease, "registered");
     }
 }
 
@@ -178,7 +196,12 @@ pub async fn carry_out<W: World>(
     loop {
         let answer = connection.ask(&call).await;
         if let (Call::Revoke(id), Err(error)) = (&call, &answer) {
-            debug!(lease = %format_args!("{id:x}"), %error, "lease not revoked");
+            debug!(
+                event = "lease_not_revoked",
+                lease = %format_args!("{id:x}"),
+                %error,
+                "lease not revoked"
+            );
         }
         call = match procedure.on(answer, our_leases) {
             Next::Call(next) => next,

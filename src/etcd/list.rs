@@ -76,7 +76,7 @@ pub async fn read<W: World>(
         None if keys.is_empty() => {
             return Err(connection.error(Problem::Denied, denied(prefix)));
         }
-        None => warn!("{}", denied(prefix)),
+        None => warn!(event = "read_denied", "{}", denied(prefix)),
     }
     let ids = keys.iter().map(|kv| kv.lease).filter(|id| *id != 0);
     let left = reader.time_left(ids.collect()).await?;
@@ -176,7 +176,10 @@ impl<W: World> Reader<'_, W> {
                 Ok(time) => _ = left.insert(id, time.unwrap_or_default()),
                 Err(error) if error.problem == Problem::Denied => {
                     if !std::mem::replace(&mut refused, true) {
-                        warn!("{error}; the time left is not shown");
+                        warn!(
+                            event = "time_left_denied",
+                            "{error}; the time left is not shown"
+                        );
                     }
                 }
                 Err(error) => return Err(error),

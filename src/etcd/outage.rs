@@ -26,9 +26,12 @@ impl Outage {
         let reason = error.to_string();
         if self.reasons.len() < MOST_REASONS && !self.reasons.contains(&reason) {
             if is_news {
-                warn!("{reason}; trying again until it answers");
+                warn!(
+                    event = "etcd_lost",
+                    "{reason}; trying again until it answers"
+                );
             } else {
-                warn!("{reason}; still trying");
+                warn!(event = "etcd_still_lost", "{reason}; still trying");
             }
             self.reasons.push(reason);
         }
@@ -40,7 +43,10 @@ impl Outage {
             self.reasons.clear();
             let away = now().saturating_duration_since(since).as_secs();
             let away = humantime::format_duration(Duration::from_secs(away));
-            info!(endpoint, "etcd answers again after {away}");
+            info!(
+                event = "etcd_back",
+                endpoint, "etcd answers again after {away}"
+            );
         }
     }
 }

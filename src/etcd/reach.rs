@@ -378,7 +378,10 @@ impl<W: World> Connection<W> {
         let without_users = self.link.log_in().await? == Login::NotEnabled;
         if !self.without_users.replace(without_users) && without_users {
             let endpoint = self.endpoint();
-            warn!("etcd at {endpoint}: authentication is not enabled; going on without --user");
+            warn!(
+                event = "authentication_not_enabled",
+                "etcd at {endpoint}: authentication is not enabled; going on without --user"
+            );
         }
         Ok(())
     }

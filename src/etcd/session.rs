@@ -214,7 +214,7 @@ impl<W: World> Session<W> {
         let event = match performed {
             Ok(event) => {
                 if self.turned_down.take().is_some() {
-                    info!("etcd takes our requests again");
+                    info!(event = "writes_accepted", "etcd takes our requests again");
                 }
                 event
             }
@@ -225,7 +225,10 @@ impl<W: World> Session<W> {
             Err(error) if error.is_answer() => {
                 let reason = error.to_string();
                 if self.turned_down.as_ref() != Some(&reason) {
-                    warn!("{reason}; trying again until it is taken");
+                    warn!(
+                        event = "write_rejected",
+                        "{reason}; trying again until it is taken"
+                    );
                     self.turned_down = Some(reason);
                 }
                 Event::TurnedDown

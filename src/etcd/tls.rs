@@ -52,9 +52,15 @@ impl Tls {
         match client_config(&self.files) {
             Ok(config) => {
                 self.config = Arc::new(config);
-                info!("the files for TLS have changed; read anew");
+                info!(
+                    event = "tls_files_reloaded",
+                    "the files for TLS have changed; read anew"
+                );
             }
-            Err(error) => warn!("{error}; going on with what was read before"),
+            Err(error) => warn!(
+                event = "tls_files_rejected",
+                "{error}; going on with what was read before"
+            ),
         }
     }
 

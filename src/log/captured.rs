@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{self, FormatFields};
+
+use super::TextFields;
 
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
@@ -21,13 +23,22 @@ impl io::Write for Text {
 
 /// The lines, each with its level.
 pub(crate) fn lines(run: impl FnOnce()) -> Vec<String> {
+    lines_of(TextFields, run)
+}
+
+/// The lines, with their fields as `fields` writes them.
+pub(super) fn lines_of<F>(fields: F, run: impl FnOnce()) -> Vec<String>
+where
+    F: for<'a> FormatFields<'a> + Send + Sync + 'static,
+{
     let text = Text::default();
     let writer = text.clone();
-    let subscriber = fmt()
+    let subscriber = fmt::fmt()
         .with_writer(move || writer.clone())
         .with_ansi(false)
         .without_time()
         .with_target(false)
+        .fmt_fields(fields)
         .finish();
     tracing::subscriber::with_default(subscriber, run);
     let text = text.0.lock().unwrap_or_else(PoisonError::into_inner);

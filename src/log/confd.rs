@@ -126,10 +126,10 @@ struct Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        } else {
-            self.rest.push_str(&format!(" {}={value:?}", field.name()));
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            super::EVENT => {}
+            name => self.rest.push_str(&format!(" {name}={value:?}")),
         }
     }
 }

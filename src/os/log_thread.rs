@@ -140,7 +140,10 @@ impl Shared {
             match write(&text) {
                 Err(Unwritten(lines)) => lost += lines,
                 Ok(()) if lost > 0 => {
-                    warn!("{lost} log lines were dropped: standard error did not take them");
+                    warn!(
+                        event = "log_lines_dropped",
+                        "{lost} log lines were dropped: standard error did not take them"
+                    );
                     lost = 0;
                 }
                 Ok(()) => {}

@@ -100,7 +100,11 @@ impl NotifySocket {
     #[must_use]
     pub fn from_env() -> Self {
         Self(Line::from_env().unwrap_or_else(|error| {
-            tracing::debug!(%error, "the service manager cannot be notified");
+            tracing::debug!(
+                event = "manager_not_notified",
+                %error,
+                "the service manager cannot be notified"
+            );
             None
         }))
     }
@@ -130,7 +134,11 @@ impl Line {
     fn send(&self, text: &str) -> bool {
         let sent = self.socket.send_to_addr(text.as_bytes(), &self.address);
         if let Err(error) = &sent {
-            tracing::debug!(%error, "the service manager was not notified");
+            tracing::debug!(
+                event = "manager_not_notified",
+                %error,
+                "the service manager was not notified"
+            );
         }
         !sent.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }

@@ -27,7 +27,11 @@ impl Child for HostChild {
         command.args(arguments).process_group(0);
         let child = under_former_limit(|| command.spawn())
             .map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
-        info!(pid = child.id(), "started {program}");
+        info!(
+            event = "command_started",
+            pid = child.id(),
+            "started {program}"
+        );
         self.0 = Some(child);
         Ok(())
     }
@@ -44,11 +48,14 @@ impl Child for HostChild {
         self.0 = None;
         match status {
             Ok(status) => {
-                info!("the command ended: {status}");
+                info!(event = "command_ended", "the command ended: {status}");
                 exit_of(status)
             }
             Err(error) => {
-                warn!("the command cannot be waited for: {error}");
+                warn!(
+                    event = "command_lost",
+                    "the command cannot be waited for: {error}"
+                );
                 Exit::Failed
             }
         }
@@ -58,7 +65,10 @@ impl Child for HostChild {
         if let Some(group) = self.group()
             && let Err(error) = group.signal_leader(signal)
         {
-            warn!("the command could not be sent {signal:?}: {error}");
+            warn!(
+                event = "signal_not_sent",
+                "the command could not be sent {signal:?}: {error}"
+            );
         }
     }
 

@@ -23,13 +23,17 @@ impl FailureLog {
         match failure {
             None => {
                 if self.failures.remove(file).is_some() {
-                    info!("{}: in step again", file.display());
+                    info!(
+                        event = "resource_recovered",
+                        "{}: in step again",
+                        file.display()
+                    );
                 }
             }
             Some(failure) => {
                 let before = self.failures.insert(file.to_owned(), failure.clone());
                 if before.as_ref() != Some(&failure) {
-                    error!("{failure}");
+                    error!(event = "resource_failed", "{failure}");
                 }
             }
         }
@@ -50,12 +54,12 @@ impl FailureLog {
     pub(super) fn tell_faults(&mut self, faults: &Faults) {
         let errors: BTreeSet<_> = faults.errors.iter().map(ToString::to_string).collect();
         for error in errors.difference(&self.faults) {
-            error!("{error}");
+            error!(event = "resource_rejected", "{error}");
         }
         self.faults = errors;
         let warnings: BTreeSet<_> = faults.warnings.iter().flat_map(LoadError::lines).collect();
         for warning in warnings.difference(&self.warnings) {
-            warn!("{warning}");
+            warn!(event = "resource_doubtful", "{warning}");
         }
         self.warnings = warnings;
     }

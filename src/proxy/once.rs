@@ -40,10 +40,11 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
     let (catalog, faults) = Catalog::of(&options, files.load(None));
     let mut report = Report::default();
     for warning in faults.warnings.iter().flat_map(LoadError::lines) {
-        warn!("{warning}");
+        warn!(event = "resource_doubtful", "{warning}");
     }
     for error in &faults.errors {
-        report.fail(error.to_string());
+        error!(event = "resource_rejected", "{error}");
+        report.failure = Some(error.to_string());
     }
     if !options.noop {
         // Etcd may be away, and a daemon may read the files meanwhile.
@@ -77,18 +78,13 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
             }
             Err(error) => {
                 let dest = &catalog.resources[number].dest;
-                report.fail(failure(&error, dest, options.dialect));
+                let failure = failure(&error, dest, options.dialect);
+                error!(event = "resource_failed", "{failure}");
+                report.failure = Some(failure);
             }
         }
     }
     Ok(report)
-}
-
-impl Report {
-    fn fail(&mut self, failure: String) {
-        error!("{failure}");
-        self.failure = Some(failure);
-    }
 }
 
 /// `register render --once`, `--noop` and `--data`.

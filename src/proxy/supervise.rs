@@ -104,13 +104,19 @@ impl<C: Child> Supervisor<C> {
                 },
                 () = &mut late => {
                     let patience = humantime::format_duration(patience);
-                    warn!("the command did not end within {patience}: killing it");
+                    warn!(
+                        event = "command_killed",
+                        "the command did not end within {patience}: killing it"
+                    );
                     return Some(self.killed().await);
                 }
                 exit = self.ended() => return Some(exit),
             }
         }
-        warn!("second signal: killing the command");
+        warn!(
+            event = "second_signal",
+            "second signal: killing the command"
+        );
         Some(self.killed().await)
     }
 
@@ -118,7 +124,10 @@ impl<C: Child> Supervisor<C> {
     async fn killed(&mut self) -> Exit {
         self.child.kill();
         timeout(GRACE, self.ended()).await.unwrap_or_else(|_late| {
-            warn!("the command cannot be killed: leaving it behind");
+            warn!(
+                event = "command_left_behind",
+                "the command cannot be killed: leaving it behind"
+            );
             Exit::Signal(9)
         })
     }

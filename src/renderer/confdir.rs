@@ -47,7 +47,10 @@ fn load(confdir: &Path, before: &[Resource]) -> Loading {
     let mut loading = Loading::default();
     if !confdir.exists() {
         let fault = format!("confdir '{}' does not exist", confdir.display());
-        warn!("Cannot load template resources: {fault}");
+        warn!(
+            event = "resources_not_loaded",
+            "Cannot load template resources: {fault}"
+        );
         if !before.is_empty() {
             let fault = Fault::grave(None, fault);
             loading.errors.push(LoadError::new(confdir, vec![fault]));
@@ -58,7 +61,7 @@ fn load(confdir: &Path, before: &[Resource]) -> Loading {
     let (files, unread) = files(confdir);
     loading.errors = unread;
     if files.is_empty() && loading.errors.is_empty() {
-        warn!("Found no templates");
+        warn!(event = "no_resources", "Found no templates");
     }
     let mut lines = BTreeMap::new();
     for file in &files {

@@ -25,6 +25,7 @@ pub(crate) fn put_back(target: &Target, dest: &Path) -> Result<(), FileError> {
     };
     if restored.map_err(FileError::new("put back", dest))? {
         warn!(
+            event = "file_put_back",
             "{} had been replaced and not been checked: put back the previous one",
             dest.display()
         );

@@ -91,6 +91,7 @@ impl Renderer {
         let told = self.unfit.entry(resource.file.clone()).or_default();
         for key in unfit.difference(told) {
             warn!(
+                event = "value_left_out",
                 "{}: left {} out: its value does not fit what `validate` asks for",
                 resource.dest.display(),
                 String::from_utf8_lossy(key).escape_debug()

@@ -104,6 +104,10 @@ fn refuse_others(dir: &Directory, from: &File, to: &File) -> io::Result<()> {
 /// The rename has happened, whatever comes of this.
 pub(crate) fn sync_dir(target: &Target) {
     if let Err(error) = target.directory().and_then(Directory::sync) {
-        warn!("cannot sync {}: {error}", target.dir().display());
+        warn!(
+            event = "directory_not_synced",
+            "cannot sync {}: {error}",
+            target.dir().display()
+        );
     }
 }

@@ -185,13 +185,21 @@ impl Syncer {
             .extend(member.came_out().map(|out| (dest.to_owned(), out)));
         for missing in member.missing() {
             if self.warned.insert((dest.to_owned(), missing.clone())) {
-                warn!("{}: {missing}; written all the same", dest.display());
+                warn!(
+                    event = "keys_missing",
+                    "{}: {missing}; written all the same",
+                    dest.display()
+                );
             }
         }
         match &outcome.result {
             Ok(synced) => {
                 if *synced == Synced::Updated {
-                    info!("Target config {} has been updated", dest.display());
+                    info!(
+                        event = "file_updated",
+                        "Target config {} has been updated",
+                        dest.display()
+                    );
                 }
                 self.failed.remove(dest);
             }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 
+use register::log::TextFields;
 use tracing_subscriber::fmt;
 
 thread_local! {
@@ -30,6 +31,7 @@ pub fn captured<T>(run: impl FnOnce() -> T) -> T {
         .with_ansi(false)
         .without_time()
         .with_target(false)
+        .fmt_fields(TextFields)
         .finish();
     tracing::subscriber::with_default(lines, run)
 }

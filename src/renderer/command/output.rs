@@ -33,9 +33,9 @@ impl Output {
     pub(crate) fn log(&self, failed: bool, dialect: Dialect) {
         for line in self.lines(dialect) {
             if failed {
-                error!("{line}");
+                error!(event = "command_output", "{line}");
             } else {
-                debug!("{line}");
+                debug!(event = "command_output", "{line}");
             }
         }
     }

@@ -184,7 +184,7 @@ impl<'a, 'o> Group<'a, 'o> {
         cancel: Option<&Cancel>,
         quiet: bool,
     ) -> Result<(), CommandError> {
-        debug!("Running {text}");
+        debug!(event = "command_running", "Running {text}");
         let (output, result) = command::run(text, timeout, cancel, self.options.withheld);
         output.log(result.is_err() && !quiet, self.options.dialect);
         result

@@ -225,22 +225,28 @@ impl<'a> Member<'a> {
         }
         if noop {
             match self.dialect {
-                Dialect::Confd => warn!("Noop mode enabled. {dest} will not be modified"),
-                Dialect::Plain => info!("Noop mode enabled. {dest} will not be modified"),
+                Dialect::Confd => warn!(
+                    event = "noop",
+                    "Noop mode enabled. {dest} will not be modified"
+                ),
+                Dialect::Plain => info!(
+                    event = "noop",
+                    "Noop mode enabled. {dest} will not be modified"
+                ),
             }
         } else if plan.changed {
             self.say(&format!("Target config {dest} out of sync"));
         } else {
-            debug!("Target config {dest} in sync");
+            debug!(event = "file_in_step", "Target config {dest} in sync");
         }
     }
 
     /// Says it for people, unless they have been told.
     fn say(&self, line: &str) {
         if self.quiet {
-            debug!("{line}");
+            debug!(event = "file_out_of_step", "{line}");
         } else {
-            info!("{line}");
+            info!(event = "file_out_of_step", "{line}");
         }
     }
 
@@ -312,7 +318,11 @@ impl Plan {
     ) -> Result<Stage, FileError> {
         let mut stage = self.write_stage(target, dest, dialect)?;
         stage.keep();
-        info!("Keeping staged file: {}", stage.path().display());
+        info!(
+            event = "stage_kept",
+            "Keeping staged file: {}",
+            stage.path().display()
+        );
         Ok(stage)
     }
 
