@@ -63,19 +63,16 @@ fn start_and_stop(report: &mut Report, etcd: &Etcd, backend: &Nginx) {
 
 fn verdict(report: &mut Report, etcd: &Etcd, backend: &mut Nginx) {
     let changes = watch(etcd);
-    let agent = Running::agent(etcd, backend, &[]);
+    let agent = Running::agent(etcd, backend, &["--log-format", "json"]);
     let mut times = Vec::new();
     for _ in 0..RUNS {
         seen(&changes, EventType::Put);
         backend.stop();
         let gone = seen(&changes, EventType::Delete);
         let since_then = gone.elapsed();
-        let log = agent.log();
-        let line = log.lines().rfind(|line| line.contains("backend is down"));
-        let said = line.unwrap().split(' ').next().unwrap();
-        let since_said = SystemTime::now()
-            .duration_since(humantime::parse_rfc3339(said).unwrap())
-            .unwrap();
+        let said = agent.events("backend_down").pop().unwrap();
+        let said = humantime::parse_rfc3339(said.field("timestamp")).unwrap();
+        let since_said = SystemTime::now().duration_since(said).unwrap();
         times.push(ms(since_said.saturating_sub(since_then)));
         backend.restart();
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::running::outcome;
-use crate::harness::{Confdir, Etcd, Nginx, Running, SOON, Wire, own_address, register};
+use crate::harness::{Confdir, Etcd, Logged, Nginx, Running, SOON, Wire, own_address, register};
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 pub fn etcd_with_users() -> Etcd {
@@ -43,7 +43,7 @@ fn etcd_that_knows_users() -> Etcd {
     etcd
 }
 
-const WITHOUT_USERS: &str = "authentication is not enabled; going on without --user";
+const WITHOUT_USERS: &str = "authentication_not_enabled";
 
 #[test]
 fn an_agent_may_be_given_its_password_before_authentication_is_enabled() {
@@ -57,7 +57,7 @@ fn an_agent_may_be_given_its_password_before_authentication_is_enabled() {
     etcd.restart();
     etcd.ctl(&["del", &backend.key()]);
     etcd.wait_for(&backend.key(), SOON);
-    assert_eq!(agent.log().matches(WITHOUT_USERS).count(), 1);
+    assert_eq!(agent.said(WITHOUT_USERS), 1);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn an_agent_outlasts_that_authentication_is_disabled_and_enabled_again() {
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_for_exit(SOON), 0);
     assert_eq!(etcd.get(&backend.key()), None);
-    assert_eq!(agent.log().matches(WITHOUT_USERS).count(), 1);
+    assert_eq!(agent.said(WITHOUT_USERS), 1);
 }
 
 #[test]
@@ -119,13 +119,11 @@ fn commands_that_end_go_on_without_a_user_too_while_authentication_is_not_enable
             register()
                 .args(&command)
                 .args(["--user", "web:sesame", "--endpoints", &etcd.url()])
-                .env("JOURNAL_STREAM", ""),
+                .env("REGISTER_LOG_FORMAT", "json"),
         );
         assert_eq!(code, 0, "{command:?}: {complaint}");
-        assert!(
-            complaint.contains(WITHOUT_USERS),
-            "{command:?}: {complaint}"
-        );
+        let said = Logged::of(&complaint, WITHOUT_USERS).len();
+        assert_ne!(said, 0, "{command:?}: {complaint}");
     }
     assert_eq!(confdir.read("app.conf").unwrap(), "new\n");
 }
@@ -151,12 +149,7 @@ fn a_proxy_follows_while_authentication_is_enabled_and_disabled() {
     etcd.kill();
     etcd.restart();
     put(&etcd, "5");
-    assert_eq!(
-        proxy.log().matches(WITHOUT_USERS).count(),
-        2,
-        "{}",
-        proxy.log()
-    );
+    assert_eq!(proxy.said(WITHOUT_USERS), 2, "{}", proxy.log());
 }
 
 #[test]
@@ -185,13 +178,14 @@ fn a_reason_that_changes_during_an_outage_is_said_too() {
     etcd.wait_for(&backend.key(), SOON);
     etcd.ctl(&["user", "delete", "web"]);
     etcd.kill();
-    agent.wait_for_log("trying again until it answers", SOON);
-    agent.wait_for_log("Connection refused (os error 111); still trying", SOON);
+    agent.wait_for_event("etcd_lost", SOON);
+    let (refused, unknown) = ("Connection refused", "invalid user ID or password");
+    agent.wait_for_event_with("etcd_still_lost", refused, SOON);
     etcd.restart();
-    agent.wait_for_log("invalid user ID or password; still trying", SOON);
-    let times = |text: &str| agent.log().matches(text).count();
-    assert_eq!(times("trying again until it answers"), 1);
-    assert_eq!(times("Connection refused"), 1, "{}", agent.log());
+    agent.wait_for_event_with("etcd_still_lost", unknown, SOON);
+    assert_eq!(agent.said("etcd_lost"), 1);
+    let said = agent.log().matches(refused).count();
+    assert_eq!(said, 1, "{}", agent.log());
 }
 
 #[test]
@@ -279,8 +273,10 @@ fn a_role_that_may_read_but_not_write_exits_3_and_leaves_no_lease() {
     allow_reading_only(&etcd);
     let mut agent = Running::agent(&etcd, &backend, &["--user", "web:sesame"]);
     assert_eq!(agent.wait_for_exit(SOON), 3);
-    let log = agent.log();
-    assert!(log.ends_with("refused: permission denied\n"), "{log}");
+    let said = Logged::lines(&agent.log()).pop().unwrap();
+    assert_eq!(said.event(), "failed");
+    let message = said.field("message");
+    assert!(message.ends_with("refused: permission denied"), "{message}");
     assert_eq!(etcd.lease_count(), 0);
 }
 
@@ -291,7 +287,7 @@ fn a_role_that_loses_its_right_to_write_does_not_pile_leases_up() {
     etcd.wait_for(&backend.key(), SOON);
     allow_reading_only(&etcd);
     etcd.ctl(&["del", &backend.key()]);
-    agent.wait_for_log("permission denied; trying again", SOON);
+    agent.wait_for_event_with("write_rejected", "permission denied", SOON);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(2) {
         let leases = etcd.lease_count();

@@ -32,7 +32,7 @@ fn a_backend_that_is_down_at_the_start_is_registered_once_it_is_up() {
     let (etcd, mut backend) = (Etcd::start(), Nginx::start());
     backend.stop();
     let agent = Running::agent(&etcd, &backend, &[]);
-    agent.wait_for_log("backend is down: Connection refused", SOON);
+    agent.wait_for_event_with("backend_down", "Connection refused", SOON);
     assert_eq!(etcd.get(&backend.key()), None);
     backend.restart();
     etcd.wait_for(&backend.key(), SOON);
@@ -58,7 +58,7 @@ fn draining_keeps_the_agent_but_not_the_key() {
     etcd.wait_for(&backend.key(), SOON);
     let start = std::time::Instant::now();
     agent.signal(Signal::TERM);
-    agent.wait_for_log("draining", SOON);
+    agent.wait_for_event("draining", SOON);
     assert_eq!(etcd.get(&backend.key()), None);
     assert_eq!(agent.wait_for_exit(SOON), 0);
     assert!(start.elapsed() >= Duration::from_secs(1));
@@ -70,7 +70,7 @@ fn a_second_signal_ends_it_at_once() {
     let mut agent = Running::agent(&etcd, &backend, &["--drain", "1h"]);
     etcd.wait_for(&backend.key(), SOON);
     agent.signal(Signal::TERM);
-    agent.wait_for_log("draining", SOON);
+    agent.wait_for_event("draining", SOON);
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_for_exit(SOON), 128 + 15);
 }
@@ -105,11 +105,11 @@ fn a_short_hiccup_is_forgiven_with_a_higher_fall() {
     etcd.wait_for(&backend.key(), SOON);
     let before = etcd.revision();
     backend.stop();
-    agent.wait_for_log("Connection refused", SOON);
+    agent.wait_for_event_with("probed", "Connection refused", SOON);
     backend.restart();
-    let passed = agent.log().matches("HTTP status 200").count();
+    let passed = agent.said_with("probed", " 200");
     eventually("it passes again", SOON, || {
-        let now = agent.log().matches("HTTP status 200").count();
+        let now = agent.said_with("probed", " 200");
         if now > passed {
             Ok(())
         } else {

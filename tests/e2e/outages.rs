@@ -19,9 +19,9 @@ fn an_outage_shorter_than_the_ttl_changes_nothing() {
     let agent = Running::agent(&etcd, &backend, &["--ttl", "20s"]);
     let before = etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
-    agent.wait_for_log("trying again until it answers", SOON);
+    agent.wait_for_event("etcd_lost", SOON);
     etcd.restart();
-    agent.wait_for_log("etcd answers again", SOON);
+    agent.wait_for_event("etcd_back", SOON);
     assert_eq!(etcd.get(&backend.key()), Some(before));
 }
 
@@ -31,7 +31,7 @@ fn an_outage_longer_than_the_ttl_ends_with_a_new_registration() {
     let agent = Running::agent(&etcd, &backend, &["--ttl", "2s"]);
     let before = etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
-    agent.wait_for_log("taken for gone", SOON);
+    agent.wait_for_event("lease_expired", SOON);
     etcd.restart();
     let start = Instant::now();
     let after = loop {
@@ -42,8 +42,8 @@ fn an_outage_longer_than_the_ttl_ends_with_a_new_registration() {
         assert!(start.elapsed() < SOON, "the old lease is still there");
     };
     assert_eq!(after.value, before.value);
-    let trouble = agent.log().matches("trying again").count();
-    assert_eq!(trouble, 1, "said once, not on every try:\n{}", agent.log());
+    let trouble = agent.order_of(&["etcd_lost", "write_rejected"]);
+    assert_eq!(trouble, ["etcd_lost"], "said once:\n{}", agent.log());
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn etcd_may_come_after_the_agent() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
     etcd.kill();
     let agent = Running::agent(&etcd, &backend, &[]);
-    agent.wait_for_log("trying again until it answers", SOON);
+    agent.wait_for_event("etcd_lost", SOON);
     etcd.restart();
     etcd.wait_for(&backend.key(), SOON);
 }
@@ -75,7 +75,7 @@ fn the_verdict_of_now_counts_when_etcd_returns() {
     etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
     backend.stop();
-    agent.wait_for_log("backend is down", SOON);
+    agent.wait_for_event("backend_down", SOON);
     etcd.restart();
     etcd.wait_until_gone(&backend.key(), SOON);
 }
@@ -98,7 +98,7 @@ fn a_hung_member_is_left_for_another_before_the_lease_runs_out() {
     );
     let before = members[1].wait_for(&backend.key(), SOON);
     members[0].hang();
-    agent.wait_for_log("etcd answers again", SOON);
+    agent.wait_for_event("etcd_back", SOON);
     // Two TTLs after the hang the very same lease must still hold the key.
     let end = Instant::now() + Duration::from_secs(12);
     while Instant::now() < end {
@@ -136,13 +136,12 @@ fn a_stop_before_anything_was_put_does_not_wait_for_an_etcd_that_is_down() {
     // Not probed to an end before the stop.
     let flags = ["--rise", "1000000", "--stop-timeout", "8s"];
     let mut agent = Running::agent(&etcd, &backend, &flags);
-    agent.wait_for_log("trying again until it answers", SOON);
+    agent.wait_for_event("etcd_lost", SOON);
     let start = Instant::now();
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_for_exit(SOON), 0);
     assert!(start.elapsed() < Duration::from_secs(4));
-    let log = agent.log();
-    assert!(!log.contains("the key is left to its TTL"), "{log}");
+    assert_eq!(agent.said("key_left_to_ttl"), 0, "{}", agent.log());
 }
 
 #[test]
@@ -165,7 +164,7 @@ fn a_stop_during_a_short_outage_still_deletes_the_key() {
     etcd.wait_for(&backend.key(), SOON);
     etcd.kill();
     agent.signal(Signal::TERM);
-    agent.wait_for_log("trying again", SOON);
+    agent.wait_for_event("etcd_lost", SOON);
     etcd.restart();
     assert_eq!(agent.wait_for_exit(SOON), 0);
     assert_eq!(etcd.get(&backend.key()), None);
@@ -177,7 +176,7 @@ fn an_etcd_out_of_space_is_asked_again_calmly_until_it_takes_the_key() {
     let filler = "x".repeat(40_000);
     while etcd.try_ctl(&["put", "filler", &filler]).is_ok() {}
     let agent = Running::agent(&etcd, &backend, &["--log-level", "debug"]);
-    agent.wait_for_log("database space exceeded; trying again", SOON);
+    agent.wait_for_event_with("write_rejected", "database space exceeded", SOON);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(2) {
         assert_eq!(etcd.get(&backend.key()), None);
@@ -190,7 +189,7 @@ fn an_etcd_out_of_space_is_asked_again_calmly_until_it_takes_the_key() {
     );
     etcd.make_room();
     etcd.wait_for(&backend.key(), SOON);
-    agent.wait_for_log("etcd takes our requests again", SOON);
+    agent.wait_for_event("writes_accepted", SOON);
 }
 
 #[test]
@@ -198,17 +197,17 @@ fn an_etcd_that_reads_but_does_not_write_is_asked_again_calmly_until_it_does() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     etcd.raise_corruption_alarm();
     let agent = Running::agent(&etcd, &backend, &["--log-level", "debug"]);
-    agent.wait_for_log("corrupt cluster; trying again", SOON);
+    agent.wait_for_event_with("write_rejected", "corrupt cluster", SOON);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(2) {
         assert_eq!(etcd.get(&backend.key()), None);
     }
     let log = agent.log();
-    let lines = log.lines().filter(|line| !line.contains("probed")).count();
+    let lines = log.lines().count() - agent.said("probed");
     assert!(lines < 10, "{lines} lines:\n{log}");
     etcd.disarm();
     etcd.wait_for(&backend.key(), SOON);
-    agent.wait_for_log("etcd takes our requests again", SOON);
+    agent.wait_for_event("writes_accepted", SOON);
 }
 
 /// Waits for this event of the session's.

@@ -36,7 +36,7 @@ fn the_key_of_a_previous_incarnation_is_taken_over_without_a_gap() {
     first.signal(Signal::KILL);
     first.wait_for_exit(SOON);
     let second = Running::agent(&etcd, &backend, &[]);
-    second.wait_for_log("took over the key of a previous incarnation", SOON);
+    second.wait_for_event("inherited", SOON);
     let after = etcd.get(&backend.key()).expect("never gone");
     assert_ne!(after.lease, before.lease);
     // One put and nothing else happened to the key.
@@ -58,13 +58,7 @@ fn another_value_is_taken_over_and_that_is_said_once() {
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
     let agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for_value(&backend.key(), &backend.address());
-    assert_eq!(
-        agent
-            .log()
-            .matches("took over a key that held another value")
-            .count(),
-        1
-    );
+    assert_eq!(agent.said("taken_over"), 1);
 }
 
 #[test]
@@ -73,7 +67,7 @@ fn displaced_it_stands_by_and_returns_when_the_other_goes() {
     let agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     let other = etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
-    agent.wait_for_log("displaced by another registration", SOON);
+    agent.wait_for_event("displaced", SOON);
     eventually("our lease is given back", SOON, || {
         match etcd.lease_count() {
             1 => Ok(()),
@@ -100,17 +94,9 @@ fn two_instances_on_one_host_are_told_to_take_keys_of_their_own() {
             .args(["--service", "web", "--address", &format!("{host}:1")])
             .args(["--check", "none", "--endpoints", &etcd.url()]),
     );
-    let advice =
-        "give each instance a key of its own, as with --key /services/{service}/{host}:{port}";
-    let of_this_host = "for another port of this host";
-    first.wait_for_log(
-        &format!("displaced by another registration, {of_this_host}; standing by; {advice}"),
-        SOON,
-    );
-    second.wait_for_log(
-        &format!("took over a key that held another value, {of_this_host}; {advice}"),
-        SOON,
-    );
+    let advice = "--key /services/{service}/{host}:{port}";
+    first.wait_for_event_with("displaced", advice, SOON);
+    second.wait_for_event_with("taken_over", advice, SOON);
 }
 
 #[test]
@@ -119,7 +105,7 @@ fn a_rival_elsewhere_is_not_taken_for_another_instance() {
     let agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
-    agent.wait_for_log("displaced by another registration; standing by", SOON);
+    agent.wait_for_event("displaced", SOON);
     assert!(!agent.log().contains("--key"), "{}", agent.log());
 }
 
@@ -129,7 +115,7 @@ fn a_displaced_agent_that_stops_leaves_the_others_key_alone() {
     let mut agent = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     etcd.put_leased(&backend.key(), "10.9.8.7:1", 60);
-    agent.wait_for_log("displaced by another registration", SOON);
+    agent.wait_for_event("displaced", SOON);
     agent.signal(Signal::TERM);
     assert_eq!(agent.wait_for_exit(SOON), 0);
     assert_eq!(
@@ -144,12 +130,14 @@ fn two_agents_on_one_key_come_to_rest() {
     let first = Running::agent(&etcd, &backend, &[]);
     etcd.wait_for(&backend.key(), SOON);
     let mut second = Running::agent(&etcd, &backend, &[]);
-    first.wait_for_log("displaced by another registration", SOON);
+    first.wait_for_event("displaced", SOON);
     second.signal(Signal::TERM);
     assert_eq!(second.wait_for_exit(SOON), 0);
     eventually("the first is back", SOON, || {
-        let puts = first.log().matches("registered key").count();
-        if puts == 2 { Ok(()) } else { Err(first.log()) }
+        match first.said("registered") {
+            2 => Ok(()),
+            _ => Err(first.log()),
+        }
     });
     etcd.wait_for(&backend.key(), SOON);
 }
@@ -164,11 +152,9 @@ fn a_key_overwritten_again_and_again_without_a_lease_is_put_back_and_talked_of_o
         putter.put(&backend.key(), "10.9.8.7:1");
         etcd.wait_for_value(&backend.key(), &backend.address());
     }
-    let log = agent.log();
-    let taken = log.matches("took over a key").count();
     // At the start, and the first time that it was overwritten.
-    let registered = log.matches("registered key").count();
-    assert_eq!((taken, registered), (1, 2), "{log}");
+    let said = agent.order_of(&["registered", "taken_over"]);
+    assert_eq!(said, ["registered", "taken_over", "registered"]);
 }
 
 #[test]
@@ -178,12 +164,12 @@ fn deregistered_is_said_when_something_was_deleted_and_only_then() {
     etcd.wait_for(&backend.key(), SOON);
     up.signal(Signal::TERM);
     assert_eq!(up.wait_for_exit(SOON), 0);
-    assert_eq!(up.log().matches("deregistered").count(), 1, "{}", up.log());
+    assert_eq!(up.said("deregistered"), 1, "{}", up.log());
 
     backend.stop();
     let mut down = Running::agent(&etcd, &backend, &[]);
-    down.wait_for_log("backend is down", SOON);
+    down.wait_for_event("backend_down", SOON);
     down.signal(Signal::TERM);
     assert_eq!(down.wait_for_exit(SOON), 0);
-    assert!(!down.log().contains("deregistered"), "{}", down.log());
+    assert_eq!(down.said("deregistered"), 0, "{}", down.log());
 }

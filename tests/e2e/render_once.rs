@@ -3,7 +3,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::harness::running::{BINARY, outcome, render};
-use crate::harness::{Confdir, Etcd, Running, SOON, eventually, register};
+use crate::harness::{Confdir, Etcd, Logged, Running, SOON, eventually, register};
 
 const KEYS: &str = "keys = [\"/services/web\"]";
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
@@ -199,9 +199,13 @@ fn a_second_resource_for_one_file_is_refused_by_name() {
         "conf.d/other.toml",
         &format!("[template]\nsrc = \"app.conf.tmpl\"\ndest = \"{again}\"\n{KEYS}\n"),
     );
-    let (code, _, stderr) = outcome(render(&etcd.url(), &confdir).arg("--once"));
+    let flags = ["--once", "--log-format", "json"];
+    let (code, _, stderr) = outcome(render(&etcd.url(), &confdir).args(flags));
     assert_eq!(code, 1);
-    assert!(stderr.contains("other.toml - line 3: dest"), "{stderr}");
-    assert!(stderr.contains("app.conf.toml already"), "{stderr}");
+    let refused = Logged::of(&stderr, "resource_rejected");
+    assert_eq!(refused.len(), 1, "{stderr}");
+    for detail in ["other.toml", "line 3: dest", "app.conf.toml"] {
+        assert!(refused[0].tells(detail), "{detail}: {stderr}");
+    }
     assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
 }

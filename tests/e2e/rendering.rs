@@ -191,8 +191,7 @@ fn a_resource_that_does_not_load_is_named_and_the_others_go_on() {
     etcd.ctl(&["put", "/services/web/a", "1"]);
     let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
     confdir.wait_for("app.conf", "server 1;\n", SOON);
-    let log = proxy.log();
-    assert!(log.contains("conf.d/broken.toml"), "{log}");
+    proxy.wait_for_event_with("resource_rejected", "conf.d/broken.toml", SOON);
 }
 
 #[test]
@@ -207,17 +206,17 @@ fn a_check_that_fails_keeps_the_last_good_file_and_is_tried_again() {
     confdir.write("allowed", "");
     etcd.ctl(&["put", "/services/web/a", "1"]);
     let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
-    proxy.wait_for_log("has been updated", SOON);
+    proxy.wait_for_event("file_updated", SOON);
     assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
     std::fs::remove_file(confdir.path("allowed")).unwrap();
     etcd.ctl(&["put", "/services/web/a", "2"]);
-    proxy.wait_for_log("Config check failed", SOON);
+    proxy.wait_for_event("resource_failed", SOON);
     assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
     confdir.write("allowed", "");
-    proxy.wait_for_log("in step again", SOON);
+    proxy.wait_for_event("resource_recovered", SOON);
     assert_eq!(confdir.read("app.conf").unwrap(), "server 2;\n");
     assert_eq!(confdir.files(), ["app.conf"]);
-    let failures = proxy.log().matches("Config check failed").count();
+    let failures = proxy.said("resource_failed");
     assert_eq!(failures, 1, "logged once: {}", proxy.log());
 }
 
@@ -234,7 +233,7 @@ fn a_reload_that_fails_is_owed_until_it_succeeds_even_over_a_restart() {
     etcd.ctl(&["put", "/services/web/a", "1"]);
     let mut proxy = Running::proxy(&etcd.url(), &confdir, &[]);
     confdir.wait_for("app.conf", "server 1;\n", SOON);
-    proxy.wait_for_log("exit status 1", SOON);
+    proxy.wait_for_event_with("resource_failed", "exit status 1", SOON);
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait_for_exit(SOON), 0);
     let _next = Running::proxy(&etcd.url(), &confdir, &[]);
@@ -255,7 +254,7 @@ fn sigterm_ends_a_check_that_hangs_and_exits_0() {
     let fields = format!("{KEYS}\ncheck_cmd = \"sleep 600\"");
     let confdir = Confdir::new().with("app.conf", &fields, SERVERS);
     let mut proxy = Running::proxy(&etcd.url(), &confdir, &["--log-level", "debug"]);
-    proxy.wait_for_log("Running sleep 600", SOON);
+    proxy.wait_for_event_with("command_running", "sleep 600", SOON);
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait_for_exit(SOON), 0);
     assert_eq!(confdir.files(), [""; 0]);
@@ -272,7 +271,7 @@ fn a_wire_that_is_cut_loses_nothing() {
     wire.cut();
     etcd.ctl(&["put", "/services/web/a", "2"]);
     confdir.wait_for("app.conf", "server 2;\n", Duration::from_secs(3));
-    proxy.wait_for_log("etcd answers again", SOON);
+    proxy.wait_for_event("etcd_back", SOON);
 }
 
 #[test]
@@ -293,7 +292,7 @@ fn while_etcd_is_away_it_keeps_the_file_and_rests() {
     let proxy = Running::proxy(&etcd.url(), &confdir, &[]);
     confdir.wait_for("app.conf", "server 1;\n", SOON);
     etcd.kill();
-    proxy.wait_for_log("trying again until it answers", SOON);
+    proxy.wait_for_event("etcd_lost", SOON);
     let before = proxy.cpu();
     // Long enough for several attempts to reach it.
     std::thread::sleep(Duration::from_secs(2));
@@ -303,12 +302,7 @@ fn while_etcd_is_away_it_keeps_the_file_and_rests() {
         "{spent:?} of CPU in two seconds"
     );
     assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
-    assert_eq!(
-        proxy.log().matches("trying again").count(),
-        1,
-        "{}",
-        proxy.log()
-    );
+    assert_eq!(proxy.said("etcd_lost"), 1, "{}", proxy.log());
     etcd.restart();
     etcd.ctl(&["put", "/services/web/a", "2"]);
     confdir.wait_for("app.conf", "server 2;\n", SOON);
@@ -376,7 +370,7 @@ fn a_slip_in_a_resource_at_a_hangup_leaves_its_last_good_definition_in_force() {
         "[template]\nsrc = \"app.conf.tmpl\"\ndest = \n",
     );
     proxy.signal(Signal::HUP);
-    proxy.wait_for_log("keeping its last good definition", SOON);
+    proxy.wait_for_event_with("resource_rejected", "conf.d/app.conf.toml", SOON);
     etcd.ctl(&["put", "/services/web/a", "2"]);
     confdir.wait_for("app.conf", "server 2;\n", SOON);
 }
@@ -391,8 +385,8 @@ fn an_unknown_field_is_warned_of_once_while_it_is_there() {
     confdir.add("other.conf", KEYS, SERVERS);
     proxy.signal(Signal::HUP);
     confdir.wait_for("other.conf", "", SOON);
-    let log = proxy.log();
-    assert_eq!(log.matches("unknown field relaod_cmd").count(), 1, "{log}");
+    let warnings = proxy.said_with("resource_doubtful", "relaod_cmd");
+    assert_eq!(warnings, 1, "{}", proxy.log());
 }
 
 /// What `env` says in a command of ours that must not know our secrets.

@@ -67,6 +67,7 @@ fn unlimit(process: &Running, resource: &str) {
     limit(process, resource, most);
 }
 
+/// How often its log has what the system says.
 fn times(process: &Running, text: &str) -> usize {
     process.log().matches(text).count()
 }
@@ -84,21 +85,21 @@ fn an_agent_without_descriptors_says_so_once_and_recovers() {
     let agent = Running::agent(&etcd, &backend, &["--log-level", "debug"]);
     etcd.wait_for(&backend.key(), SOON);
     limit(&agent, "nofile", "1");
-    agent.wait_for_log("backend is down", SOON);
+    agent.wait_for_event("backend_down", SOON);
     // Whether the backend is well cannot be known: what cannot be vouched for is not advertised.
     etcd.wait_until_gone(&backend.key(), SOON);
     wait_for_more_probes(&agent, 5);
     unlimit(&agent, "nofile");
     etcd.wait_for(&backend.key(), SOON);
-    assert_eq!(times(&agent, "backend is down: Too many open files"), 1);
+    assert_eq!(agent.said_with("backend_down", "Too many open files"), 1);
 }
 
 fn wait_for_more_probes(agent: &Running, count: usize) {
-    wait_for_probes(agent, times(agent, "probed") + count);
+    wait_for_probes(agent, agent.said("probed") + count);
 }
 
 fn wait_for_probes(agent: &Running, enough: usize) {
-    eventually("more probes", SOON * 3, || match times(agent, "probed") {
+    eventually("more probes", SOON * 3, || match agent.said("probed") {
         found if found >= enough => Ok(()),
         found => Err(found.to_string()),
     });
@@ -115,17 +116,12 @@ fn a_short_lack_of_descriptors_is_not_held_against_the_backend() {
     );
     let lease = etcd.wait_for(&backend.key(), SOON).lease;
     limit(&agent, "nofile", "1");
-    agent.wait_for_log("this host cannot probe: Too many open files", SOON);
+    agent.wait_for_event_with("host_cannot_probe", "Too many open files", SOON);
     wait_for_more_probes(&agent, 10);
     unlimit(&agent, "nofile");
-    agent.wait_for_log("this host can probe again", SOON);
-    assert_eq!(times(&agent, "backend is down"), 0, "{}", agent.log());
-    assert_eq!(
-        times(&agent, "this host cannot probe"),
-        1,
-        "{}",
-        agent.log()
-    );
+    agent.wait_for_event("host_can_probe", SOON);
+    let said = agent.order_of(&["backend_down", "host_cannot_probe", "host_can_probe"]);
+    assert_eq!(said, ["host_cannot_probe", "host_can_probe"]);
     assert_eq!(etcd.get(&backend.key()).unwrap().lease, lease);
 }
 
@@ -175,11 +171,11 @@ fn too_few_descriptors_to_start_with_are_an_error_and_no_crash() {
             let mut command = with_descriptors(count, &command);
             let mut ended = Running::spawn(&mut command);
             let code = match eventually("it ends or goes on", SOON, || {
-                let log = ended.log();
+                let goes_on = ended.said("no_resources") > 0;
                 match ended.try_wait() {
                     Some(code) => Ok(Some(code)),
-                    None if log.contains("Found no templates") => Ok(None),
-                    None => Err(log),
+                    None if goes_on => Ok(None),
+                    None => Err(ended.log()),
                 }
             }) {
                 Some(code) => code,
@@ -198,10 +194,10 @@ fn an_agent_whose_etcd_comes_back_while_it_has_no_descriptors_recovers() {
     etcd.wait_for(&backend.key(), SOON);
     limit(&agent, "nofile", "1");
     etcd.kill();
-    agent.wait_for_log("trying again until it answers", SOON);
+    agent.wait_for_event("etcd_lost", SOON);
     etcd.restart();
     etcd.wait_until_gone(&backend.key(), SOON * 3);
-    assert_eq!(times(&agent, "trying again until it answers"), 1);
+    assert_eq!(agent.said("etcd_lost"), 1);
     unlimit(&agent, "nofile");
     etcd.wait_for(&backend.key(), SOON);
 }
@@ -222,8 +218,9 @@ fn a_check_that_cannot_be_forked_fails_is_said_once_and_recovers() {
     wait_for_more_probes(&agent, 5);
     unlimit(&agent, "nproc");
     etcd.wait_for(&backend.key(), SOON);
-    let said = "backend is down: the command could not be run: Resource temporarily unavailable";
-    assert_eq!(times(&agent, said), 1, "{}", agent.log());
+    let reason = "Resource temporarily unavailable";
+    let said = agent.said_with("backend_down", reason);
+    assert_eq!(said, 1, "{}", agent.log());
 }
 
 #[test]
@@ -237,13 +234,13 @@ fn a_proxy_without_descriptors_keeps_its_file_and_catches_up() {
     wait_for_reloads(&confdir, 1);
     limit(&proxy, "nofile", "1");
     etcd.ctl(&["put", "/services/web/a", "2"]);
-    proxy.wait_for_log("Too many open files", SOON);
+    proxy.wait_for_event_with("resource_failed", "Too many open files", SOON);
     assert_eq!(confdir.read("app.conf").unwrap(), "server 1;\n");
     etcd.ctl(&["put", "/services/web/a", "3"]);
     unlimit(&proxy, "nofile");
     confdir.wait_for("app.conf", "server 3;\n", SOON);
     wait_for_reloads(&confdir, 2);
-    proxy.wait_for_log("in step again", SOON);
+    proxy.wait_for_event("resource_recovered", SOON);
     assert_eq!(times(&proxy, "Too many open files"), 1, "{}", proxy.log());
     // It can still end a pass, too.
     proxy.signal(Signal::TERM);
@@ -265,16 +262,16 @@ fn a_proxy_that_may_start_nothing_keeps_its_file_and_catches_up() {
     // Limited before it had a pass, and with it a thread.
     etcd.kill();
     let proxy = Running::spawn(&mut limitable(&render(&etcd.url(), &confdir)));
-    proxy.wait_for_log("trying again until it answers", SOON);
+    proxy.wait_for_event("etcd_lost", SOON);
     limit(&proxy, "nproc", "1");
     etcd.restart();
-    let said = "cannot run /bin/sh: Resource temporarily unavailable";
-    proxy.wait_for_log(said, SOON);
+    let reason = "/bin/sh: Resource temporarily unavailable";
+    proxy.wait_for_event_with("resource_failed", reason, SOON);
     assert_eq!(confdir.read("app.conf").unwrap(), "server 0;\n");
     unlimit(&proxy, "nproc");
     confdir.wait_for("app.conf", "server 1;\n", SOON);
-    proxy.wait_for_log("in step again", SOON);
-    assert_eq!(times(&proxy, said), 1, "{}", proxy.log());
+    proxy.wait_for_event("resource_recovered", SOON);
+    assert_eq!(times(&proxy, reason), 1, "{}", proxy.log());
 }
 
 /// A proxy in a name space of its own, with `mount` done in its confdir. None where the system does
@@ -318,11 +315,11 @@ fn a_full_disk_keeps_the_file_is_said_once_and_recovers() {
     let filler = seen_by(&proxy, &confdir, "filler");
     let _no_room = fs::write(&filler, vec![0; 1 << 20]);
     etcd.ctl(&["put", "/services/web/a", "2"]);
-    proxy.wait_for_log("No space left on device", SOON);
+    proxy.wait_for_event_with("resource_failed", "No space left on device", SOON);
     wait_to_see(&proxy, &confdir, "app.conf", "server 1;\n");
     fs::remove_file(&filler).unwrap();
     wait_to_see(&proxy, &confdir, "app.conf", "server 2;\n");
-    proxy.wait_for_log("in step again", SOON);
+    proxy.wait_for_event("resource_recovered", SOON);
     assert_eq!(times(&proxy, "No space left"), 1, "{}", proxy.log());
 }
 
@@ -337,11 +334,11 @@ fn a_disk_that_becomes_read_only_keeps_the_file_is_said_once_and_recovers() {
     wait_to_see(&proxy, &confdir, "app.conf", "server 1;\n");
     remount(&proxy, &confdir, "ro");
     etcd.ctl(&["put", "/services/web/a", "2"]);
-    proxy.wait_for_log("Read-only file system", SOON);
+    proxy.wait_for_event_with("resource_failed", "Read-only file system", SOON);
     wait_to_see(&proxy, &confdir, "app.conf", "server 1;\n");
     remount(&proxy, &confdir, "rw");
     wait_to_see(&proxy, &confdir, "app.conf", "server 2;\n");
-    proxy.wait_for_log("in step again", SOON);
+    proxy.wait_for_event("resource_recovered", SOON);
     assert_eq!(times(&proxy, "Read-only"), 1, "{}", proxy.log());
 }
 
@@ -477,7 +474,7 @@ fn agents_of_backends_that_hang_hold_one_connection_each_and_recover() {
         })
         .collect();
     for agent in &agents {
-        agent.wait_for_log("backend is down: no answer within 500ms", SOON);
+        agent.wait_for_event_with("backend_down", "500ms", SOON);
     }
     let before: Vec<_> = agents.iter().map(descriptors).collect();
     for agent in &agents {
@@ -488,11 +485,11 @@ fn agents_of_backends_that_hang_hold_one_connection_each_and_recover() {
         // A probe or a new connection to etcd may have been under way the one time, and not the
         // other.
         assert!(now <= before + 2, "{now} descriptors, {before} before");
-        assert_eq!(times(agent, "backend is down"), 1, "{}", agent.log());
+        assert_eq!(agent.said("backend_down"), 1, "{}", agent.log());
     }
     site.turn(Mood::Ill);
     for agent in &agents {
-        agent.wait_for_log("HTTP status 503", SOON);
+        agent.wait_for_event_with("probed", " 503", SOON);
     }
     site.turn(Mood::Well);
     eventually("all are registered", SOON * 3, || {

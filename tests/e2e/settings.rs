@@ -3,12 +3,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::harness::running::outcome;
-use crate::harness::{Etcd, Pki, register};
+use crate::harness::{Etcd, Logged, Pki, register};
 
 fn list(etcd: &Etcd) -> Command {
     let mut command = register();
     command.args(["list", "--endpoints", &etcd.url()]);
     command
+}
+
+/// What a command's JSON log tells of this event, of which it tells once.
+fn told(log: &str, event: &str) -> Logged {
+    let mut lines = Logged::of(log, event);
+    assert_eq!(lines.len(), 1, "{log}");
+    lines.remove(0)
 }
 
 /// A server of an authority that nobody knows, and what it lets clients in with.
@@ -77,9 +84,12 @@ fn endpoints_in_etcdctl_2s_variables_are_used() {
 fn endpoints_that_would_have_to_be_looked_up_are_warned_about_unless_others_are_given() {
     let etcd = Etcd::start();
     let domain = ("ETCDCTL_DISCOVERY_SRV", "example.com");
-    let warning = "ETCDCTL_DISCOVERY_SRV is not supported: using http://127.0.0.1:2379";
-    let (_, _, complaint) = outcome(register().arg("list").envs([domain]));
-    assert!(complaint.contains(warning), "{complaint}");
+    let flags = ["list", "--log-format", "json"];
+    let (_, _, complaint) = outcome(register().args(flags).envs([domain]));
+    let warning = told(&complaint, "discovery_not_supported");
+    for detail in ["ETCDCTL_DISCOVERY_SRV", "http://127.0.0.1:2379"] {
+        assert!(warning.tells(detail), "{warning:?}");
+    }
     let (code, _, complaint) = outcome(list(&etcd).envs([domain]));
     assert_eq!((code, complaint.as_str()), (0, ""));
 }
@@ -92,14 +102,16 @@ fn files_with_secrets_that_others_have_access_to_are_warned_about() {
     let path = password.path().display().to_string();
     let complaint = |mode: u32| {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        outcome(list(&etcd).args(["--user", "web", "--password-file", &path])).2
+        let flags = ["--user", "web", "--password-file", &path];
+        outcome(list(&etcd).args(flags).args(["--log-format", "json"])).2
     };
     assert!(!complaint(0o640).contains("--password-file"));
-    let said = complaint(0o644);
-    let warning = format!(
-        "WARN --password-file {path:?}: other users of this host have access to it (mode 0644); run chmod o-rwx {path}\n"
-    );
-    assert_eq!(said.matches(&warning).count(), 1, "{said}");
+    let warning = told(&complaint(0o644), "secret_exposed");
+    assert_eq!(warning.field("level"), "WARN");
+    let way_out = format!("chmod o-rwx {path}");
+    for detail in ["--password-file", &format!("{path:?}"), "0644", &way_out] {
+        assert!(warning.tells(detail), "{warning:?}");
+    }
 
     let pki = Pki::new();
     let (etcd, cert, key) = unknown_authority(&pki);

@@ -7,7 +7,9 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::Signal;
 
 use crate::harness::running::{outcome, render};
-use crate::harness::{Confdir, Etcd, Nginx, Owned, Running, SOON, eventually, register, signal};
+use crate::harness::{
+    Confdir, Etcd, Logged, Nginx, Owned, Running, SOON, eventually, register, signal,
+};
 
 const KEYS: &str = "keys = [\"/services/web\"]";
 const SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
@@ -123,7 +125,10 @@ fn a_proxy_whose_log_nobody_reads_goes_on_and_stops() {
 fn lines_that_waited_for_their_reader_are_all_there() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     let (mut reader, writer) = full_pipe();
-    let mut agent = Owned(agent(&etcd, &backend).stderr(writer).spawn().unwrap());
+    let mut command = agent(&etcd, &backend);
+    command.args(["--log-format", "json"]).stderr(writer);
+    let mut agent = Owned(command.spawn().unwrap());
+    drop(command);
     etcd.wait_for(&backend.key(), SOON);
     let reading = std::thread::spawn(move || {
         let mut text = String::new();
@@ -133,8 +138,8 @@ fn lines_that_waited_for_their_reader_are_all_there() {
     signal(&agent.0, Signal::TERM);
     agent.0.wait().unwrap();
     let log = reading.join().unwrap();
-    for line in ["backend is up", "registered", "stopping"] {
-        assert!(log.contains(line), "{line}: {log}");
+    for event in ["backend_up", "registered", "stopping"] {
+        assert_eq!(Logged::of(&log, event).len(), 1, "{event}: {log}");
     }
 }
 

@@ -54,7 +54,7 @@ fn the_command_starts_once_the_files_are_good() {
         &[],
         "cat app.conf > seen; echo started >> log; sleep 60",
     );
-    proxy.wait_for_log("not started before all files are good", SOON);
+    proxy.wait_for_event("command_held_back", SOON);
     assert_eq!(confdir.read("log"), None);
     etcd.ctl(&["put", "/services/web/a", "1"]);
     wait_for_line(&confdir, "started");
@@ -284,7 +284,7 @@ fn a_stop_before_the_command_ran_does_not_start_it() {
     let confdir = Confdir::new().with("app.conf", &fields, SERVERS);
     let flags = ["--log-level", "debug", "--kill-timeout", "1h"];
     let mut proxy = supervise(&etcd.url(), &confdir, &flags, CHILD);
-    proxy.wait_for_log("Running sleep 600", SOON);
+    proxy.wait_for_event_with("command_running", "sleep 600", SOON);
     proxy.signal(Signal::TERM);
     assert_eq!(proxy.wait_for_exit(SOON), 0);
     assert_eq!(confdir.read("log"), None);
@@ -295,7 +295,7 @@ fn a_resource_that_is_taken_away_holds_the_command_back_no_more() {
     let (etcd, confdir) = with_a_server();
     confdir.add("bad.conf", KEYS, "{{getv \"/nope\"}}");
     let proxy = supervise(&etcd.url(), &confdir, &[], CHILD);
-    proxy.wait_for_log("not started before all files are good", SOON);
+    proxy.wait_for_event("command_held_back", SOON);
     fs::remove_file(confdir.path("conf.d/bad.conf.toml")).unwrap();
     proxy.signal(Signal::HUP);
     wait_for_line(&confdir, "started");
@@ -329,12 +329,12 @@ fn a_first_signal_after_the_command_ended_during_a_pass_is_no_second_one() {
     etcd.ctl(&["put", "/services/web/a", "2"]);
     wait_for_line(&confdir, "reloading");
     confdir.write("out/end", "");
-    proxy.wait_for_log("the command ended", SOON);
+    proxy.wait_for_event("command_ended", SOON);
     proxy.signal(Signal::TERM);
-    proxy.wait_for_log("stopping", SOON);
+    proxy.wait_for_event("stopping", SOON);
     fs::remove_file(confdir.path("goes-on")).unwrap();
     assert_eq!(proxy.wait_for_exit(SOON), 5);
-    assert!(!proxy.log().contains("second signal"), "{}", proxy.log());
+    assert_eq!(proxy.said("second_signal"), 0, "{}", proxy.log());
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_hangup_during_a_pass_is_said_at_once_and_carried_out_after_it() {
     wait_for_line(&confdir, "checking");
     confdir.add("other.conf", KEYS, SERVERS);
     proxy.signal(Signal::HUP);
-    proxy.wait_for_log("conf.d will be read again after this pass", SOON);
+    proxy.wait_for_event("conf_d_reload_deferred", SOON);
     fs::remove_file(confdir.path("goes-on")).unwrap();
     confdir.wait_for("other.conf", "server 1;\n", SOON);
 }

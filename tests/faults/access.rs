@@ -95,16 +95,16 @@ pub fn certificates_replaced() -> Row {
 
     etcd.kill();
     for running in [&agent, &proxy] {
-        running.wait_for_log(LOST, SOON);
+        running.wait_for_event(LOST, SOON);
     }
     pki.replace();
     pki.issue("server", &names);
     pki.issue("client", &["client"]);
     etcd.restart();
     let since = Instant::now();
-    agent.wait_for_log(BACK, SLACK);
+    agent.wait_for_event(BACK, SLACK);
     let agent_back = since.elapsed();
-    proxy.wait_for_log(BACK, PROXY_TRIES_AGAIN + SLACK);
+    proxy.wait_for_event(BACK, PROXY_TRIES_AGAIN + SLACK);
     let proxy_back = since.elapsed();
     assert_eq!(etcd.get(&backend.key()), Some(first), "{}", agent.log());
     site::put_other(&etcd, "10.0.0.1:80");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::running::render;
-use crate::harness::{Nginx, Running, SOON, Wire};
+use crate::harness::{Logged, Nginx, Running, SOON, Wire};
 use crate::observer::Observer;
 use crate::row::{Row, after};
 use crate::site::{self, ETCD_REVOKES, SLACK, Site};
@@ -52,8 +52,7 @@ pub fn agent_frozen_and_replaced() -> Row {
     let (_, taken) = site.observer.wait("the other has the key", SOON, theirs);
     let continued = Instant::now();
     site.agent.signal(Signal::CONT);
-    site.agent
-        .wait_for_log("displaced by another", site.ttl + SLACK);
+    site.agent.wait_for_event("displaced", site.ttl + SLACK);
     let displaced = continued.elapsed();
     // Two renewals of the other's.
     std::thread::sleep(site.ttl);
@@ -103,11 +102,12 @@ pub fn clock_stepped() -> Row {
         let history = observer.history();
         assert_eq!(history.last().unwrap().1, first, "{history:?}");
     }
-    for log in [agent.log(), proxy.log()] {
-        assert!(!log.contains(site::LOST), "{log}");
+    for running in [&agent, &proxy] {
+        assert_eq!(running.said(site::LOST), 0, "{}", running.log());
     }
-    let log = agent.log();
-    let hours: BTreeSet<_> = log.lines().filter_map(|line| line.get(..HOUR)).collect();
+    let lines = Logged::lines(&agent.log());
+    let times = lines.iter().map(|line| line.field("timestamp"));
+    let hours: BTreeSet<_> = times.filter_map(|time| time.get(..HOUR)).collect();
     assert!(hours.len() >= 3, "the clock was not stepped: {hours:?}");
     Row {
         fault: "the clock is stepped an hour ahead, then two back",

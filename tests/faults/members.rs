@@ -128,15 +128,14 @@ pub fn no_space() -> Row {
     site.wait_until_gone(SLACK);
     site.wait_for_file(&[], SLACK);
     site.backend.restart();
-    let full = "database space exceeded; trying again until it is taken";
-    site.agent.wait_for_log(full, SLACK);
+    let (rejected, full) = ("write_rejected", "database space exceeded");
+    site.agent.wait_for_event_with(rejected, full, SLACK);
     let since = Instant::now();
     make_room(&site.members);
     let (at, _) = site.wait_until_registered(site.ttl + SLACK);
     site.wait_for_file(&[&site.backend.address()], SLACK);
-    site.agent
-        .wait_for_log("etcd takes our requests again", SLACK);
-    assert_eq!(site.agent.log().matches(full).count(), 1);
+    site.agent.wait_for_event("writes_accepted", SLACK);
+    assert_eq!(site.agent.said_with(rejected, full), 1);
     Row {
         fault: "etcd is out of space (NOSPACE)",
         promised: "the key stays, and is deleted when the backend fails; registered again within \
@@ -163,7 +162,7 @@ pub fn majority_killed() -> Row {
     site.members[0].kill();
     site.members[1].kill();
     let noticed = site.lost(since, site.silence_noticed());
-    site.agent.wait_for_log("taken for gone", site.ttl + SLACK);
+    site.agent.wait_for_event("lease_expired", site.ttl + SLACK);
     site::wait_for_file(&site.confdir, &[&ours], Duration::ZERO);
     // Each waits for the other.
     std::thread::scope(|scope| {

@@ -25,7 +25,7 @@ pub fn partition() -> Row {
     let noticed = site.lost(since, site.silence_noticed());
     let gone = site.wait_until_gone(SLACK).duration_since(since);
     assert!(gone <= site.ttl + ETCD_REVOKES + SLACK, "{gone:?}");
-    site.agent.wait_for_log("taken for gone", site.ttl + SLACK);
+    site.agent.wait_for_event("lease_expired", site.ttl + SLACK);
     site::wait_for_file(&site.confdir, &[&ours], Duration::ZERO);
 
     let mended = Instant::now();
@@ -142,7 +142,7 @@ pub fn reset() -> Row {
     site.wait_for_file(&all, SOON + SLACK);
     let took = since.elapsed();
     assert!(site.wires[0].was_reset());
-    site.proxy.wait_for_log(site::BACK, SLACK);
+    site.proxy.wait_for_event(site::BACK, SLACK);
     site.assert_kept_for_a_ttl(since);
     Row {
         fault: "connections are reset in the middle of a message, while 2,000 keys are put",
@@ -231,9 +231,9 @@ pub fn name_moves() -> Row {
     let since = Instant::now();
     old.set(Line::Silent, Line::Silent);
     fs::write(hosts.path(), line(new_address.ip())).unwrap();
-    agent.wait_for_log(site::BACK, site.silence_noticed().agent + SLACK);
+    agent.wait_for_event(site::BACK, site.silence_noticed().agent + SLACK);
     row.agent = format!("recovered {}", after(since.elapsed()));
-    proxy.wait_for_log(site::BACK, PROXY_NOTICES + PROXY_TRIES_AGAIN + SLACK);
+    proxy.wait_for_event(site::BACK, PROXY_NOTICES + PROXY_TRIES_AGAIN + SLACK);
     row.proxy = format!("recovered {}", after(since.elapsed()));
     site.put_other(2, "10.0.0.1:80");
     site::wait_for_file(&confdir, &[both[0], both[1], "10.0.0.1:80"], SLACK);

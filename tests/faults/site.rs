@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::running::render;
-use crate::harness::{Confdir, Etcd, Nginx, Running, SOON, Wire, eventually, register};
+use crate::harness::{Confdir, Etcd, Logged, Nginx, Running, SOON, Wire, eventually, register};
 use crate::observer::{Holder, Observer};
 
 /// For a loaded machine, on top of what is promised.
@@ -22,9 +22,9 @@ pub const PROXY_CONNECTS: Duration = Duration::from_secs(2);
 /// The same, and the longest wait before it tries.
 pub const PROXY_TRIES_AGAIN: Duration = Duration::from_millis(2_800);
 
-/// A sign that the agent or the proxy side has lost etcd, and that it has it again.
-pub const LOST: &str = "trying again until it answers";
-pub const BACK: &str = "etcd answers again";
+/// The agent or the proxy side has lost etcd, and has it again.
+pub const LOST: &str = "etcd_lost";
+pub const BACK: &str = "etcd_back";
 
 pub struct Site {
     pub ttl: Duration,
@@ -98,7 +98,7 @@ impl Site {
         site.wait_until_registered(SOON);
         // The answer has come too: an announcement that was never answered is made once more, and
         // the first takes a key over.
-        site.agent.wait_for_log("registered key", SOON);
+        site.agent.wait_for_event("registered", SOON);
         site.wait_for_file(&[&site.backend.address()], SOON);
         site
     }
@@ -144,13 +144,13 @@ impl Site {
 
     /// How long after `since` each of the two has said that it lost etcd.
     pub fn lost(&self, since: Instant, promised: Both<Duration>) -> Both<Duration> {
-        let [lost] = self.wait_for_logs(since, [(LOST, promised)]);
+        let [lost] = self.wait_for_events(since, [(LOST, promised)]);
         lost
     }
 
     /// How long after `since` each of the two has said that it has etcd again.
     pub fn back(&self, since: Instant, promised: Both<Duration>) -> Both<Duration> {
-        let [back] = self.wait_for_logs(since, [(BACK, promised)]);
+        let [back] = self.wait_for_events(since, [(BACK, promised)]);
         back
     }
 
@@ -161,12 +161,12 @@ impl Site {
         lost: Both<Duration>,
         back: Both<Duration>,
     ) -> [Both<Duration>; 2] {
-        self.wait_for_logs(since, [(LOST, lost), (BACK, back)])
+        self.wait_for_events(since, [(LOST, lost), (BACK, back)])
     }
 
-    /// How long after `since` each of the two has said each of the texts; they may take as long as
-    /// is promised.
-    fn wait_for_logs<const N: usize>(
+    /// How long after `since` each of the two has told of each of the events; they may take as long
+    /// as is promised.
+    fn wait_for_events<const N: usize>(
         &self,
         since: Instant,
         promised: [(&str, Both<Duration>); N],
@@ -174,11 +174,11 @@ impl Site {
         let mut seen = [[None; 2]; N];
         let longest = promised.iter().map(|(_, both)| both.agent.max(both.proxy));
         let limit = longest.max().unwrap_or_default() + SLACK;
-        eventually("both logs say what they should", limit, || {
+        eventually("both logs tell what they should", limit, || {
             let logs = [self.agent.log(), self.proxy.log()];
-            for ((text, _), seen) in promised.iter().zip(&mut seen) {
+            for ((event, _), seen) in promised.iter().zip(&mut seen) {
                 for (log, seen) in logs.iter().zip(seen) {
-                    if log.contains(text) {
+                    if !Logged::of(log, event).is_empty() {
                         seen.get_or_insert(since.elapsed());
                     }
                 }
@@ -190,9 +190,9 @@ impl Site {
             agent: agent.unwrap(),
             proxy: proxy.unwrap(),
         });
-        for ((text, promised), took) in promised.iter().zip(&took) {
+        for ((event, promised), took) in promised.iter().zip(&took) {
             let kept = took.agent <= promised.agent + SLACK && took.proxy <= promised.proxy + SLACK;
-            assert!(kept, "{text}: {took:?}, where {promised:?} is promised");
+            assert!(kept, "{event}: {took:?}, where {promised:?} is promised");
         }
         took
     }
@@ -234,21 +234,17 @@ impl Site {
 
 /// There may be a second outage: a member that comes back may call an election.
 pub fn assert_said_once(running: &Running) {
-    running.wait_for_log(BACK, SLACK);
+    running.wait_for_event(BACK, SLACK);
     eventually("the outage is over", SLACK, || {
-        let log = running.log();
-        let said: Vec<_> = log
-            .lines()
-            .filter_map(|line| [LOST, BACK].into_iter().find(|text| line.contains(text)))
-            .collect();
+        let said = running.order_of(&[LOST, BACK]);
         let in_turn = said.chunks(2).all(|outage| {
             outage.first() == Some(&LOST) && outage.get(1).is_none_or(|end| *end == BACK)
         });
-        assert!(in_turn, "{log}");
+        assert!(in_turn, "{}", running.log());
         if said.len() % 2 == 0 {
             Ok(())
         } else {
-            Err(log)
+            Err(running.log())
         }
     });
 }

@@ -9,12 +9,18 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-use super::{Confdir, Etcd, Nginx, Owned, SOON, eventually, signal};
+use super::{Confdir, Etcd, Logged, Nginx, Owned, SOON, eventually, signal};
 
 /// Tests are given theirs by cargo; the measurements in `benches` take the released one.
 pub const BINARY: &str = match option_env!("CARGO_BIN_EXE_register") {
     Some(path) => path,
     None => concat!(env!("CARGO_MANIFEST_DIR"), "/target/release/register"),
+};
+
+/// Tests find lines by their events, which JSON has; what is measured logs as it does for users.
+const LOG_FORMAT: &str = match option_env!("CARGO_BIN_EXE_register") {
+    Some(_) => "json",
+    None => "text",
 };
 
 /// `register`, with nothing of the caller's environment that could configure it.
@@ -60,7 +66,7 @@ pub fn wait_until_dead(pid: &str) {
     });
 }
 
-/// A running `register`.
+/// A running `register`. A flag for the format of its log wins over ours.
 pub struct Running {
     process: Owned,
     log: NamedTempFile,
@@ -99,6 +105,7 @@ impl Running {
     pub fn spawn_to(command: &mut Command, output: &Path) -> Self {
         let log = NamedTempFile::new().unwrap();
         let child = command
+            .env("REGISTER_LOG_FORMAT", LOG_FORMAT)
             .stdin(Stdio::null())
             .stdout(File::create(output).unwrap())
             .stderr(File::create(log.path()).unwrap())
@@ -118,6 +125,44 @@ impl Running {
         fs::read_to_string(self.log.path()).unwrap()
     }
 
+    /// What its log tells of this event.
+    pub fn events(&self, name: &str) -> Vec<Logged> {
+        Logged::of(&self.log(), name)
+    }
+
+    /// How often its log tells of this event.
+    pub fn said(&self, event: &str) -> usize {
+        self.events(event).len()
+    }
+
+    /// How often with this detail.
+    pub fn said_with(&self, event: &str, detail: &str) -> usize {
+        let mut found = self.events(event);
+        found.retain(|line| line.tells(detail));
+        found.len()
+    }
+
+    /// Which of these events its log tells of, one after the other.
+    pub fn order_of(&self, events: &[&'static str]) -> Vec<&'static str> {
+        let lines = Logged::lines(&self.log());
+        let name = |line: &Logged| events.iter().copied().find(|name| *name == line.event());
+        lines.iter().filter_map(name).collect()
+    }
+
+    pub fn wait_for_event(&self, name: &str, limit: Duration) {
+        self.wait_for_event_with(name, "", limit);
+    }
+
+    /// Waits for this event with this detail.
+    pub fn wait_for_event_with(&self, name: &str, detail: &str, limit: Duration) {
+        let what = format!("the log tells of {name} {detail}");
+        eventually(&what, limit, || match self.said_with(name, detail) {
+            0 => Err(self.log()),
+            _ => Ok(()),
+        });
+    }
+
+    /// Waits until its log, which is text, has this in it.
     pub fn wait_for_log(&self, text: &str, limit: Duration) {
         eventually(&format!("the log says {text:?}"), limit, || {
             let log = self.log();
