@@ -5,10 +5,12 @@
     reason = "tests stop at the first surprise"
 )]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory;
+use regex_lite::Regex;
 use register::cli::Cli;
 
 fn read(name: &str) -> String {
@@ -109,6 +111,53 @@ fn assert_names_tests(page: &str) {
             sources.contains(&format!("fn {test}(")),
             "there is no test {test}"
         );
+    }
+}
+
+/// What stands between quotes of this kind.
+fn quoted(text: &str, quote: char) -> impl Iterator<Item = &str> {
+    text.split(quote).skip(1).step_by(2)
+}
+
+/// The names in the first column of the tables of docs/events.md.
+fn listed_events() -> BTreeSet<String> {
+    let page = read("docs/events.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let names = rows.flat_map(|row| quoted(row.split('|').nth(1).unwrap(), '`'));
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_line_of_the_log_names_its_event_and_the_page_lists_them_all() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    // confd's lines are never JSON.
+    let confd = fs::read_to_string(source.join("proxy/confd.rs")).unwrap();
+    let source = sources_below(&source).replace(&confd, "");
+    let call = r#"\b(?:(info|warn|error)|debug)!\(\s*(?:event = "([a-z_]+)")?[^\n]*"#;
+    // The last words are no call of these.
+    let mut events = BTreeSet::from(["failed".to_owned()]);
+    for call in Regex::new(call).unwrap().captures_iter(&source) {
+        let event = call.get(2).map(|name| name.as_str().to_owned());
+        let may_lack = call.get(1).is_none();
+        assert!(may_lack || event.is_some(), "no event: {}", &call[0]);
+        events.extend(event);
+    }
+    assert_eq!(events, listed_events());
+}
+
+#[test]
+fn tests_look_for_events_that_there_are() {
+    let tests = sources_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"));
+    let listed = listed_events();
+    let by_name = r"\.(?:events|said|order_of|wait_for_event)\(([^)]*)";
+    let with_detail = r#"\.(?:said|wait_for_event)_with\(\s*("[^"]*")"#;
+    let looks = Regex::new(&format!("{by_name}|{with_detail}")).unwrap();
+    let found = looks.captures_iter(&tests);
+    let texts = found.filter_map(|found| found.get(1).or(found.get(2)));
+    let named: Vec<_> = texts.flat_map(|text| quoted(text.as_str(), '"')).collect();
+    assert!(named.len() > 50, "{named:?}");
+    for name in named {
+        assert!(listed.contains(name), "there is no event {name}");
     }
 }
 
