@@ -54,7 +54,7 @@ impl Catalog {
         without_overlaps(self.trees.iter().flatten().cloned().collect())
     }
 
-    /// The number of each resource's group: those that share a reload are one.
+    /// The number of each resource's group: those that share a command are one.
     #[must_use]
     pub(super) fn groups(&self) -> Vec<usize> {
         let mut group_of = vec![0; self.resources.len()];

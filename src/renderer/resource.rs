@@ -89,6 +89,15 @@ impl Resource {
         let command = self.reload_cmd.as_deref()?;
         (!wording::names_a_file(command)).then_some(command)
     }
+
+    /// The check of swapped-in files that it has in common with all resources that have the same. One
+    /// that names a file is its own.
+    #[must_use]
+    pub fn shared_check(&self) -> Option<&str> {
+        let command = self.check_cmd.as_deref()?;
+        let is_shared = self.check_swapped && !wording::has_actions(command);
+        is_shared.then_some(command)
+    }
 }
 
 /// Why a file holds no template resource.

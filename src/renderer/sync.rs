@@ -13,7 +13,7 @@ use crate::cancel::Cancel;
 use crate::command::CommandError;
 use crate::directory::Directories;
 use crate::error::FileError;
-use crate::groups::groups;
+use crate::groups::transactions;
 use crate::options::Options;
 use crate::permissions::{Permissions, UnknownOwner, Wanted};
 use crate::recover;
@@ -128,13 +128,13 @@ impl Syncer {
         snapshot: &Snapshot,
         cancel: Option<&Cancel>,
     ) -> Vec<Outcome> {
-        let groups = if self.options.sync_only {
+        let transactions = if self.options.sync_only {
             (0..batch.len()).map(|number| vec![number]).collect()
         } else {
-            groups(batch.iter().copied())
+            transactions(batch.iter().copied())
         };
         let mut outcomes = BTreeMap::new();
-        for numbers in groups {
+        for numbers in transactions {
             let group = numbers.into_iter().map(|number| (number, batch[number]));
             outcomes.extend(self.sync_group(group, snapshot, cancel));
         }

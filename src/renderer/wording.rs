@@ -17,6 +17,11 @@ pub(crate) fn names_a_file(reload: &str) -> bool {
     actions(reload).any(|action| matches!(action.trim(), ".src" | ".dest"))
 }
 
+/// Whether a check is another command for each file.
+pub(crate) fn has_actions(check: &str) -> bool {
+    check.contains("{{")
+}
+
 /// A check is a template, as in confd, whose dot has `src` and `dest`.
 ///
 /// # Errors

@@ -103,23 +103,19 @@ impl<'a, 'o> Group<'a, 'o> {
             Some(text) if wording::check(text, member.dest(), member.dest()).is_err() => {
                 Check::Staged
             }
-            Some(text) => Check::Swapped(self.check_id(text, before)),
+            Some(_) => Check::Swapped(self.check_id(member, before)),
         }
     }
 
-    /// The number of the first member with the check: those with the same check share it, unless it
-    /// names a file.
-    fn check_id(&self, text: &str, before: &[Found]) -> CheckId {
-        let own = before.len();
-        if text.contains("{{") {
-            return own;
-        }
+    /// The number of the first member with the check.
+    fn check_id(&self, member: &Member, before: &[Found]) -> CheckId {
+        let shared = member.resource.shared_check();
         let mut earlier = self.members.iter().zip(before);
         let first = earlier.position(|(member, found)| {
-            let same = member.resource.check_cmd.as_deref() == Some(text);
+            let same = shared.is_some() && member.resource.shared_check() == shared;
             same && matches!(found.check, Check::Swapped(_))
         });
-        first.unwrap_or(own)
+        first.unwrap_or(before.len())
     }
 
     fn perform(&mut self, action: Action) -> Result<(), SyncError> {
