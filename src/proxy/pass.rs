@@ -36,7 +36,7 @@ impl HostFiles {
     pub fn new(files: &FileConfig) -> io::Result<Self> {
         let cancel = Arc::new(Cancel::new()?);
         // As many as reading `conf.d` takes, while we may still fail.
-        let _left = [Cancel::new()?, Cancel::new()?];
+        let _left = Cancel::new()?;
         Ok(Self {
             confdir: files.confdir.clone(),
             syncer: Arc::new(Mutex::new(Syncer::new(files.options.clone()))),

@@ -5,29 +5,69 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-/// Ends what a sync waits for. Once cancelled it stays so.
+/// Ends what a sync waits for, in two stages. Once cancelled it stays so.
 #[derive(Debug)]
-pub struct Cancel(OwnedFd);
+pub struct Cancel {
+    cancelled: Event,
+    killed: Event,
+}
 
 impl Cancel {
-    /// Not cancelled yet. Fails when no file descriptor is left.
+    /// Not cancelled yet. Fails when no file descriptor is left: it takes two.
     pub fn new() -> io::Result<Self> {
-        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC)?))
+        Ok(Self {
+            cancelled: Event::new()?,
+            killed: Event::new()?,
+        })
     }
 
     /// A check that runs is killed, a reload that runs may end; no other command is started.
     pub fn cancel(&self) {
-        // Fails only when the counter is full, and then it has been cancelled for long.
-        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+        self.cancelled.happen();
+    }
+
+    /// A reload that runs is killed as well, and stays owed.
+    pub fn kill(&self) {
+        self.cancel();
+        self.killed.happen();
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.has_happened()
+    }
+
+    /// Kills checks.
+    pub(crate) fn cancelled(&self) -> &Event {
+        &self.cancelled
+    }
+
+    /// Kills reloads.
+    pub(crate) fn killed(&self) -> &Event {
+        &self.killed
+    }
+}
+
+/// Something that happens once. Readable from then on.
+#[derive(Debug)]
+pub(crate) struct Event(OwnedFd);
+
+impl Event {
+    fn new() -> io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC)?))
+    }
+
+    fn happen(&self) {
+        // Fails only when the counter is full, and then it has happened for long.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    fn has_happened(&self) -> bool {
         let mut fds = [PollFd::new(self, PollFlags::IN)];
         matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1))
     }
 }
 
-impl AsFd for Cancel {
+impl AsFd for Event {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -45,5 +85,15 @@ mod tests {
         cancel.cancel();
         assert!(cancel.is_cancelled());
         assert!(cancel.is_cancelled());
+    }
+
+    #[test]
+    fn is_not_killed_by_being_cancelled_but_cancelled_by_being_killed() {
+        let cancel = Cancel::new().unwrap();
+        cancel.cancel();
+        assert!(!cancel.killed().has_happened());
+        let cancel = Cancel::new().unwrap();
+        cancel.kill();
+        assert!(cancel.is_cancelled() && cancel.killed().has_happened());
     }
 }

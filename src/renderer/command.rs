@@ -17,7 +17,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use crate::cancel::Cancel;
+use crate::cancel::Event;
 use crate::descriptors;
 pub(crate) use output::Output;
 
@@ -51,20 +51,20 @@ impl From<io::Error> for CommandError {
     }
 }
 
-/// Runs `text` as `/bin/sh -c` does. `cancel` kills it.
+/// Runs `text` as `/bin/sh -c` does. `stop` kills it.
 ///
 /// What it starts in the background lives on, and does not keep us waiting.
 pub(crate) fn run(
     text: &str,
     timeout: Duration,
-    cancel: Option<&Cancel>,
+    stop: Option<&Event>,
     withheld: &[&str],
 ) -> (Output, Result<(), CommandError>) {
     let mut running = match Running::start(text, withheld) {
         Ok(running) => running,
         Err(error) => return (Output::default(), Err(error.into())),
     };
-    let result = running.finish(timeout, cancel);
+    let result = running.finish(timeout, stop);
     running.output.trim();
     (running.output, result)
 }
@@ -84,7 +84,7 @@ struct Running {
 enum Wake {
     Ended,
     TimedOut,
-    Cancelled,
+    Stopped,
 }
 
 impl Running {
@@ -119,8 +119,8 @@ impl Running {
         })
     }
 
-    fn finish(&mut self, timeout: Duration, cancel: Option<&Cancel>) -> Result<(), CommandError> {
-        match self.wait(timeout, cancel)? {
+    fn finish(&mut self, timeout: Duration, stop: Option<&Event>) -> Result<(), CommandError> {
+        match self.wait(timeout, stop)? {
             Wake::Ended => {
                 self.drain();
                 let status = self.child.wait()?;
@@ -131,11 +131,11 @@ impl Running {
             }
             Wake::TimedOut => {
                 kill(self.group, Signal::TERM);
-                self.wait(GRACE, None)?;
+                self.wait(GRACE, stop)?;
                 self.put_down()?;
                 Err(CommandError::TimedOut(timeout))
             }
-            Wake::Cancelled => {
+            Wake::Stopped => {
                 self.put_down()?;
                 Err(CommandError::Cancelled)
             }
@@ -143,12 +143,12 @@ impl Running {
     }
 
     /// Collects output until the command has ended.
-    fn wait(&mut self, timeout: Duration, cancel: Option<&Cancel>) -> io::Result<Wake> {
+    fn wait(&mut self, timeout: Duration, stop: Option<&Event>) -> io::Result<Wake> {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut fds = vec![PollFd::new(&self.ended, PollFlags::IN)];
-            fds.extend(cancel.map(|cancel| PollFd::new(cancel, PollFlags::IN)));
+            fds.extend(stop.map(|stop| PollFd::new(stop, PollFlags::IN)));
             fds.extend(
                 self.pipe
                     .as_ref()
@@ -163,8 +163,8 @@ impl Running {
             if woken.next() == Some(true) {
                 return Ok(Wake::Ended);
             }
-            if cancel.is_some() && woken.next() == Some(true) {
-                return Ok(Wake::Cancelled);
+            if stop.is_some() && woken.next() == Some(true) {
+                return Ok(Wake::Stopped);
             }
             if woken.next() == Some(true) {
                 self.read();

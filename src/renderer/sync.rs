@@ -68,7 +68,8 @@ pub enum SyncError {
     /// The new file is in place, and the reload is tried again at the next sync.
     #[error("{0}")]
     Reload(CommandError),
-    /// We were told to stop. What was not checked to the end is as it was.
+    /// We were told to stop. What was not checked to the end is as it was; a reload that was not run
+    /// to the end is owed.
     #[error("given up: stopping")]
     Cancelled,
 }
@@ -121,7 +122,8 @@ impl Syncer {
     /// Brings `batch` in step with `snapshot`; an outcome for each, in the same order. Those with
     /// the same reload share one: all are checked, all swapped in, and reloaded once.
     ///
-    /// Blocks as long as commands run. `cancel` ends that: a check is killed, a reload may finish.
+    /// Blocks as long as commands run. `cancel` ends that: a check is killed, and in its second stage a
+    /// reload as well.
     pub fn sync(
         &mut self,
         batch: &[&Resource],

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::*;
+use crate::cancel::Cancel;
 
 const PLENTY: Duration = Duration::from_secs(30);
 
@@ -160,7 +161,7 @@ fn cancelling_kills_the_command_at_once() {
     );
     let start = Instant::now();
     let result = thread::scope(|scope| {
-        let running = scope.spawn(|| run(&command, PLENTY, Some(&cancel), &[]).1);
+        let running = scope.spawn(|| run(&command, PLENTY, Some(cancel.cancelled()), &[]).1);
         until("the command runs", || started.exists());
         cancel.cancel();
         running.join().unwrap()
@@ -175,4 +176,28 @@ fn the_shell_sees_a_group_of_its_own() {
     let printed = text(&output);
     let ids: Vec<&str> = printed.split_whitespace().collect();
     assert_eq!(ids.first(), ids.last());
+}
+
+#[test]
+fn stopping_does_not_wait_for_the_grace_of_a_command_that_has_timed_out() {
+    let dir = TempDir::new().unwrap();
+    let told = dir.path().join("told");
+    let cancel = Cancel::new().unwrap();
+    let command = format!(
+        "trap 'touch {}' TERM; while :; do sleep 0.01; done",
+        told.display()
+    );
+    let result = thread::scope(|scope| {
+        let running = scope.spawn(|| {
+            let timeout = Duration::from_millis(50);
+            run(&command, timeout, Some(cancel.killed()), &[]).1
+        });
+        until("the command was told to end", || told.exists());
+        let start = Instant::now();
+        cancel.kill();
+        let result = running.join().unwrap();
+        assert!(start.elapsed() < GRACE);
+        result
+    });
+    assert_eq!(outcome(result), "timed out after 50ms");
 }

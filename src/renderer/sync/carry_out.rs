@@ -10,7 +10,7 @@ use tracing::debug;
 use super::member::{Kept, Member};
 use super::{Outcome, SyncError, Synced};
 use crate::backup::Backup;
-use crate::cancel::Cancel;
+use crate::cancel::{Cancel, Event};
 use crate::command::{self, CommandError};
 use crate::error::FileError;
 use crate::options::Options;
@@ -155,11 +155,9 @@ impl<'a, 'o> Group<'a, 'o> {
         let text = wording::check(check_text(member), staged, member.dest());
         let text = text.map_err(SyncError::CheckText)?;
         let timeout = member.resource.check_timeout;
-        self.run(&text, timeout, self.cancel, quiet)
-            .map_err(|error| match error {
-                CommandError::Cancelled => SyncError::Cancelled,
-                error => SyncError::Check(error),
-            })
+        let stop = self.cancel.map(Cancel::cancelled);
+        self.run(&text, timeout, stop, quiet)
+            .map_err(|error| failure(error, SyncError::Check))
     }
 
     #[expect(
@@ -168,20 +166,21 @@ impl<'a, 'o> Group<'a, 'o> {
     )]
     fn reload(&self) -> Result<(), SyncError> {
         let Reload { text, timeout } = self.reload.as_ref().expect("a reload");
-        self.run(text, *timeout, None, self.all_quiet())
-            .map_err(SyncError::Reload)
+        let stop = self.cancel.map(Cancel::killed);
+        self.run(text, *timeout, stop, self.all_quiet())
+            .map_err(|error| failure(error, SyncError::Reload))
     }
 
-    /// `cancel` kills it.
+    /// `stop` kills it.
     fn run(
         &self,
         text: &str,
         timeout: Duration,
-        cancel: Option<&Cancel>,
+        stop: Option<&Event>,
         quiet: bool,
     ) -> Result<(), CommandError> {
         debug!(event = "command_running", "Running {text}");
-        let (output, result) = command::run(text, timeout, cancel, self.options.withheld);
+        let (output, result) = command::run(text, timeout, stop, self.options.withheld);
         output.log(result.is_err() && !quiet, self.options.dialect);
         result
     }
@@ -217,6 +216,14 @@ impl Reload {
             text: wording::reload(text, first.dest()),
             timeout: timeouts.fold(first.resource.reload_timeout, Duration::max),
         })
+    }
+}
+
+/// Being told to stop is no failure of the command.
+fn failure(error: CommandError, of: impl FnOnce(CommandError) -> SyncError) -> SyncError {
+    match error {
+        CommandError::Cancelled => SyncError::Cancelled,
+        error => of(error),
     }
 }
 

@@ -205,6 +205,38 @@ fn a_reload_under_way_may_end_after_being_told_to_stop() {
 }
 
 #[test]
+fn a_reload_that_hangs_is_killed_at_once_in_the_second_stage_and_stays_owed() {
+    let mut host = Host::new();
+    let hangs = "trap '' TERM; echo >> @DIR@/started; until test -e @DIR@/go; do sleep 0.01; done";
+    let resource = host.resource("a", &format!("reload_cmd = \"{hangs}\""));
+    host.put("/a", "1");
+    let cancel = Cancel::new().unwrap();
+    let started = host.path("started");
+    let (outcomes, took) = thread::scope(|scope| {
+        let killer = scope.spawn(|| {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while !started.exists() && Instant::now() < deadline {
+                thread::yield_now();
+            }
+            cancel.cancel();
+            cancel.kill();
+            Instant::now()
+        });
+        let outcomes = host.sync_until(&cancel, &[&resource]);
+        (outcomes, killer.join().unwrap().elapsed())
+    });
+    assert_eq!(outcomes, ["given up: stopping (reload owed)"]);
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(host.read("out/a"), "1\n");
+    assert_eq!(host.names(), [".a.owed", "a"]);
+
+    host.write("go", "");
+    host.restart(Options::default());
+    assert_eq!(host.sync(&[&resource]), ["in step"]);
+    assert_eq!(host.names(), ["a"]);
+}
+
+#[test]
 fn a_reload_knows_the_name_of_the_file() {
     let mut host = Host::new();
     let resource = host.resource(
