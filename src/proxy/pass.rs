@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use renderer::cancel::Cancel;
 use renderer::options::Dialect;
@@ -20,8 +20,7 @@ use crate::world::{Files, Finished, Pass};
 /// The files of this host.
 pub struct HostFiles {
     confdir: PathBuf,
-    /// The pass under way has it. One pass at a time: nobody waits for it.
-    syncer: Arc<Mutex<Syncer>>,
+    syncer: Arc<Syncer>,
     /// For the pass under way when we are to leave. Made at the start: later no file descriptor may
     /// be left.
     cancel: Arc<Cancel>,
@@ -39,7 +38,7 @@ impl HostFiles {
         let _left = Cancel::new()?;
         Ok(Self {
             confdir: files.confdir.clone(),
-            syncer: Arc::new(Mutex::new(Syncer::new(files.options.clone()))),
+            syncer: Arc::new(Syncer::new(files.options.clone())),
             cancel,
         })
     }
@@ -56,11 +55,11 @@ impl Files for HostFiles {
     }
 
     fn recover(&self, resources: &[Resource]) {
-        lock(&self.syncer).recover(resources);
+        self.syncer.recover(resources);
     }
 
     fn hold_reloads(&mut self, hold: bool) {
-        lock(&self.syncer).hold_reloads(hold);
+        self.syncer.hold_reloads(hold);
     }
 
     #[expect(
@@ -77,9 +76,10 @@ impl Files for HostFiles {
         let cancel = Arc::clone(&self.cancel);
         HostPass(tokio::task::spawn_blocking(move || {
             let batch: Vec<_> = due.iter().map(|number| &resources[*number]).collect();
-            let outcomes = lock(&syncer).sync(&batch, &snapshot, Some(&cancel));
+            let snapshot = Arc::new(snapshot);
+            let outcomes = syncer.sync(&batch, Arc::clone(&snapshot), Some(&cancel));
             Finished {
-                snapshot,
+                snapshot: Arc::unwrap_or_clone(snapshot),
                 due,
                 outcomes,
             }
@@ -89,11 +89,6 @@ impl Files for HostFiles {
     fn cancel(&self) {
         self.cancel.cancel();
     }
-}
-
-/// A pass that broke down ends the run: what it left is of no interest to anybody.
-fn lock(syncer: &Mutex<Syncer>) -> impl std::ops::DerefMut<Target = Syncer> {
-    syncer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Pass for HostPass {

@@ -2,14 +2,20 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Mutex;
+use std::thread::{self, Thread};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+
+use crate::mutex::lock;
 
 /// Ends what a sync waits for, in two stages. Once cancelled it stays so.
 #[derive(Debug)]
 pub struct Cancel {
     cancelled: Event,
     killed: Event,
+    /// They wait for something else, and want to hear of it.
+    waiting: Mutex<Vec<Thread>>,
 }
 
 impl Cancel {
@@ -18,12 +24,14 @@ impl Cancel {
         Ok(Self {
             cancelled: Event::new()?,
             killed: Event::new()?,
+            waiting: Mutex::default(),
         })
     }
 
     /// A check that runs is killed, a reload that runs may end; no other command is started.
     pub fn cancel(&self) {
         self.cancelled.happen();
+        lock(&self.waiting).iter().for_each(Thread::unpark);
     }
 
     /// A reload that runs is killed as well, and stays owed.
@@ -44,6 +52,22 @@ impl Cancel {
     /// Kills reloads.
     pub(crate) fn killed(&self) -> &Event {
         &self.killed
+    }
+
+    /// Unparks this thread once cancelled. Who asks looks afterwards whether it has been already.
+    pub(crate) fn wake_us(&self) -> Woken<'_> {
+        lock(&self.waiting).push(thread::current());
+        Woken(self)
+    }
+}
+
+/// Until dropped.
+pub(crate) struct Woken<'c>(&'c Cancel);
+
+impl Drop for Woken<'_> {
+    fn drop(&mut self) {
+        let we = thread::current().id();
+        lock(&self.0.waiting).retain(|thread| thread.id() != we);
     }
 }
 

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags, fstat, linkat, openat,
@@ -19,6 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, geteuid, getrlimit};
 
 use crate::lock;
+use crate::mutex;
 
 /// Of a directory in which all may create files, and remove only their own.
 const SHARED: u32 = 0o1002;
@@ -50,6 +51,11 @@ impl Directory {
         };
         let stat = fstat(&fd)?;
         Ok(Self { fd, stat })
+    }
+
+    /// Device and inode.
+    pub(crate) fn id(&self) -> (u64, u64) {
+        (self.stat.st_dev, self.stat.st_ino)
     }
 
     pub(crate) fn owner(&self) -> u32 {
@@ -182,23 +188,33 @@ fn not_regular() -> io::Error {
 
 /// The directories that are open: a thousand files in one cost one descriptor.
 #[derive(Debug, Default)]
-pub(crate) struct Directories(HashMap<PathBuf, Weak<Directory>>);
+pub(crate) struct Directories(Mutex<HashMap<PathBuf, Weak<Directory>>>);
 
 impl Directories {
     /// The same directory as before, if it is still open.
-    pub(crate) fn open(&mut self, path: &Path, handle: OwnedFd) -> io::Result<Arc<Directory>> {
+    pub(crate) fn open(&self, path: &Path, handle: OwnedFd) -> io::Result<Arc<Directory>> {
         let stat = fstat(&handle)?;
-        let known = self.0.get(path).and_then(Weak::upgrade);
-        let same = |known: &Arc<Directory>| {
-            (known.stat.st_dev, known.stat.st_ino) == (stat.st_dev, stat.st_ino)
-        };
-        if let Some(known) = known.filter(same) {
+        if let Some(known) = known(&mutex::lock(&self.0), path, &stat) {
             return Ok(known);
         }
         let opened = Arc::new(Directory::open(handle)?);
         leave_some(&opened.fd)?;
-        self.0.retain(|_, known| known.strong_count() > 0);
-        self.0.insert(path.to_owned(), Arc::downgrade(&opened));
+        let mut open = mutex::lock(&self.0);
+        // Another thread may have been quicker.
+        if let Some(known) = known(&open, path, &stat) {
+            return Ok(known);
+        }
+        open.retain(|_, known| known.strong_count() > 0);
+        open.insert(path.to_owned(), Arc::downgrade(&opened));
         Ok(opened)
     }
+}
+
+fn known(
+    open: &HashMap<PathBuf, Weak<Directory>>,
+    path: &Path,
+    stat: &Stat,
+) -> Option<Arc<Directory>> {
+    let known = open.get(path).and_then(Weak::upgrade)?;
+    (known.id() == (stat.st_dev, stat.st_ino)).then_some(known)
 }

@@ -18,6 +18,7 @@
 //!
 //! ```
 //! use std::fs;
+//! use std::sync::Arc;
 //!
 //! use renderer::resource::Resource;
 //! use renderer::snapshot::Snapshot;
@@ -47,12 +48,12 @@
 //! )?;
 //! let resource = Resource::load(&file, dir.path())?;
 //!
-//! let mut snapshot = Snapshot::default();
-//! snapshot.put("/services/apache/1".into(), "10.0.0.5:7777".into());
+//! let mut snapshot = Arc::new(Snapshot::default());
+//! Arc::make_mut(&mut snapshot).put("/services/apache/1".into(), "10.0.0.5:7777".into());
 //!
-//! let mut syncer = Syncer::default();
+//! let syncer = Syncer::default();
 //! for expected in [Synced::Updated, Synced::InStep] {
-//!     for outcome in syncer.sync(&[&resource], &snapshot, None) {
+//!     for outcome in syncer.sync(&[&resource], Arc::clone(&snapshot), None) {
 //!         assert_eq!(outcome.result?, expected);
 //!     }
 //! }
@@ -62,8 +63,8 @@
 //! );
 //!
 //! // Without servers the file does not pass its check, and the last good one stays.
-//! snapshot.delete(b"/services/apache/1");
-//! for outcome in syncer.sync(&[&resource], &snapshot, None) {
+//! Arc::make_mut(&mut snapshot).delete(b"/services/apache/1");
+//! for outcome in syncer.sync(&[&resource], Arc::clone(&snapshot), None) {
 //!     let error = outcome.result.unwrap_err();
 //!     assert_eq!(error.to_string(), "Config check failed: exit status 1");
 //! }
@@ -90,6 +91,7 @@ mod groups;
 pub mod guard;
 mod lint;
 mod lock;
+mod mutex;
 pub mod options;
 mod owed;
 mod permissions;
@@ -98,6 +100,7 @@ mod regular;
 mod render;
 mod replace;
 pub mod resource;
+mod slots;
 pub mod snapshot;
 mod soundness;
 mod stage;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::iter;
 use std::path::Path;
 
 use tracing::{debug, warn};
@@ -33,8 +34,9 @@ pub(crate) fn put_back(target: &Target, dest: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Removes staged files that nobody works on any more. Whether none is left.
-pub(crate) fn sweep(target: &Target) -> bool {
+/// Removes staged files that nobody works on any more. Whether none is left. `is_ours`: we work on
+/// the neighbour of that name.
+pub(crate) fn sweep(target: &Target, is_ours: impl Fn(&OsStr) -> bool) -> bool {
     let Ok(dir) = target.directory() else {
         return false;
     };
@@ -43,11 +45,13 @@ pub(crate) fn sweep(target: &Target) -> bool {
     };
     let mut clean = true;
     for name in names.iter().filter(|name| target.is_stage(name)) {
-        if !dir.is_file(name) {
+        let neighbour = Target::staged_for(name).filter(|name| *name != target.name());
+        if !dir.is_file(name) || neighbour.is_some_and(&is_ours) {
             continue;
         }
         let path = target.shown(name);
-        match remove_if_left(dir, target, name) {
+        let users = iter::once(target.name()).chain(neighbour);
+        match remove_if_left(dir, name, users) {
             Ok(()) => debug!("Removed {}, left by a killed process", path.display()),
             Err(error) => {
                 debug!("Left {} alone: {error}", path.display());
@@ -58,9 +62,13 @@ pub(crate) fn sweep(target: &Target) -> bool {
     clean
 }
 
-fn remove_if_left(dir: &Directory, target: &Target, name: &OsStr) -> io::Result<()> {
+fn remove_if_left<'a>(
+    dir: &Directory,
+    name: &OsStr,
+    mut users: impl Iterator<Item = &'a OsStr>,
+) -> io::Result<()> {
     lock::take_over(&dir.read(name)?)?;
-    if dir.is_claimed(target.name()) {
+    if users.any(|user| dir.is_claimed(user)) {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     dir.remove(name)

@@ -3,12 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tracing::{debug, warn};
 
 use crate::functions::FUNCTIONS;
 use crate::guard::Guards;
+use crate::mutex::lock;
 use crate::regular;
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
@@ -50,9 +51,9 @@ pub enum RenderError {
 /// Renders, and remembers what it has parsed and told.
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
-    templates: HashMap<PathBuf, Parsed>,
+    templates: Mutex<HashMap<PathBuf, Parsed>>,
     /// Keys whose values do not fit, by resource; each is told once.
-    unfit: HashMap<PathBuf, BTreeSet<Str>>,
+    unfit: Mutex<HashMap<PathBuf, BTreeSet<Str>>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +66,7 @@ struct Parsed {
 impl Renderer {
     /// `prefix` is the one in force.
     pub(crate) fn render(
-        &mut self,
+        &self,
         resource: &Resource,
         prefix: &str,
         snapshot: &Snapshot,
@@ -81,15 +82,15 @@ impl Renderer {
             .map_err(|error| RenderError::Execute(error.to_string()))
     }
 
-    fn guard(&mut self, resource: &Resource, store: &mut Store) -> Result<(), RenderError> {
+    fn guard(&self, resource: &Resource, store: &mut Store) -> Result<(), RenderError> {
         if resource.require.is_empty() && resource.validate.is_empty() {
             return Ok(());
         }
         let guards = Guards::parse(&resource.require, &resource.validate)
             .map_err(|error| RenderError::Guard(error.to_string()))?;
         let unfit: BTreeSet<_> = guards.validate(store).into_iter().collect();
-        let told = self.unfit.entry(resource.file.clone()).or_default();
-        for key in unfit.difference(told) {
+        let told = lock(&self.unfit).insert(resource.file.clone(), unfit.clone());
+        for key in unfit.difference(&told.unwrap_or_default()) {
             warn!(
                 event = "value_left_out",
                 "{}: left {} out: its value does not fit what `validate` asks for",
@@ -97,17 +98,12 @@ impl Renderer {
                 String::from_utf8_lossy(key).escape_debug()
             );
         }
-        *told = unfit;
         guards
             .require(store)
             .map_err(|error| RenderError::Guard(error.to_string()))
     }
 
-    fn template(
-        &mut self,
-        path: &Path,
-        delims: &Delims,
-    ) -> Result<Arc<Template<Store>>, RenderError> {
+    fn template(&self, path: &Path, delims: &Delims) -> Result<Arc<Template<Store>>, RenderError> {
         let read_error = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => RenderError::Missing(path.to_owned()),
             _ => RenderError::Read {
@@ -117,11 +113,8 @@ impl Renderer {
         };
         let text = regular::read(path).map_err(read_error)?;
         debug!("Compiling source template {}", path.display());
-        if let Some(parsed) = self.templates.get(path)
-            && parsed.text == text
-            && parsed.delims == *delims
-        {
-            return Ok(Arc::clone(&parsed.template));
+        if let Some(template) = self.parsed(path, &text, delims) {
+            return Ok(template);
         }
         let template = Arc::new(parse(path, text.clone(), delims)?);
         let parsed = Parsed {
@@ -129,8 +122,15 @@ impl Renderer {
             delims: delims.clone(),
             template: Arc::clone(&template),
         };
-        self.templates.insert(path.to_owned(), parsed);
+        lock(&self.templates).insert(path.to_owned(), parsed);
         Ok(template)
+    }
+
+    fn parsed(&self, path: &Path, text: &[u8], delims: &Delims) -> Option<Arc<Template<Store>>> {
+        let templates = lock(&self.templates);
+        let parsed = templates.get(path)?;
+        let is_same = parsed.text == text && parsed.delims == *delims;
+        is_same.then(|| Arc::clone(&parsed.template))
     }
 }
 
@@ -152,6 +152,7 @@ mod tests {
     use std::fs::File;
 
     use std::fs;
+    use std::thread;
 
     use super::*;
 
@@ -162,7 +163,7 @@ mod tests {
         let toml = dir.path().join("a.toml");
         fs::write(&toml, "[template]\nsrc = \"a\"\ndest = \"/no/such/a\"\n").unwrap();
         let resource = Resource::load(&toml, dir.path()).unwrap();
-        let mut renderer = Renderer::default();
+        let renderer = Renderer::default();
         let time = fs::metadata(&toml).unwrap().modified().unwrap();
         for text in ["one", "two"] {
             fs::write(&resource.src, text).unwrap();
@@ -171,5 +172,29 @@ mod tests {
             let rendered = renderer.render(&resource, "/", &Snapshot::default());
             assert_eq!(rendered.unwrap(), text.as_bytes());
         }
+    }
+
+    #[test]
+    fn two_resources_with_one_template_share_what_was_parsed() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("templates")).unwrap();
+        fs::write(dir.path().join("templates/t"), "{{getv \"/a\"}}").unwrap();
+        let resource = |name: &str| {
+            let toml = dir.path().join(name);
+            let text = format!("[template]\nsrc = \"t\"\ndest = \"/no/such/{name}\"\n");
+            fs::write(&toml, text).unwrap();
+            Resource::load(&toml, dir.path()).unwrap()
+        };
+        let (a, b) = (resource("a"), resource("b"));
+        let renderer = Renderer::default();
+        let template = |resource: &Resource| {
+            let template = renderer.template(&resource.src, &resource.delims);
+            template.unwrap()
+        };
+        let first = template(&a);
+        let others = thread::scope(|scope| {
+            [&a, &b].map(|resource| scope.spawn(|| template(resource)).join().unwrap())
+        });
+        assert!(others.iter().all(|other| Arc::ptr_eq(other, &first)));
     }
 }

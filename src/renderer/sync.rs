@@ -1,11 +1,16 @@
 //! Brings the files of resources in step with a snapshot: render, compare, stage, check, swap,
 //! reload.
 
+mod busy;
 mod carry_out;
 mod member;
+mod memory;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::iter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::{debug, info, warn};
 
@@ -13,16 +18,25 @@ use crate::cancel::Cancel;
 use crate::command::CommandError;
 use crate::directory::Directories;
 use crate::error::FileError;
-use crate::groups::transactions;
+use crate::groups::{groups, transactions};
 use crate::options::Options;
-use crate::permissions::{Permissions, UnknownOwner, Wanted};
+use crate::permissions::UnknownOwner;
 use crate::recover;
 use crate::render::{RenderError, Renderer};
 use crate::resource::Resource;
+use crate::slots::{Slot, Slots};
 use crate::snapshot::Snapshot;
 use crate::target::Target;
-use carry_out::Group;
+use busy::Busy;
+use carry_out::Execution;
 use member::Member;
+use memory::Memory;
+
+/// So many groups are rendered, compared and staged at once.
+const RENDERED_AT_ONCE: usize = 4;
+
+/// So many commands run at once, of all groups.
+const COMMANDS_AT_ONCE: usize = 64;
 
 /// What became of a resource.
 #[derive(Clone, Debug)]
@@ -74,37 +88,49 @@ pub enum SyncError {
     Cancelled,
 }
 
-/// Brings resources in step, time after time. What it remembers only makes it quicker, and keeps it
-/// from saying things twice.
-#[derive(Debug, Default)]
+/// Brings resources in step, time after time, and groups of them side by side: one syncer for all
+/// threads. What it remembers only makes it quicker, and keeps it from saying things twice.
+#[derive(Debug)]
 pub struct Syncer {
     options: Options,
+    holds_reloads: AtomicBool,
     renderer: Renderer,
-    /// Files whose leftovers were removed.
-    swept: HashSet<PathBuf>,
-    /// What was tried last, where that failed: a digest of the contents.
-    failed: HashMap<PathBuf, String>,
     directories: Directories,
-    /// What files came to have, where it was found out, and what they were to have.
-    came_out: HashMap<PathBuf, (Wanted, Permissions)>,
-    /// Of which file was said what.
-    warned: HashSet<(PathBuf, String)>,
+    busy: Busy,
+    memory: Memory,
+    rendering: Slots,
+    commands: Slots,
 }
+
+impl Default for Syncer {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
+}
+
+/// With its number in the group.
+type Numbered<T> = (usize, T);
 
 impl Syncer {
     /// For these options.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
+            holds_reloads: AtomicBool::new(options.hold_reloads),
             options,
-            ..Self::default()
+            renderer: Renderer::default(),
+            directories: Directories::default(),
+            busy: Busy::default(),
+            memory: Memory::default(),
+            rendering: Slots::new(RENDERED_AT_ONCE),
+            commands: Slots::new(COMMANDS_AT_ONCE),
         }
     }
 
     /// Whether to leave reloads out: what uses the files is not running yet, and will read them when
-    /// it starts.
-    pub fn hold_reloads(&mut self, hold: bool) {
-        self.options.hold_reloads = hold;
+    /// it starts. It counts for what has been rendered and not begun to be staged, and for all later.
+    pub fn hold_reloads(&self, hold: bool) {
+        self.holds_reloads.store(hold, Ordering::Relaxed);
     }
 
     /// Puts back what a killed process had replaced and not checked. A sync does it as well: this is
@@ -119,40 +145,84 @@ impl Syncer {
         }
     }
 
-    /// Brings `batch` in step with `snapshot`; an outcome for each, in the same order. Those with
-    /// the same reload share one: all are checked, all swapped in, and reloaded once.
+    /// Brings `batch` in step with `snapshot`, group by group as in [`groups`]; an outcome for each,
+    /// in the same order. Those with the same reload share one: all are checked, all swapped in, and
+    /// reloaded once.
     ///
-    /// Blocks as long as commands run. `cancel` ends that: a check is killed, and in its second stage a
-    /// reload as well.
+    /// Blocks as long as commands run. `cancel` ends that: a check is killed, and in its second stage
+    /// a reload as well.
     pub fn sync(
-        &mut self,
+        &self,
         batch: &[&Resource],
-        snapshot: &Snapshot,
+        snapshot: Arc<Snapshot>,
         cancel: Option<&Cancel>,
     ) -> Vec<Outcome> {
-        let transactions = if self.options.sync_only {
-            (0..batch.len()).map(|number| vec![number]).collect()
-        } else {
-            transactions(batch.iter().copied())
-        };
-        let mut outcomes = BTreeMap::new();
-        for numbers in transactions {
-            let group = numbers.into_iter().map(|number| (number, batch[number]));
-            outcomes.extend(self.sync_group(group, snapshot, cancel));
-        }
-        outcomes.into_values().collect()
+        let groups = self.unless_sync_only(batch, groups);
+        // The last group gets the snapshot itself, and nobody keeps it.
+        let snapshots = iter::repeat_n(snapshot, groups.len());
+        in_order(
+            groups
+                .into_iter()
+                .zip(snapshots)
+                .flat_map(|(numbers, snapshot)| {
+                    let group: Vec<_> = numbers.iter().map(|number| batch[*number]).collect();
+                    let outcomes = self.sync_group(&group, snapshot, cancel);
+                    numbers.into_iter().zip(outcomes)
+                }),
+        )
     }
 
-    fn sync_group<'a>(
-        &mut self,
-        group: impl Iterator<Item = (usize, &'a Resource)>,
-        snapshot: &Snapshot,
+    /// The same for resources of one group. The snapshot is let go as soon as all of them are
+    /// rendered: no command keeps it.
+    ///
+    /// Several threads may do this at once, each for a group of its own.
+    pub fn sync_group(
+        &self,
+        group: &[&Resource],
+        snapshot: Arc<Snapshot>,
         cancel: Option<&Cancel>,
-    ) -> Vec<(usize, Outcome)> {
+    ) -> Vec<Outcome> {
+        let mut slot = self.rendering.take(cancel);
+        if slot.is_none() {
+            return vec![Outcome::of(SyncError::Cancelled); group.len()];
+        }
+        let transactions = self.unless_sync_only(group, transactions);
+        let prepare = |number| (number, Member::prepare(self, group[number], &snapshot));
+        let prepared: Vec<Vec<_>> = transactions
+            .into_iter()
+            .map(|numbers| numbers.into_iter().map(prepare).collect())
+            .collect();
+        drop(snapshot);
+        in_order(
+            prepared
+                .into_iter()
+                .flat_map(|prepared| self.carry_out(prepared, slot.take(), cancel)),
+        )
+    }
+
+    /// What is neither checked nor reloaded has nothing in common.
+    fn unless_sync_only<'a>(
+        &self,
+        resources: &[&'a Resource],
+        together: impl FnOnce(Vec<&'a Resource>) -> Vec<Vec<usize>>,
+    ) -> Vec<Vec<usize>> {
+        if self.options.sync_only {
+            return (0..resources.len()).map(|number| vec![number]).collect();
+        }
+        together(resources.to_vec())
+    }
+
+    /// One transaction.
+    fn carry_out<'s>(
+        &'s self,
+        prepared: Vec<Numbered<Result<Member<'_>, SyncError>>>,
+        slot: Option<Slot<'s>>,
+        cancel: Option<&'s Cancel>,
+    ) -> Vec<Numbered<Outcome>> {
         let mut outcomes = Vec::new();
         let (mut numbers, mut members) = (Vec::new(), Vec::new());
-        for (number, resource) in group {
-            match Member::prepare(self, resource, snapshot) {
+        for (number, prepared) in prepared {
+            match prepared {
                 Ok(member) => {
                     numbers.push(number);
                     members.push(member);
@@ -163,7 +233,7 @@ impl Syncer {
         let done = if self.options.noop {
             members.into_iter().map(Member::would_be).collect()
         } else {
-            Group::new(members, &self.options, cancel).carry_out()
+            Execution::new(self, members, slot, cancel).carry_out()
         };
         for (number, (member, outcome)) in numbers.into_iter().zip(done) {
             self.note(&member, &outcome);
@@ -173,20 +243,19 @@ impl Syncer {
     }
 
     /// Once for each file, and again while others work on it.
-    fn sweep(&mut self, target: &Target) {
-        let wanted = !self.options.keep_stage_file && !self.swept.contains(target.path());
-        if wanted && recover::sweep(target) {
-            self.swept.insert(target.path().to_owned());
+    fn sweep(&self, target: &Target) {
+        let wanted = !self.options.keep_stage_file && !self.memory.is_swept(target.path());
+        let is_ours = |neighbour: &OsStr| self.busy.has(target, neighbour);
+        if wanted && recover::sweep(target, is_ours) {
+            self.memory.swept(target.path());
         }
     }
 
     /// Logs a success; the failures are the caller's to tell.
-    fn note(&mut self, member: &Member, outcome: &Outcome) {
+    fn note(&self, member: &Member, outcome: &Outcome) {
         let dest = member.dest();
-        self.came_out
-            .extend(member.came_out().map(|out| (dest.to_owned(), out)));
         for missing in member.missing() {
-            if self.warned.insert((dest.to_owned(), missing.clone())) {
+            if self.memory.is_news(dest, missing) {
                 warn!(
                     event = "keys_missing",
                     "{}: {missing}; written all the same",
@@ -194,24 +263,21 @@ impl Syncer {
                 );
             }
         }
-        match &outcome.result {
-            Ok(synced) => {
-                if *synced == Synced::Updated {
-                    info!(
-                        event = "file_updated",
-                        "Target config {} has been updated",
-                        dest.display()
-                    );
-                }
-                self.failed.remove(dest);
-            }
-            Err(_) => {
-                let digest = member.digest();
-                self.failed
-                    .extend(digest.map(|digest| (dest.to_owned(), digest)));
-            }
+        if matches!(outcome.result, Ok(Synced::Updated)) {
+            info!(
+                event = "file_updated",
+                "Target config {} has been updated",
+                dest.display()
+            );
         }
+        self.memory.note(member, outcome.result.is_ok());
     }
+}
+
+/// As they are numbered.
+fn in_order(outcomes: impl Iterator<Item = Numbered<Outcome>>) -> Vec<Outcome> {
+    let outcomes: BTreeMap<usize, Outcome> = outcomes.collect();
+    outcomes.into_values().collect()
 }
 
 impl Outcome {

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +10,14 @@ use crate::directory::{Directories, Directory};
 use crate::error::FileError;
 use crate::walk::{self, End};
 
-/// Go's `TempFile` appends nine digits, newer ones up to ten.
-const STAGE_DIGITS: std::ops::RangeInclusive<usize> = 9..=10;
+/// As Go's `TempFile` once appended.
+const STAGE_DIGITS: usize = 9;
+
+/// Newer ones append up to ten.
+const GO_DIGITS: std::ops::RangeInclusive<usize> = STAGE_DIGITS..=10;
+
+/// Device and inode of a directory, and a name there.
+pub(crate) type Place = (u64, u64, OsString);
 
 /// The file that is replaced: `dest`, or what it links to. Its directory is open, and what is done to
 /// the file is done there, whatever the path may lead to by then.
@@ -25,15 +32,15 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn of(dest: &Path) -> Result<Self, FileError> {
-        Self::among(&mut Directories::default(), dest)
+        Self::among(&Directories::default(), dest)
     }
 
     /// In a directory that may be open already.
-    pub(crate) fn among(open: &mut Directories, dest: &Path) -> Result<Self, FileError> {
+    pub(crate) fn among(open: &Directories, dest: &Path) -> Result<Self, FileError> {
         Self::find(open, dest).map_err(FileError::new("find", dest))
     }
 
-    fn find(open: &mut Directories, dest: &Path) -> io::Result<Self> {
+    fn find(open: &Directories, dest: &Path) -> io::Result<Self> {
         let End { dir, name, path } = walk::walk(dest)?;
         let parent = match path.parent() {
             Some(parent) if parent != Path::new("") => parent.to_owned(),
@@ -74,6 +81,17 @@ impl Target {
         self.opened = None;
     }
 
+    /// The same for all ways to it; none if its directory is missing.
+    pub(crate) fn place(&self) -> Option<Place> {
+        self.place_of(&self.name)
+    }
+
+    /// Of a file beside it.
+    pub(crate) fn place_of(&self, name: &OsStr) -> Option<Place> {
+        let (device, inode) = self.opened.as_ref()?.id();
+        Some((device, inode, name.to_owned()))
+    }
+
     /// In the directory.
     pub(crate) fn name(&self) -> &OsStr {
         &self.name
@@ -90,8 +108,16 @@ impl Target {
             .strip_prefix(b".")
             .and_then(|name| name.strip_prefix(self.name.as_encoded_bytes()));
         digits.is_some_and(|digits| {
-            STAGE_DIGITS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+            GO_DIGITS.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
         })
+    }
+
+    /// The file that a staged one was made for, if by us. That may be another: `.a1000000042` is also
+    /// called like a file of confd's that becomes `a`.
+    pub(crate) fn staged_for(name: &OsStr) -> Option<&OsStr> {
+        let name = name.as_bytes().strip_prefix(b".")?;
+        let (name, _) = name.split_last_chunk::<STAGE_DIGITS>()?;
+        Some(OsStr::from_bytes(name))
     }
 
     /// The previous file, while the new one is not known to be good.
@@ -181,6 +207,17 @@ mod tests {
             Target::of(Path::new("/")).unwrap_err().to_string(),
             "cannot find /: is a directory"
         );
+    }
+
+    #[test]
+    fn a_staged_file_tells_what_it_was_made_for() {
+        let staged_for = |name| Target::staged_for(OsStr::new(name));
+        assert_eq!(staged_for(".a1000000042"), Some(OsStr::new("a1")));
+        assert_eq!(
+            staged_for(".app.conf000000042"),
+            Some(OsStr::new("app.conf"))
+        );
+        assert_eq!(staged_for(".a42"), None);
     }
 
     #[test]

@@ -3,29 +3,32 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tracing::debug;
 
 use super::member::{Kept, Member};
-use super::{Outcome, SyncError, Synced};
+use super::{Outcome, SyncError, Synced, Syncer};
 use crate::backup::Backup;
 use crate::cancel::{Cancel, Event};
 use crate::command::{self, CommandError};
 use crate::error::FileError;
-use crate::options::Options;
 use crate::replace::NotSwapped;
+use crate::slots::Slot;
 use crate::stage::Stage;
 use crate::swap;
 use crate::transaction::{Action, Answer, Check, CheckId, Found, Transaction, Verdict};
 use crate::wording;
 
-/// Files that share a reload.
-pub(super) struct Group<'a, 'o> {
+/// Files that share a reload, and how far their transaction is.
+pub(super) struct Execution<'a, 's> {
+    syncer: &'s Syncer,
     members: Vec<Member<'a>>,
     reload: Option<Reload>,
-    options: &'o Options,
-    cancel: Option<&'o Cancel>,
+    cancel: Option<&'s Cancel>,
+    /// For rendering. Given back before a command.
+    slot: Option<Slot<'s>>,
     last_failure: Option<SyncError>,
 }
 
@@ -34,17 +37,25 @@ struct Reload {
     timeout: Duration,
 }
 
-impl<'a, 'o> Group<'a, 'o> {
+impl<'a, 's> Execution<'a, 's> {
+    /// Here it is decided whether there will be a reload.
     pub(super) fn new(
-        members: Vec<Member<'a>>,
-        options: &'o Options,
-        cancel: Option<&'o Cancel>,
+        syncer: &'s Syncer,
+        mut members: Vec<Member<'a>>,
+        slot: Option<Slot<'s>>,
+        cancel: Option<&'s Cancel>,
     ) -> Self {
+        let holds_reload = syncer.holds_reloads.load(Ordering::Relaxed);
+        if holds_reload {
+            members.iter_mut().for_each(Member::hold_reload);
+        }
+        let is_left_out = holds_reload || syncer.options.sync_only;
         Self {
-            reload: Reload::of(&members, options),
+            syncer,
+            reload: Reload::of(&members).filter(|_| !is_left_out),
             members,
-            options,
             cancel,
+            slot,
             last_failure: None,
         }
     }
@@ -95,7 +106,7 @@ impl<'a, 'o> Group<'a, 'o> {
     /// `before`: what was found of the members before this one.
     fn check_of(&self, member: &Member, before: &[Found]) -> Check {
         match &member.resource.check_cmd {
-            Some(_) if self.options.sync_only => Check::Never,
+            Some(_) if self.syncer.options.sync_only => Check::Never,
             None => Check::Never,
             Some(text) if wording::names_staged_file(text) => Check::Staged,
             Some(_) if !member.resource.check_swapped => Check::Staged,
@@ -122,6 +133,7 @@ impl<'a, 'o> Group<'a, 'o> {
         if self.cancel.is_some_and(Cancel::is_cancelled) && may_be_left(action) {
             return Err(SyncError::Cancelled);
         }
+        self.change_slot(action)?;
         match action {
             Action::Stage(number) => stage(&mut self.members[number]),
             Action::CheckStaged(number) => self.check_staged(&self.members[number]),
@@ -138,6 +150,19 @@ impl<'a, 'o> Group<'a, 'o> {
             }
             Action::Reload => self.reload(),
         }
+    }
+
+    /// What stages has a slot; what waits for a command has none.
+    fn change_slot(&mut self, action: Action) -> Result<(), SyncError> {
+        match action {
+            Action::Stage(_) if self.slot.is_none() => {
+                let slot = self.syncer.rendering.take(self.cancel);
+                self.slot = Some(slot.ok_or(SyncError::Cancelled)?);
+            }
+            Action::CheckStaged(_) | Action::CheckSwapped(_) | Action::Reload => self.slot = None,
+            _ => {}
+        }
+        Ok(())
     }
 
     fn check_staged(&self, member: &Member) -> Result<(), SyncError> {
@@ -179,9 +204,12 @@ impl<'a, 'o> Group<'a, 'o> {
         stop: Option<&Event>,
         quiet: bool,
     ) -> Result<(), CommandError> {
+        let slot = self.syncer.commands.take(self.cancel);
+        let _slot = slot.ok_or(CommandError::Cancelled)?;
         debug!(event = "command_running", "Running {text}");
-        let (output, result) = command::run(text, timeout, stop, self.options.withheld);
-        output.log(result.is_err() && !quiet, self.options.dialect);
+        let options = &self.syncer.options;
+        let (output, result) = command::run(text, timeout, stop, options.withheld);
+        output.log(result.is_err() && !quiet, options.dialect);
         result
     }
 
@@ -204,11 +232,7 @@ impl<'a, 'o> Group<'a, 'o> {
 }
 
 impl Reload {
-    /// None where it is left out.
-    fn of(members: &[Member], options: &Options) -> Option<Self> {
-        if options.sync_only || options.hold_reloads {
-            return None;
-        }
+    fn of(members: &[Member]) -> Option<Self> {
         let (first, others) = members.split_first()?;
         let text = first.resource.reload_cmd.as_ref()?;
         let timeouts = others.iter().map(|member| member.resource.reload_timeout);

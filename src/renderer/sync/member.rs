@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tracing::{debug, info, warn};
 
+use super::busy::Claim;
 use super::{Outcome, SyncError, Synced, Syncer};
 use crate::backup::Backup;
 use crate::compare::{self, Contents, Current, md5sum};
@@ -40,6 +41,8 @@ pub(super) struct Member<'a> {
     missing: Vec<String>,
     /// What the file has that was written.
     came_out: Option<Permissions>,
+    /// Nobody else works on the file.
+    _claim: Claim,
 }
 
 /// Of a member that is about to be replaced, or was.
@@ -65,11 +68,12 @@ pub(super) struct Plan {
 
 impl<'a> Member<'a> {
     pub(super) fn prepare(
-        syncer: &mut Syncer,
+        syncer: &Syncer,
         resource: &'a Resource,
         snapshot: &Snapshot,
     ) -> Result<Self, SyncError> {
-        let target = Target::among(&mut syncer.directories, &resource.dest)?;
+        let target = Target::among(&syncer.directories, &resource.dest)?;
+        let claim = syncer.busy.claim(&target, &resource.dest)?;
         let owed = Owed::of(&target, syncer.options.state_dir.as_deref());
         let is_owed = is_owed(&owed, &target, resource, &syncer.options)?;
         if !syncer.options.noop {
@@ -88,10 +92,11 @@ impl<'a> Member<'a> {
             quiet: false,
             missing: Vec::new(),
             came_out: None,
+            _claim: claim,
         };
         member.plan = member.make_plan(syncer, snapshot);
-        let tried = syncer.failed.get(member.dest());
-        member.quiet = tried.is_some_and(|tried| member.digest().as_ref() == Some(tried));
+        let digest = member.digest();
+        member.quiet = syncer.memory.has_failed(member.dest(), digest.as_ref());
         member.announce(syncer.options.noop);
         if syncer.options.noop || (!member.changed() && !member.is_owed) {
             member.target.close();
@@ -145,7 +150,12 @@ impl<'a> Member<'a> {
         &self.missing
     }
 
-    fn make_plan(&mut self, syncer: &mut Syncer, snapshot: &Snapshot) -> Result<Plan, SyncError> {
+    /// While what uses the files is not running, it is owed nothing.
+    pub(super) fn hold_reload(&mut self) {
+        self.is_owed = false;
+    }
+
+    fn make_plan(&mut self, syncer: &Syncer, snapshot: &Snapshot) -> Result<Plan, SyncError> {
         let resource = self.resource;
         let prefix = syncer.options.prefix.as_deref();
         let prefix = prefix.map_or_else(|| resource.prefix.clone(), crate::resource::rooted);
@@ -174,6 +184,10 @@ impl<'a> Member<'a> {
         }
         debug!("Comparing candidate config to {}", self.dest().display());
         plan.compare(self.dest(), now, self.dialect);
+        if !syncer.options.noop {
+            // It may be large, and commands take long.
+            plan.current = None;
+        }
         if !plan.changed && !syncer.options.keep_stage_file {
             self.stage = None;
         }
@@ -341,11 +355,8 @@ fn expected(
     wanted: Wanted,
     current: Option<&Current>,
 ) -> Permissions {
-    let known = syncer.came_out.get(dest);
-    let mut expected = match known.filter(|(given, _)| *given == wanted) {
-        Some((_, out)) => *out,
-        None => wanted.permissions,
-    };
+    let known = syncer.memory.came_out(dest, wanted);
+    let mut expected = known.unwrap_or(wanted.permissions);
     // A mounted file stays the same: its owner and mode are those of the mount.
     if let Some(current) = current.filter(|current| current.is_mounted) {
         if !wanted.asks_owner {
@@ -372,5 +383,5 @@ fn is_owed(
     if recorded && resource.reload_cmd.is_none() && !options.noop {
         owed.clear(target)?;
     }
-    Ok(recorded && resource.reload_cmd.is_some() && !options.sync_only && !options.hold_reloads)
+    Ok(recorded && resource.reload_cmd.is_some() && !options.sync_only)
 }

@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use renderer::options::Options;
 use renderer::snapshot::Snapshot;
@@ -55,7 +56,7 @@ fn sync_of_everything() {
         snapshot.put(key.to_owned().into(), value.to_owned().into());
     }
     let batch: Vec<_> = resources.iter().collect();
-    let outcomes = Syncer::new(Options::default()).sync(&batch, &snapshot, None);
+    let outcomes = Syncer::new(Options::default()).sync(&batch, Arc::new(snapshot), None);
     let words: Vec<_> = outcomes.iter().map(in_words).collect();
     // A child that may write no files where it works still has this one.
     fs::write(dir.join("outcomes"), words.join("\n")).unwrap();

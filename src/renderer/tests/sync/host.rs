@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,8 +39,8 @@ impl Host {
         }
     }
 
-    pub fn snapshot(&self) -> &Snapshot {
-        &self.snapshot
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::new(self.snapshot.clone())
     }
 
     /// As after a restart.
@@ -100,7 +101,19 @@ impl Host {
     }
 
     fn outcomes(&mut self, batch: &[&Resource], cancel: Option<&Cancel>) -> Vec<String> {
-        let outcomes = self.syncer.sync(batch, &self.snapshot, cancel);
+        self.words(&self.syncer.sync(batch, self.snapshot(), cancel))
+    }
+
+    /// Likewise. Threads may do it at once.
+    pub fn sync_group(&self, group: &[&Resource], cancel: Option<&Cancel>) -> Vec<String> {
+        self.words(&self.syncer.sync_group(group, self.snapshot(), cancel))
+    }
+
+    pub fn syncer(&self) -> &Syncer {
+        &self.syncer
+    }
+
+    fn words(&self, outcomes: &[Outcome]) -> Vec<String> {
         let words = outcomes.iter().map(in_words);
         words.map(|word| self.plain(&word)).collect()
     }
@@ -143,6 +156,12 @@ impl Host {
         log.lines().map(str::to_owned).collect()
     }
 
+    /// Waits for the commands to have said so much.
+    pub fn await_log(&self, lines: usize) -> Vec<String> {
+        await_that("the commands have started", || self.log().len() >= lines);
+        self.log()
+    }
+
     /// Waits for a file to have something in it.
     pub fn await_file(&self, name: &str) -> String {
         let deadline = Instant::now() + SOON;
@@ -153,6 +172,14 @@ impl Host {
             }
             thread::yield_now();
         }
+    }
+}
+
+pub fn await_that(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !holds() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -7,11 +7,14 @@
 )]
 
 mod child;
+mod gate;
 mod host;
 mod record;
 #[path = "../../../../tests/harness/rights.rs"]
 mod rights;
 
+/// Groups in threads of their own, while commands of others hang.
+mod beside;
 /// Which check runs when, and what a failed one leaves.
 mod checks;
 /// Contents, owners, modes, links, mounts, full disks.

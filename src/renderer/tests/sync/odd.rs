@@ -82,11 +82,11 @@ fn where_owner_and_mode_cannot_be_given_the_file_is_written_once() {
         };
         for expected in ["updated", "in step", "in step"] {
             // Each time another process.
-            let mut syncer = Syncer::default();
-            let (outcomes, lines) = record(|| syncer.sync(&[&resource], &snapshot, None));
+            let syncer = Syncer::default();
+            let (outcomes, lines) = record(|| syncer.sync(&[&resource], snapshot.clone(), None));
             assert_eq!(crate::host::in_words(&outcomes[0]), expected, "{way:?}");
             assert_eq!(warnings(lines), [""; 0]);
-            let (outcomes, _) = record(|| syncer.sync(&[&resource], &snapshot, None));
+            let (outcomes, _) = record(|| syncer.sync(&[&resource], snapshot.clone(), None));
             assert_eq!(crate::host::in_words(&outcomes[0]), "in step", "{way:?}");
         }
         assert_eq!(owner(&dir.join("out/a")), NOBODY);
@@ -111,18 +111,18 @@ fn an_owner_or_mode_that_cannot_be_given_is_named() {
             return;
         };
         let refusal = format!("cannot {named}: Operation not permitted (os error 1)");
-        let mut syncer = Syncer::default();
-        let outcomes = syncer.sync(&[&resource], &snapshot, None);
+        let syncer = Syncer::default();
+        let outcomes = syncer.sync(&[&resource], snapshot.clone(), None);
         assert_eq!(
             host.plain(&crate::host::in_words(&outcomes[0])),
             format!("cannot write @DIR@/out/a: {refusal}")
         );
         assert_eq!(host.names(), [""; 0]);
 
-        let mut syncer = Syncer::new(in_dialect(Dialect::Confd));
+        let syncer = Syncer::new(in_dialect(Dialect::Confd));
         let (_, lines) = record(|| {
             for expected in ["updated", "in step", "in step"] {
-                let outcomes = syncer.sync(&[&resource], &snapshot, None);
+                let outcomes = syncer.sync(&[&resource], snapshot.clone(), None);
                 assert_eq!(crate::host::in_words(&outcomes[0]), expected);
             }
         });
@@ -146,10 +146,10 @@ fn a_mode_that_is_ignored_is_a_warning_and_no_reason_to_write_again() {
     let Some(_odd) = Odd::mount(&host, &["--chmod-ignore", "--perms=0644"]) else {
         return;
     };
-    let mut syncer = Syncer::default();
+    let syncer = Syncer::default();
     let (_, lines) = record(|| {
         for expected in ["updated", "in step", "in step"] {
-            let outcomes = syncer.sync(&[&resource], &snapshot, None);
+            let outcomes = syncer.sync(&[&resource], snapshot.clone(), None);
             assert_eq!(crate::host::in_words(&outcomes[0]), expected);
         }
     });
