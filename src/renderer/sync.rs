@@ -52,7 +52,7 @@ pub struct Outcome {
 pub enum Synced {
     /// It was.
     InStep,
-    /// It was replaced, and what uses it was reloaded.
+    /// It was replaced, and what uses it was reloaded; or put back, where an earlier sync could not.
     Updated,
     /// It would be replaced. Only with [`Options::noop`].
     Pending {

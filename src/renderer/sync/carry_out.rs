@@ -142,12 +142,8 @@ impl<'a, 's> Execution<'a, 's> {
             Action::ClearOwed(number) => clear_owed(&self.members[number]),
             Action::Backup(number) => back_up(&mut self.members[number]),
             Action::Swap(number) => swap(&mut self.members[number]),
-            Action::Restore(number) => {
-                restore(&mut self.members[number]).map_err(|error| self.after_the_first(error))
-            }
-            Action::DropBackup(number) => {
-                drop_backup(&mut self.members[number]).map_err(|error| self.after_the_first(error))
-            }
+            Action::Restore(number) => self.settle(number, restore),
+            Action::DropBackup(number) => self.settle(number, drop_backup),
             Action::Reload => self.reload(),
         }
     }
@@ -163,6 +159,18 @@ impl<'a, 's> Execution<'a, 's> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Ends the time in which a file may be put back.
+    fn settle(
+        &mut self,
+        number: usize,
+        how: impl FnOnce(&mut Member) -> Result<(), FileError>,
+    ) -> Result<(), SyncError> {
+        let member = &mut self.members[number];
+        let settled = how(member);
+        member.is_unsettled = settled.is_err();
+        settled.map_err(|error| self.after_the_first(error))
     }
 
     fn check_staged(&self, member: &Member) -> Result<(), SyncError> {
@@ -351,6 +359,7 @@ fn take_kept(member: &mut Member) -> Kept {
 fn result(member: &Member, verdict: Verdict<SyncError>) -> Result<Synced, SyncError> {
     match (&member.plan, verdict) {
         (Err(error), _) => Err(error.clone()),
+        (Ok(_), Verdict::InStep) if member.is_put_back => Ok(Synced::Updated),
         (Ok(_), Verdict::InStep) => Ok(Synced::InStep),
         (Ok(_), Verdict::Updated) => Ok(Synced::Updated),
         (Ok(_), Verdict::Failed(error)) => Err(error),

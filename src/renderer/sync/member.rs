@@ -41,6 +41,10 @@ pub(super) struct Member<'a> {
     missing: Vec<String>,
     /// What the file has that was written.
     came_out: Option<Permissions>,
+    /// An earlier sync left a file there that was to be put back, and has been now.
+    pub(super) is_put_back: bool,
+    /// This one leaves such a file.
+    pub(super) is_unsettled: bool,
     /// Nobody else works on the file.
     _claim: Claim,
 }
@@ -92,6 +96,8 @@ impl<'a> Member<'a> {
             quiet: false,
             missing: Vec::new(),
             came_out: None,
+            is_put_back: syncer.memory.is_unsettled(&resource.dest),
+            is_unsettled: false,
             _claim: claim,
         };
         member.plan = member.make_plan(syncer, snapshot);

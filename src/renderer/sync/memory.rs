@@ -17,6 +17,8 @@ struct Remembered {
     swept: HashSet<PathBuf>,
     /// What was tried last, where that failed: a digest of the contents.
     failed: HashMap<PathBuf, String>,
+    /// Files that were replaced and left to be put back.
+    unsettled: HashSet<PathBuf>,
     /// What files came to have, where it was found out, and what they were to have.
     came_out: HashMap<PathBuf, (Wanted, Permissions)>,
     /// Of which file was said what.
@@ -35,6 +37,10 @@ impl Memory {
     /// Whether contents with this digest were tried last, and failed.
     pub(super) fn has_failed(&self, dest: &Path, digest: Option<&String>) -> bool {
         digest.is_some() && lock(&self.0).failed.get(dest) == digest
+    }
+
+    pub(super) fn is_unsettled(&self, dest: &Path) -> bool {
+        lock(&self.0).unsettled.contains(dest)
     }
 
     /// What became of `wanted` when it was given to the file.
@@ -59,10 +65,14 @@ impl Memory {
             .extend(member.came_out().map(|out| (dest.to_owned(), out)));
         if succeeded {
             remembered.failed.remove(dest);
+            remembered.unsettled.remove(dest);
         } else {
             remembered
                 .failed
                 .extend(digest.map(|digest| (dest.to_owned(), digest)));
+        }
+        if member.is_unsettled {
+            remembered.unsettled.insert(dest.to_owned());
         }
     }
 }

@@ -205,3 +205,32 @@ fn a_failure_to_put_a_file_back_does_not_hide_why_it_was_to_be() {
         ]
     );
 }
+
+#[test]
+fn a_file_that_is_put_back_by_the_next_sync_counts_as_updated_then() {
+    let mut host = Host::new();
+    host.write("out/a", "old\n");
+    let hide = "cd @DIR@/out; mv .a.previous ../kept; mkdir .a.previous";
+    let resource = host.resource("a", &format!("check_cmd = \"{hide}\""));
+    host.put("/a", "new");
+    assert_eq!(
+        host.sync(&[&resource]),
+        ["cannot remove what was kept of @DIR@/out/a: Is a directory (os error 21)"]
+    );
+    // What uses the files may have read this one, with another that was updated.
+    assert_eq!(host.read("out/a"), "new\n");
+    fs::remove_dir(host.path("out/.a.previous")).unwrap();
+    fs::rename(host.path("kept"), host.path("out/.a.previous")).unwrap();
+
+    let mut unreadable = resource.clone();
+    unreadable.src = host.path("templates/missing");
+    let outcomes = host.sync(&[&unreadable]);
+    assert!(outcomes[0].starts_with("Missing template"), "{outcomes:?}");
+    assert_eq!(host.read("out/a"), "old\n");
+
+    host.put("/a", "old");
+    assert_eq!(host.sync(&[&resource]), ["updated"]);
+    assert_eq!(host.sync(&[&resource]), ["in step"]);
+    assert_eq!(host.read("out/a"), "old\n");
+    assert_eq!(host.names(), ["a"]);
+}
