@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::confdir::{self, Loading};
 use crate::resource::{Fault, LoadError, Loaded};
+use crate::rivals::{Rival, rivals};
 use crate::soundness;
 
 /// Something wrong with a file.
@@ -21,7 +22,8 @@ pub struct Defect {
 pub fn lint(confdir: &Path) -> Vec<Defect> {
     let (files, unread) = confdir::files(confdir);
     let mut defects: Vec<_> = unread.into_iter().flat_map(of_file).collect();
-    let (mut loading, mut lines) = (Loading::default(), BTreeMap::new());
+    let mut loading = Loading::default();
+    let (mut lines, mut dest_lines) = (BTreeMap::new(), BTreeMap::new());
     for file in files {
         let mut loaded = Loaded::read(&file, confdir);
         let mut faults = std::mem::take(&mut loaded.faults);
@@ -35,11 +37,18 @@ pub fn lint(confdir: &Path) -> Vec<Defect> {
             file: file.clone(),
             fault,
         }));
-        lines.insert(file, loaded.lines.get("dest").copied());
+        dest_lines.insert(file.clone(), loaded.line("dest"));
+        lines.insert(file, loaded.lines);
         loading.resources.extend(loaded.resource);
     }
-    loading.refuse_same_dest(&lines, &[]);
+    loading.refuse_same_dest(&dest_lines, &[]);
     defects.extend(loading.errors.into_iter().flat_map(of_file));
+    defects.extend(rivals(&loading.resources).into_iter().map(|rival| {
+        let line = lines
+            .get(&rival.file)
+            .and_then(|lines| lines.get(rival.field));
+        of_rival(rival, line.copied())
+    }));
     defects
 }
 
@@ -49,6 +58,13 @@ fn of_file(error: LoadError) -> impl Iterator<Item = Defect> {
         file: file.clone(),
         fault,
     })
+}
+
+fn of_rival(rival: Rival, line: Option<usize>) -> Defect {
+    Defect {
+        file: rival.file,
+        fault: Fault::warning(line, rival.message),
+    }
 }
 
 #[cfg(test)]
@@ -137,6 +153,62 @@ mod tests {
         }
         assert_eq!(lines.len(), 2, "{lines:#?}");
         assert!(lines[1].contains("conf.d/a.toml already"), "{lines:#?}");
+    }
+
+    /// What is said of resources with these lines, in files called `0.toml` and so on.
+    fn said_of(resources: &[&str]) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("conf.d")).unwrap();
+        fs::create_dir(dir.path().join("templates")).unwrap();
+        fs::write(dir.path().join("templates/t.tmpl"), "").unwrap();
+        for (number, fields) in resources.iter().enumerate() {
+            let dest = dir.path().join(number.to_string());
+            let text = format!(
+                "[template]\nsrc = \"t.tmpl\"\nkeys = [\"/a\"]\ndest = {dest:?}\n{fields}\n"
+            );
+            fs::write(dir.path().join(format!("conf.d/{number}.toml")), text).unwrap();
+        }
+        let confdir = dir.path().display().to_string();
+        let lines = lines(dir.path()).into_iter();
+        lines.map(|line| line.replace(&confdir, "@DIR@")).collect()
+    }
+
+    #[test]
+    fn names_two_groups_that_start_the_same_program() {
+        assert_eq!(
+            said_of(&[
+                "check_cmd = 'true'\nreload_cmd = 'sudo nginx -s reload'",
+                "check_cmd = '/usr/sbin/nginx -t -c {{.src}}'",
+                "reload_cmd = 'systemctl reload nginx.service'",
+            ]),
+            [
+                "conf.d/1.toml:5: check_cmd: nginx is started by reload_cmd of \
+                 @DIR@/conf.d/0.toml as well, perhaps at the same moment: give both the same \
+                 reload_cmd, or the same check_cmd, that names no file",
+                "conf.d/2.toml:5: reload_cmd: nginx is started by reload_cmd of \
+                 @DIR@/conf.d/0.toml as well, perhaps at the same moment: give both the same \
+                 reload_cmd, or the same check_cmd, that names no file",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_group_may_start_a_program_as_often_as_it_likes_and_so_may_checks_of_staged_files() {
+        for resources in [
+            ["check_cmd = 'nginx -t'\nreload_cmd = 'nginx -s reload'"; 2],
+            [
+                "check_cmd = 'nginx -t'\nreload_cmd = 'nginx -s reload'",
+                "check_cmd = 'nginx -t'\nreload_cmd = 'nginx -s reopen'",
+            ],
+            ["check_cmd = 'visudo -cf {{.src}}'"; 2],
+            [
+                "reload_cmd = 'systemctl reload a'",
+                "reload_cmd = 'systemctl reload b'",
+            ],
+            ["check_cmd = 'test -e /'", "reload_cmd = 'test -e /'"],
+        ] {
+            assert_eq!(said_of(&resources), [""; 0]);
+        }
     }
 
     #[test]
