@@ -9,10 +9,17 @@
 //! What a sync promises:
 //!
 //! - A file is replaced as a whole or not at all, and keeps its mode unless the resource has one.
-//! - A reload only sees files that have passed their checks; when one fails, the previous file is
-//!   back. That holds also when the process is killed: the next sync puts it back.
+//! - A reload only sees files of its group that have passed their checks; when one fails, the previous
+//!   file is back. That holds also when the process is killed: the next sync puts it back.
 //! - A reload that failed is owed, on disk, until it succeeds.
 //! - Every command has a time limit. What it leaves running in the background is not waited for.
+//! - Resources that share a reload, or a check of swapped-in files, are a [group](groups()). Groups may
+//!   be brought in step side by side, each in a thread: a command that hangs keeps nobody but its own
+//!   group, and not even a snapshot.
+//! - At most four groups are rendered and staged at once, and at most 64 commands run; who comes first
+//!   is served first.
+//! - Who is told to stop starts nothing more, and undoes what is not checked to the end. A reload may
+//!   end, unless it is killed in a [second stage](cancel::Cancel::kill).
 //!
 //! # Example
 //!

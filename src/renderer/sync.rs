@@ -9,6 +9,7 @@ mod memory;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::iter;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -43,7 +44,8 @@ const COMMANDS_AT_ONCE: usize = 64;
 pub struct Outcome {
     /// The file, or why it is not in step.
     pub result: Result<Synced, SyncError>,
-    /// The file was replaced, now or earlier, and its reload has not succeeded yet.
+    /// The file was replaced, now or earlier, and its reload has not succeeded yet. Not said where we
+    /// were told to stop before it was looked at.
     pub reload_owed: bool,
 }
 
@@ -137,12 +139,16 @@ impl Syncer {
     /// for who cannot sync yet.
     pub fn recover(&self, resources: &[Resource]) {
         for resource in resources {
-            let put_back = Target::of(&resource.dest)
-                .and_then(|target| recover::put_back(&target, &resource.dest));
-            if let Err(error) = put_back {
+            if let Err(error) = self.put_back(&resource.dest) {
                 debug!("{error}");
             }
         }
+    }
+
+    fn put_back(&self, dest: &Path) -> Result<(), FileError> {
+        let target = Target::of(dest)?;
+        let _claim = self.busy.claim(&target, dest)?;
+        recover::put_back(&target, dest)
     }
 
     /// Brings `batch` in step with `snapshot`, group by group as in [`groups`]; an outcome for each,

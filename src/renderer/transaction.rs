@@ -1,4 +1,4 @@
-//! In which order the files of a group are staged, checked, swapped in and reloaded, and what is
+//! In which order files that share a reload are staged, checked, swapped in and reloaded, and what is
 //! undone when a step fails. Pure: answers come in, one action at a time goes out.
 
 mod event;
@@ -51,7 +51,7 @@ pub struct Transaction<F> {
 }
 
 impl<F: Clone> Transaction<F> {
-    /// `reload`: the group has a reload command.
+    /// `reload`: they have a reload command.
     pub fn new(found: impl IntoIterator<Item = Found>, reload: bool) -> Self {
         let members: Vec<Member<F>> = found.into_iter().map(Member::from).collect();
         let keeps = members

@@ -14,7 +14,7 @@ pub enum Check {
     Swapped(CheckId),
 }
 
-/// A file of the group, as it was found.
+/// A file, as it was found.
 #[derive(Clone, Copy, Debug)]
 pub struct Found {
     /// It is not what it should be.
