@@ -85,6 +85,23 @@ fn the_readmes_rust_is_part_of_the_crates_tested_example() {
 }
 
 #[test]
+fn contributors_are_sent_to_files_that_there_are() {
+    let page = read("CONTRIBUTING.md");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_path = |word: &&str| {
+        ["src/", "tests/", "docs/", "fuzz/"]
+            .iter()
+            .any(|start| word.starts_with(start))
+            && !word.contains(' ')
+    };
+    let paths: Vec<_> = quoted(&page, '`').filter(is_path).collect();
+    assert!(paths.len() > 25, "{paths:?}");
+    for path in paths {
+        assert!(root.join(path).exists(), "there is no {path}");
+    }
+}
+
+#[test]
 fn every_difference_from_confd_names_a_test_that_exists() {
     let page = read("docs/confd.md");
     let (_, table) = page.split_once("## Where it differs on purpose").unwrap();
