@@ -138,6 +138,10 @@ impl Registration {
             }
             Event::Announced { lease, revision } => {
                 self.announced_before = true;
+                // It was under way when the stop came: now clients may know of the backend.
+                if let Phase::Withdrawing { drain, .. } = &mut self.phase {
+                    *drain = true;
+                }
                 self.answered(Key::Present { lease, revision }, now);
             }
             Event::Occupied { revision } => {

@@ -393,6 +393,23 @@ fn shutdown_withdraws_drains_and_exits() {
 }
 
 #[test]
+fn a_key_that_was_being_put_when_the_stop_came_is_drained_too() {
+    let now = Instant::now();
+    let mut registration = registration();
+    after(&mut registration, now, &[UP, Event::Shutdown]);
+    assert_eq!(
+        registration.on(ANNOUNCED, now),
+        [
+            Action::Ready,
+            Action::Ask(Request::Withdraw(Claim::Lease(LEASE)))
+        ]
+    );
+    assert_eq!(registration.on(Event::Withdrawn, now), []);
+    assert_eq!(registration.status(), Status::Draining);
+    assert_eq!(registration.deadline(), Some(now + DRAIN));
+}
+
+#[test]
 fn shutdown_of_an_unhealthy_one_exits_at_once() {
     let now = Instant::now();
     let mut registration = registration();
