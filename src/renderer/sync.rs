@@ -263,7 +263,7 @@ impl Syncer {
         for missing in member.missing() {
             if self.memory.is_news(dest, missing) {
                 warn!(
-                    event = "keys_missing",
+                    event = "permissions_not_given",
                     "{}: {missing}; written all the same",
                     dest.display()
                 );
