@@ -64,7 +64,7 @@ pub struct AgentSurroundings<W: World> {
 pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
     let settings = AgentSettings {
         service: ServiceSettings {
-            target: config.target,
+            announcement: config.announcement,
             thresholds: config.thresholds,
             cadence: config.cadence,
             ttl: config.ttl,
@@ -104,8 +104,10 @@ pub async fn drive<W: World>(
     let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
     let agent = Agent::<W>::new(&settings, manager, requests);
-    let ServiceSettings { target, ttl, .. } = settings.service;
-    let session = Session::<W>::new(dial, target, ttl, renewal, news_end, settings.seed);
+    let ServiceSettings {
+        announcement, ttl, ..
+    } = settings.service;
+    let session = Session::<W>::new(dial, announcement, ttl, renewal, news_end, settings.seed);
     let session = pin!(session.run(requests_end));
     let waits = Waits {
         backend: &backend,

@@ -12,7 +12,7 @@ use std::io;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub use agent::{AgentArgs, ProbeArgs, TargetArgs};
+pub use agent::{AgentArgs, AnnouncementArgs, ProbeArgs};
 pub use etcd::EtcdArgs;
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 pub use variables::Variables;
@@ -75,7 +75,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct DeregisterArgs {
     #[command(flatten)]
-    pub target: TargetArgs,
+    pub announcement: AnnouncementArgs,
     /// The longest that it may take
     #[arg(
         long,
@@ -98,7 +98,7 @@ pub struct ListArgs {
 #[derive(Args, Debug)]
 pub struct CheckArgs {
     #[command(flatten)]
-    pub target: TargetArgs,
+    pub announcement: AnnouncementArgs,
     #[command(flatten)]
     pub probe: ProbeArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! Flags as typed → settings that hold together. Every fault is found before any is reported.
 
+mod announcement;
 mod confd;
 mod credentials;
 mod endpoint;
@@ -11,7 +12,6 @@ mod render;
 mod secret;
 mod setting;
 mod supervise;
-mod target;
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ use crate::health::{Cadence, Thresholds};
 use crate::probe::Probe;
 use faults::MILLISECOND;
 
+pub use crate::etcd::announcement::{Announcement, KEY_OF_ITS_OWN};
 pub use crate::etcd::config::EtcdConfig;
-pub use crate::etcd::target::{KEY_OF_ITS_OWN, Target};
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
 pub use etcd::Env;
 pub use faults::Faults;
@@ -35,7 +35,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub struct AgentConfig {
-    pub target: Target,
+    pub announcement: Announcement,
     pub probe: Probe,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
@@ -48,7 +48,7 @@ pub struct AgentConfig {
 
 #[derive(Debug)]
 pub struct DeregisterConfig {
-    pub target: Target,
+    pub announcement: Announcement,
     pub timeout: Duration,
     pub etcd: EtcdConfig,
 }
@@ -76,8 +76,12 @@ pub fn agent(
     env: impl Env,
 ) -> Result<AgentConfig, Faults> {
     let mut faults = Faults::new(variables);
-    let target = target::to_announce(&args.target, &mut faults);
-    let probe = probe::check(args.probe, args.target.address.as_deref(), &mut faults);
+    let announcement = announcement::to_announce(&args.announcement, &mut faults);
+    let probe = probe::check(
+        args.probe,
+        args.announcement.address.as_deref(),
+        &mut faults,
+    );
     let interval = faults.duration("--interval", &args.interval, MILLISECOND);
     let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
     let rise = faults.count("--rise", &args.rise);
@@ -88,7 +92,7 @@ pub fn agent(
     let etcd = etcd::check(etcd, env, &mut faults);
     let settings = (|| {
         Some(AgentConfig {
-            target: target?,
+            announcement: announcement?,
             probe: probe?,
             thresholds: Thresholds {
                 rise: rise?,
@@ -116,12 +120,12 @@ pub fn deregister(
     env: impl Env,
 ) -> Result<DeregisterConfig, Faults> {
     let mut faults = Faults::new(variables);
-    let target = target::check(&args.target, &mut faults);
+    let announcement = announcement::check(&args.announcement, &mut faults);
     let timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
     let etcd = etcd::check(etcd, env, &mut faults);
     let settings = (|| {
         Some(DeregisterConfig {
-            target: target?,
+            announcement: announcement?,
             timeout: timeout?,
             etcd: etcd?,
         })
@@ -155,11 +159,15 @@ pub fn list(
 /// All that is wrong.
 pub fn check(args: CheckArgs, variables: Variables) -> Result<CheckConfig, Faults> {
     let mut faults = Faults::new(variables);
-    if let Some(address) = &args.target.address {
-        target::check_address(address, &mut faults);
-        target::check_advertised("--address", address, &mut faults);
+    if let Some(address) = &args.announcement.address {
+        announcement::check_address(address, &mut faults);
+        announcement::check_advertised("--address", address, &mut faults);
     }
-    let probe = probe::check(args.probe, args.target.address.as_deref(), &mut faults);
+    let probe = probe::check(
+        args.probe,
+        args.announcement.address.as_deref(),
+        &mut faults,
+    );
     let output = args.output.output;
     faults.settle(probe.map(|probe| CheckConfig { probe, output }))
 }

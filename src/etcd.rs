@@ -1,6 +1,7 @@
 //! etcd v3. What is asked of it is in `api`; `wire` alone names `etcd_client`.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod announcement;
 pub mod api;
 pub mod config;
 pub mod error;
@@ -17,7 +18,6 @@ mod reading;
 pub mod session;
 mod status;
 mod stream;
-pub mod target;
 pub mod tls;
 pub mod turns;
 pub mod wire;

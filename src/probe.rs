@@ -43,12 +43,12 @@ impl Spec {
 /// A probe that can be tried again and again. Nothing is kept between two attempts.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    kind: Kind,
+    kind: ProbeKind,
     timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
-enum Kind {
+enum ProbeKind {
     Http(Arc<http::HttpProbe>),
     Tcp(Arc<tcp::TcpProbe>),
     Exec(Arc<exec::ExecProbe>),
@@ -68,22 +68,22 @@ impl Probe {
         let mut faults = unfit_flags(&spec, &scheme);
         let kind = match (scheme.as_str(), rest.strip_prefix("//")) {
             ("http" | "https", Some(_)) => {
-                http::HttpProbe::new(&spec).map(|probe| Kind::Http(Arc::new(probe)))
+                http::HttpProbe::new(&spec).map(|probe| ProbeKind::Http(Arc::new(probe)))
             }
             ("tcp", Some(address)) => {
                 let probe =
                     tcp::TcpProbe::new(address.strip_suffix('/').unwrap_or(address), spec.timeout);
                 probe
-                    .map(|probe| Kind::Tcp(Arc::new(probe)))
+                    .map(|probe| ProbeKind::Tcp(Arc::new(probe)))
                     .map_err(of_check)
             }
             ("exec", _) => {
                 let probe = exec::ExecProbe::new(rest);
                 probe
-                    .map(|probe| Kind::Exec(Arc::new(probe)))
+                    .map(|probe| ProbeKind::Exec(Arc::new(probe)))
                     .map_err(of_check)
             }
-            ("none", None) if rest.is_empty() => Ok(Kind::None),
+            ("none", None) if rest.is_empty() => Ok(ProbeKind::None),
             ("grpc", Some(_)) => Err(of_check(
                 "grpc:// is not supported yet; use tcp:// or exec:".to_owned(),
             )),
@@ -108,10 +108,10 @@ impl Backend for Probe {
         let start = Instant::now();
         let work = async {
             match &self.kind {
-                Kind::Http(probe) => probe.attempt().await,
-                Kind::Tcp(probe) => probe.attempt().await,
-                Kind::Exec(probe) => probe.attempt().await,
-                Kind::None => Ok("not checked".to_owned()),
+                ProbeKind::Http(probe) => probe.attempt().await,
+                ProbeKind::Tcp(probe) => probe.attempt().await,
+                ProbeKind::Exec(probe) => probe.attempt().await,
+                ProbeKind::None => Ok("not checked".to_owned()),
             }
         };
         let result = timeout(self.timeout, work)

@@ -43,7 +43,7 @@ pub async fn unless_stopped(
 /// When etcd cannot be told.
 pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
     let AgentConfig {
-        target,
+        announcement,
         probe,
         ttl,
         stop_timeout,
@@ -54,7 +54,7 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
     let (verdict, exit) = match &attempt.result {
         Ok(_) => ("healthy", Exit::Done),
         Err(failure) if failure.is_own_hosts() => {
-            let key = &target.key;
+            let key = &announcement.key;
             let result = format!("{key}: this host cannot probe ({failure}); left as it is\n");
             return end(Exit::Failed, result, quiet).await;
         }
@@ -66,9 +66,9 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         tries += 1;
         let begun = if attempt.result.is_ok() {
             let fresh = (fresh_lease(&mut Rng::new()), ttl);
-            Procedure::announce(&target, fresh, true, &mut our_leases)
+            Procedure::announce(&announcement, fresh, true, &mut our_leases)
         } else {
-            Procedure::withdraw(&target, Claim::Value)
+            Procedure::withdraw(&announcement, Claim::Value)
         };
         carry_out(connection, begun, &mut our_leases).await
     })
@@ -81,7 +81,7 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
     let text = attempt.text();
     let result = format!(
         "{}: {verdict} ({text}); {}\n",
-        target.key,
+        announcement.key,
         told(&done, tries)
     );
     end(exit, result, quiet).await
@@ -93,14 +93,14 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
 /// When etcd cannot be told.
 pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, RunError> {
     let DeregisterConfig {
-        target,
+        announcement,
         timeout,
         etcd,
     } = config;
     let mut tries = 0;
     let done = within(etcd, timeout, async |connection| {
         tries += 1;
-        let begun = Procedure::withdraw(&target, Claim::Value);
+        let begun = Procedure::withdraw(&announcement, Claim::Value);
         carry_out(connection, begun, &mut OurLeases::default()).await
     })
     .await?;
@@ -108,7 +108,7 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
         Done::Withdrawn { deleted: false } if tries == 1 => "nothing of ours there".to_owned(),
         done => told(&done, tries),
     };
-    let result = format!("{}: {done}\n", target.key);
+    let result = format!("{}: {done}\n", announcement.key);
     end(Exit::Done, result, quiet).await
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use tracing::{debug, info, warn};
 
-use crate::config::{KEY_OF_ITS_OWN, Target};
+use crate::config::{Announcement, KEY_OF_ITS_OWN};
 use crate::deadline::now;
 use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
 use crate::probe::attempt::Attempt;
@@ -16,7 +16,7 @@ use crate::wording;
 /// What is to be registered, and when.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
-    pub target: Target,
+    pub announcement: Announcement,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
     /// Whole seconds.
@@ -48,7 +48,7 @@ impl Service {
             excuse: Excuse::new(settings.cadence.interval),
             cadence: settings.cadence,
             registration: Registration::new(drain, stop_timeout, seed),
-            key: settings.target.key.clone(),
+            key: settings.announcement.key.clone(),
             neighbour: false,
             rng: Rng::with_seed(seed),
         }

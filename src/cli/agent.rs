@@ -7,7 +7,7 @@ use super::parse::switch;
 #[derive(Args, Debug)]
 pub struct AgentArgs {
     #[command(flatten)]
-    pub target: TargetArgs,
+    pub announcement: AnnouncementArgs,
     #[command(flatten)]
     pub probe: ProbeArgs,
     /// Between probes while healthy; spread by ±10 %
@@ -80,7 +80,7 @@ pub struct AgentArgs {
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Registration")]
-pub struct TargetArgs {
+pub struct AnnouncementArgs {
     /// Name of the service, one path segment
     #[arg(long, env = "REGISTER_SERVICE", value_name = "NAME")]
     pub service: Option<String>,

@@ -1,6 +1,6 @@
 //! confd 0.16's command line.
 
-use super::go_flags::{self, Flag, FlagError, Kind, Value};
+use super::go_flags::{self, Flag, FlagError, FlagKind, FlagValue};
 
 /// What confd's flags say. None where a flag was not given.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,98 +33,110 @@ pub struct ConfdArgs {
 /// confd's flags for backends other than etcd: taken, and of no effect.
 const OTHER_BACKENDS: &str = "of another backend; no effect";
 
-const fn flag(name: &'static str, kind: Kind, help: &'static str) -> Flag {
+const fn flag(name: &'static str, kind: FlagKind, help: &'static str) -> Flag {
     Flag { name, kind, help }
 }
 
 const FLAGS: &[Flag] = &[
-    flag("app-id", Kind::Text, OTHER_BACKENDS),
-    flag("auth-token", Kind::Text, OTHER_BACKENDS),
-    flag("auth-type", Kind::Text, OTHER_BACKENDS),
+    flag("app-id", FlagKind::Text, OTHER_BACKENDS),
+    flag("auth-token", FlagKind::Text, OTHER_BACKENDS),
+    flag("auth-type", FlagKind::Text, OTHER_BACKENDS),
     flag(
         "backend",
-        Kind::Text,
+        FlagKind::Text,
         "etcd or etcdv3; both mean etcd v3 (default etcd)",
     ),
-    flag("basic-auth", Kind::Switch, "no effect: -username is enough"),
+    flag(
+        "basic-auth",
+        FlagKind::Switch,
+        "no effect: -username is enough",
+    ),
     flag(
         "client-ca-keys",
-        Kind::Text,
+        FlagKind::Text,
         "CA certificates (PEM) for TLS to etcd",
     ),
-    flag("client-cert", Kind::Text, "our certificate (PEM)"),
+    flag("client-cert", FlagKind::Text, "our certificate (PEM)"),
     flag(
         "client-insecure",
-        Kind::Switch,
+        FlagKind::Switch,
         "take any certificate from etcd",
     ),
-    flag("client-key", Kind::Text, "key of our certificate (PEM)"),
+    flag("client-key", FlagKind::Text, "key of our certificate (PEM)"),
     flag(
         "confdir",
-        Kind::Text,
+        FlagKind::Text,
         "holds conf.d and templates (default /etc/confd)",
     ),
     flag(
         "config-file",
-        Kind::Text,
+        FlagKind::Text,
         "settings (default /etc/confd/confd.toml, if it is there)",
     ),
-    flag("file", Kind::Text, OTHER_BACKENDS),
-    flag("filter", Kind::Text, OTHER_BACKENDS),
+    flag("file", FlagKind::Text, OTHER_BACKENDS),
+    flag("filter", FlagKind::Text, OTHER_BACKENDS),
     flag(
         "interval",
-        Kind::Number,
+        FlagKind::Number,
         "seconds between two passes (default 600)",
     ),
-    flag("keep-stage-file", Kind::Switch, "leave the temporary files"),
+    flag(
+        "keep-stage-file",
+        FlagKind::Switch,
+        "leave the temporary files",
+    ),
     flag(
         "log-level",
-        Kind::Text,
+        FlagKind::Text,
         "panic, fatal, error, warn, info or debug (default info)",
     ),
-    flag("node", Kind::Text, "endpoint of etcd; may be repeated"),
+    flag("node", FlagKind::Text, "endpoint of etcd; may be repeated"),
     flag(
         "noop",
-        Kind::Switch,
+        FlagKind::Switch,
         "change nothing, only say what would be",
     ),
-    flag("onetime", Kind::Switch, "one pass, then exit"),
-    flag("password", Kind::Text, "password for -username"),
-    flag("path", Kind::Text, OTHER_BACKENDS),
+    flag("onetime", FlagKind::Switch, "one pass, then exit"),
+    flag("password", FlagKind::Text, "password for -username"),
+    flag("path", FlagKind::Text, OTHER_BACKENDS),
     flag(
         "prefix",
-        Kind::Text,
+        FlagKind::Text,
         "what the keys of every resource start with",
     ),
-    flag("role-id", Kind::Text, OTHER_BACKENDS),
+    flag("role-id", FlagKind::Text, OTHER_BACKENDS),
     flag(
         "scheme",
-        Kind::Text,
+        FlagKind::Text,
         "http or https, for nodes found by -srv-domain (default http)",
     ),
-    flag("secret-id", Kind::Text, OTHER_BACKENDS),
+    flag("secret-id", FlagKind::Text, OTHER_BACKENDS),
     flag(
         "secret-keyring",
-        Kind::Text,
+        FlagKind::Text,
         "no effect: cget and its like are not there",
     ),
-    flag("separator", Kind::Text, OTHER_BACKENDS),
+    flag("separator", FlagKind::Text, OTHER_BACKENDS),
     flag(
         "srv-domain",
-        Kind::Text,
+        FlagKind::Text,
         "look the nodes up as _etcd._tcp.DOMAIN",
     ),
     flag(
         "srv-record",
-        Kind::Text,
+        FlagKind::Text,
         "look the nodes up under this SRV record",
     ),
-    flag("sync-only", Kind::Switch, "neither check nor reload"),
-    flag("table", Kind::Text, OTHER_BACKENDS),
-    flag("user-id", Kind::Text, OTHER_BACKENDS),
-    flag("username", Kind::Text, "user of etcd"),
-    flag("version", Kind::Switch, "print the version and exit"),
-    flag("watch", Kind::Switch, "follow changes instead of polling"),
+    flag("sync-only", FlagKind::Switch, "neither check nor reload"),
+    flag("table", FlagKind::Text, OTHER_BACKENDS),
+    flag("user-id", FlagKind::Text, OTHER_BACKENDS),
+    flag("username", FlagKind::Text, "user of etcd"),
+    flag("version", FlagKind::Switch, "print the version and exit"),
+    flag(
+        "watch",
+        FlagKind::Switch,
+        "follow changes instead of polling",
+    ),
 ];
 
 /// # Errors
@@ -133,9 +145,9 @@ pub fn parse(words: &[String]) -> Result<ConfdArgs, FlagError> {
     let mut args = ConfdArgs::default();
     for given in go_flags::parse(FLAGS, words)? {
         match given.value {
-            Value::Switch(on) => args.set_switch(given.name, on),
-            Value::Number(number) => args.interval = Some(number),
-            Value::Text(text) => args.set_text(given.name, text),
+            FlagValue::Switch(on) => args.set_switch(given.name, on),
+            FlagValue::Number(number) => args.interval = Some(number),
+            FlagValue::Text(text) => args.set_text(given.name, text),
         }
     }
     Ok(args)
@@ -223,9 +235,9 @@ mod tests {
         let before = ConfdArgs::default();
         for flag in FLAGS.iter().filter(|flag| !flag.help.contains("no effect")) {
             let value = match flag.kind {
-                Kind::Switch => "",
-                Kind::Number => "=7",
-                Kind::Text => "=x",
+                FlagKind::Switch => "",
+                FlagKind::Number => "=7",
+                FlagKind::Text => "=x",
             };
             let after = parse_line(&format!("-{}{value}", flag.name));
             assert_ne!(after, before, "-{}", flag.name);

@@ -7,12 +7,12 @@ use std::fmt::Write;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: FlagKind,
     pub help: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FlagKind {
     Switch,
     Number,
     Text,
@@ -20,13 +20,13 @@ pub enum Kind {
 
 /// A flag as it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct GivenFlag {
     pub name: &'static str,
-    pub value: Value,
+    pub value: FlagValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum FlagValue {
     Switch(bool),
     Number(i64),
     Text(String),
@@ -58,7 +58,7 @@ pub enum FlagError {
 ///
 /// # Errors
 /// The first fault; nothing after it is looked at.
-pub fn parse(flags: &[Flag], words: &[String]) -> Result<Vec<Given>, FlagError> {
+pub fn parse(flags: &[Flag], words: &[String]) -> Result<Vec<GivenFlag>, FlagError> {
     let mut given = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
@@ -87,11 +87,11 @@ pub fn parse(flags: &[Flag], words: &[String]) -> Result<Vec<Given>, FlagError> 
             next.ok_or(FlagError::NoValue(flag.name))
         };
         let value = match flag.kind {
-            Kind::Switch => Value::Switch(switch(flag.name, inline.as_deref())?),
-            Kind::Number => Value::Number(number(flag.name, &value()?)?),
-            Kind::Text => Value::Text(value()?),
+            FlagKind::Switch => FlagValue::Switch(switch(flag.name, inline.as_deref())?),
+            FlagKind::Number => FlagValue::Number(number(flag.name, &value()?)?),
+            FlagKind::Text => FlagValue::Text(value()?),
         };
-        given.push(Given {
+        given.push(GivenFlag {
             name: flag.name,
             value,
         });
@@ -149,9 +149,9 @@ pub fn usage(program: &str, flags: &[Flag]) -> String {
     let mut text = format!("Usage of {program}:\n");
     for flag in flags {
         let kind = match flag.kind {
-            Kind::Switch => "",
-            Kind::Number => " int",
-            Kind::Text => " value",
+            FlagKind::Switch => "",
+            FlagKind::Number => " int",
+            FlagKind::Text => " value",
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  -{}{kind}\n    \t{}", flag.name, flag.help);
@@ -166,35 +166,35 @@ mod tests {
     const FLAGS: &[Flag] = &[
         Flag {
             name: "watch",
-            kind: Kind::Switch,
+            kind: FlagKind::Switch,
             help: "",
         },
         Flag {
             name: "interval",
-            kind: Kind::Number,
+            kind: FlagKind::Number,
             help: "",
         },
         Flag {
             name: "node",
-            kind: Kind::Text,
+            kind: FlagKind::Text,
             help: "",
         },
     ];
 
-    fn parse_line(line: &str) -> Result<Vec<Given>, FlagError> {
+    fn parse_line(line: &str) -> Result<Vec<GivenFlag>, FlagError> {
         let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
         parse(FLAGS, &words)
     }
 
-    fn text(name: &'static str, value: &str) -> Given {
-        let value = Value::Text(value.to_owned());
-        Given { name, value }
+    fn text(name: &'static str, value: &str) -> GivenFlag {
+        let value = FlagValue::Text(value.to_owned());
+        GivenFlag { name, value }
     }
 
-    fn switch(value: bool) -> Given {
-        Given {
+    fn switch(value: bool) -> GivenFlag {
+        GivenFlag {
             name: "watch",
-            value: Value::Switch(value),
+            value: FlagValue::Switch(value),
         }
     }
 
@@ -220,9 +220,9 @@ mod tests {
     #[test]
     fn numbers_are_written_as_in_go() {
         let number = |value| {
-            Ok(vec![Given {
+            Ok(vec![GivenFlag {
                 name: "interval",
-                value: Value::Number(value),
+                value: FlagValue::Number(value),
             }])
         };
         assert_eq!(parse_line("-interval 10"), number(10));

@@ -1,7 +1,7 @@
 //! How a backend is probed.
 
+use super::announcement;
 use super::faults::{Faults, MILLISECOND};
-use super::target;
 use crate::address::Address;
 use crate::cli::ProbeArgs;
 use crate::probe::{Probe, Spec};
@@ -13,7 +13,7 @@ pub(super) fn check(args: ProbeArgs, address: Option<&str>, faults: &mut Faults)
         (Some(url), _) => url.clone(),
         (None, Some(address)) => format!("http://{address}/"),
         (None, None) => {
-            faults.add(target::missing_address());
+            faults.add(announcement::missing_address());
             return None;
         }
     };

@@ -5,19 +5,19 @@ use std::time::Duration;
 use fastrand::Rng;
 use tracing::{debug, info, warn};
 
+use super::announcement::{Announcement, KEY_OF_ITS_OWN};
 use super::api::Call;
 use super::error::{EtcdError, Problem};
 use super::lease::Lease;
 use super::our_leases::OurLeases;
 use super::procedure::{Done, Ended, Next, Procedure, TakenOver};
 use super::reach::Connection;
-use super::target::{KEY_OF_ITS_OWN, Target};
 use crate::deadline::now;
 use crate::registration::{Event, LeaseId, Request};
 use crate::world::World;
 
 pub(super) struct KeyHolder {
-    target: Target,
+    announcement: Announcement,
     /// As asked for.
     ttl: Duration,
     our_leases: OurLeases,
@@ -29,9 +29,9 @@ pub(super) struct KeyHolder {
 }
 
 impl KeyHolder {
-    pub(super) fn new(target: Target, ttl: Duration, seed: u64) -> Self {
+    pub(super) fn new(announcement: Announcement, ttl: Duration, seed: u64) -> Self {
         Self {
-            target,
+            announcement,
             ttl,
             our_leases: OurLeases::default(),
             lease: None,
@@ -41,8 +41,8 @@ impl KeyHolder {
         }
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.target
+    pub(super) fn announcement(&self) -> &Announcement {
+        &self.announcement
     }
 
     /// The lease that is kept alive, as etcd last confirmed it.
@@ -85,9 +85,9 @@ impl KeyHolder {
         let begun = match request {
             Request::Announce { take_over } => {
                 let fresh = (fresh_lease(&mut self.rng), self.ttl);
-                Procedure::announce(&self.target, fresh, take_over, &mut self.our_leases)
+                Procedure::announce(&self.announcement, fresh, take_over, &mut self.our_leases)
             }
-            Request::Withdraw(claim) => Procedure::withdraw(&self.target, claim),
+            Request::Withdraw(claim) => Procedure::withdraw(&self.announcement, claim),
         };
         let done = carry_out(connection, begun, &mut self.our_leases).await?;
         Ok(match done {
@@ -109,7 +109,7 @@ impl KeyHolder {
                     self.taken_over = None;
                     info!(
                         event = "deregistered",
-                        key = self.target.key,
+                        key = self.announcement.key,
                         "deregistered"
                     );
                 }
@@ -150,7 +150,7 @@ impl KeyHolder {
 
     /// A key that somebody overwrites again and again is talked of once.
     fn log_registered(&mut self, lease: LeaseId, taken_over: Option<TakenOver>, neighbour: bool) {
-        let key = &self.target.key;
+        let key = &self.announcement.key;
         let lease = format_args!("{lease:x}");
         let repeated = taken_over.is_some() && taken_over == self.taken_over;
         self.taken_over = taken_over;
@@ -225,12 +225,12 @@ mod tests {
     /// What is said of one registration after the other: what each took over, and whether from an
     /// instance on this host.
     fn said(registrations: &[(Option<TakenOver>, bool)]) -> Vec<String> {
-        let target = Target {
+        let announcement = Announcement {
             key: "/a".to_owned(),
             value: "10.0.0.5:80".to_owned(),
             port: 80,
         };
-        let mut holder = KeyHolder::new(target, Duration::from_secs(30), 1);
+        let mut holder = KeyHolder::new(announcement, Duration::from_secs(30), 1);
         captured::lines(|| {
             for (taken_over, neighbour) in registrations {
                 holder.log_registered(LEASE, *taken_over, *neighbour);

@@ -9,11 +9,11 @@ mod tests;
 
 use std::time::Duration;
 
+use super::announcement::Announcement;
 use super::api::{Answer, Call, Condition, KeyValue, Page, Read};
 use super::error::EtcdError;
 use super::lease::Lease;
 use super::our_leases::OurLeases;
-use super::target::Target;
 use crate::registration::{Claim, LeaseId, Revision};
 
 /// How often to start over when somebody else writes the key at the same moment.
@@ -101,7 +101,7 @@ enum Then {
 /// One announcement or withdrawal.
 #[derive(Clone, Debug)]
 pub struct Procedure<'a> {
-    target: &'a Target,
+    announcement: &'a Announcement,
     goal: Goal,
     step: Step,
     lease: Option<Lease>,
@@ -112,13 +112,13 @@ impl<'a> Procedure<'a> {
     /// Puts the key under a new lease, whose id is `fresh`. Choosing it ourselves lets us recognise
     /// the lease even if the answer is lost. `take_over`: even if another live lease holds the key.
     pub fn announce(
-        target: &'a Target,
+        announcement: &'a Announcement,
         (fresh, ttl): (LeaseId, Duration),
         take_over: bool,
         our_leases: &mut OurLeases,
     ) -> (Self, Call<'a>) {
         let mut procedure = Self {
-            target,
+            announcement,
             goal: Goal::Announce {
                 fresh,
                 ttl,
@@ -131,23 +131,23 @@ impl<'a> Procedure<'a> {
         let call = if our_leases.is_empty() {
             procedure.grant(fresh, ttl, our_leases)
         } else {
-            read(target)
+            read(announcement)
         };
         (procedure, call)
     }
 
     /// Deletes the key if `claim` covers it.
     #[must_use]
-    pub fn withdraw(target: &'a Target, claim: Claim) -> (Self, Call<'a>) {
+    pub fn withdraw(announcement: &'a Announcement, claim: Claim) -> (Self, Call<'a>) {
         let (step, call) = match claim {
             Claim::Lease(id) => (
                 Step::Writing { taken_over: None },
-                delete(target, Condition::HeldBy(id)),
+                delete(announcement, Condition::HeldBy(id)),
             ),
-            Claim::AnyLease | Claim::Value => (Step::Reading, read(target)),
+            Claim::AnyLease | Claim::Value => (Step::Reading, read(announcement)),
         };
         let procedure = Self {
-            target,
+            announcement,
             goal: Goal::Withdraw(claim),
             step,
             lease: None,
@@ -271,8 +271,8 @@ impl<'a> Procedure<'a> {
                 }
                 self.step = Step::Writing { taken_over };
                 Next::Call(Call::Put {
-                    key: &self.target.key,
-                    value: &self.target.value,
+                    key: &self.announcement.key,
+                    value: &self.announcement.value,
                     lease: fresh,
                     unchanged_since: found.map_or(0, |found| found.revision),
                 })
@@ -287,7 +287,7 @@ impl<'a> Procedure<'a> {
                 };
                 self.step = Step::Writing { taken_over: None };
                 let unchanged = Condition::UnchangedSince(found.revision);
-                Next::Call(delete(self.target, unchanged))
+                Next::Call(delete(self.announcement, unchanged))
             }
         }
     }
@@ -303,7 +303,7 @@ impl<'a> Procedure<'a> {
     }
 
     fn has_our_value(&self, found: &KeyValue) -> bool {
-        found.value == self.target.value.as_bytes()
+        found.value == self.announcement.value.as_bytes()
     }
 
     fn grant(&mut self, fresh: LeaseId, ttl: Duration, our_leases: &mut OurLeases) -> Call<'a> {
@@ -314,7 +314,7 @@ impl<'a> Procedure<'a> {
 
     fn read(&mut self) -> Next<'a> {
         self.step = Step::Reading;
-        Next::Call(read(self.target))
+        Next::Call(read(self.announcement))
     }
 
     fn withdrawn(&mut self, deleted: bool, our_leases: &mut OurLeases) -> Next<'a> {
@@ -356,13 +356,13 @@ impl<'a> Procedure<'a> {
     }
 }
 
-fn read(target: &Target) -> Call<'_> {
-    Call::Read(Read::key(&target.key))
+fn read(announcement: &Announcement) -> Call<'_> {
+    Call::Read(Read::key(&announcement.key))
 }
 
-fn delete(target: &Target, when: Condition) -> Call<'_> {
+fn delete(announcement: &Announcement, when: Condition) -> Call<'_> {
     Call::Delete {
-        key: &target.key,
+        key: &announcement.key,
         when,
     }
 }

@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::announcement::Announcement;
 use super::api::{Change, KeyRange, Page, Read, Watch, WatchAnswer, WatchFrom};
 use super::error::EtcdError;
 use super::holder::KeyHolder;
 use super::lease::call_timeout;
 use super::reach::{Connection, Reach, Stop};
-use super::target::Target;
 use super::turns::Turn;
 use crate::deadline::sleep_until_some;
 use crate::registration::{Event, Holder, LeaseId, Request};
@@ -64,7 +64,7 @@ impl<W: World> Session<W> {
     #[must_use]
     pub fn new(
         dial: W::Dial,
-        target: Target,
+        announcement: Announcement,
         ttl: Duration,
         renewal: W::Timer,
         news: mpsc::Sender<News>,
@@ -72,7 +72,7 @@ impl<W: World> Session<W> {
     ) -> Self {
         Self {
             reach: Reach::new(dial, call_timeout(ttl), false, seed),
-            holder: KeyHolder::new(target, ttl, seed),
+            holder: KeyHolder::new(announcement, ttl, seed),
             renewal,
             turned_down: None,
             neighbour: false,
@@ -116,7 +116,7 @@ impl<W: World> Session<W> {
         waiting: &mut Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
     ) -> Result<Turn, Closed> {
-        let key = &self.holder.target().key;
+        let key = &self.holder.announcement().key;
         let opened = self
             .reach
             .attempt(async |connection| open(connection, key).await);
@@ -266,7 +266,7 @@ impl<W: World> Session<W> {
     }
 
     async fn note_neighbour(&mut self, value: &[u8]) -> Result<(), Closed> {
-        let neighbour = self.holder.target().is_of_another_port(value);
+        let neighbour = self.holder.announcement().is_of_another_port(value);
         if std::mem::replace(&mut self.neighbour, neighbour) == neighbour {
             return Ok(());
         }

@@ -99,7 +99,7 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::default();
+        let mut fields = LineFields::default();
         event.record(&mut fields);
         for line in fields.message.lines() {
             self.start(&mut out, word(*event.metadata().level()))?;
@@ -119,12 +119,12 @@ fn word(level: Level) -> &'static str {
 }
 
 #[derive(Default)]
-struct Fields {
+struct LineFields {
     message: String,
     rest: String,
 }
 
-impl Visit for Fields {
+impl Visit for LineFields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),

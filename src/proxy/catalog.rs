@@ -9,7 +9,7 @@ use renderer::{Loading, groups};
 
 /// What is wrong below `conf.d`.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct ConfdirFaults {
     pub(super) errors: Vec<LoadError>,
     /// Of files that hold a resource all the same.
     pub(super) warnings: Vec<LoadError>,
@@ -26,7 +26,7 @@ pub(super) struct Catalog {
 impl Catalog {
     /// Of what could be loaded. What could not, and what is odd, is said.
     #[must_use]
-    pub(super) fn of(options: &Options, loading: Loading) -> (Self, Faults) {
+    pub(super) fn of(options: &Options, loading: Loading) -> (Self, ConfdirFaults) {
         let Loading {
             resources,
             errors,
@@ -45,7 +45,7 @@ impl Catalog {
             // confd says nothing of them.
             Dialect::Confd => Vec::new(),
         };
-        (catalog, Faults { errors, warnings })
+        (catalog, ConfdirFaults { errors, warnings })
     }
 
     /// What all of them read together, without overlaps.
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     /// Of resources with these lines, in this order.
-    fn loaded(options: &Options, resources: &[&str]) -> (Catalog, Faults) {
+    fn loaded(options: &Options, resources: &[&str]) -> (Catalog, ConfdirFaults) {
         let dir = tempfile::tempdir().expect("directory");
         let confd = dir.path().join("conf.d");
         std::fs::create_dir(&confd).expect("conf.d");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use renderer::resource::{LoadError, Resource};
 use tracing::{error, info, warn};
 
-use super::catalog::Faults;
+use super::catalog::ConfdirFaults;
 
 /// What has been logged and still holds.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ impl FailureLog {
     }
 
     /// All that is wrong in `conf.d`.
-    pub(super) fn tell_faults(&mut self, faults: &Faults) {
+    pub(super) fn tell_faults(&mut self, faults: &ConfdirFaults) {
         let errors: BTreeSet<_> = faults.errors.iter().map(ToString::to_string).collect();
         for error in errors.difference(&self.faults) {
             error!(event = "resource_rejected", "{error}");
@@ -82,7 +82,7 @@ mod tests {
         errors: &[&'static str],
         warnings: &[&'static str],
     ) -> Vec<String> {
-        let faults = Faults {
+        let faults = ConfdirFaults {
             errors: errors.iter().map(|message| fault(message)).collect(),
             warnings: warnings.iter().map(|message| fault(message)).collect(),
         };

@@ -12,8 +12,8 @@ use crate::mutex::lock;
 /// Ends what a sync waits for, in two stages. Once cancelled it stays so.
 #[derive(Debug)]
 pub struct Cancel {
-    cancelled: Event,
-    killed: Event,
+    cancelled: EventFd,
+    killed: EventFd,
     /// They wait for something else, and want to hear of it.
     waiting: Mutex<Vec<Thread>>,
 }
@@ -22,8 +22,8 @@ impl Cancel {
     /// Not cancelled yet. Fails when no file descriptor is left: it takes two.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
-            cancelled: Event::new()?,
-            killed: Event::new()?,
+            cancelled: EventFd::new()?,
+            killed: EventFd::new()?,
             waiting: Mutex::default(),
         })
     }
@@ -45,12 +45,12 @@ impl Cancel {
     }
 
     /// Kills checks.
-    pub(crate) fn cancelled(&self) -> &Event {
+    pub(crate) fn cancelled(&self) -> &EventFd {
         &self.cancelled
     }
 
     /// Kills reloads.
-    pub(crate) fn killed(&self) -> &Event {
+    pub(crate) fn killed(&self) -> &EventFd {
         &self.killed
     }
 
@@ -73,9 +73,9 @@ impl Drop for Woken<'_> {
 
 /// Something that happens once. Readable from then on.
 #[derive(Debug)]
-pub(crate) struct Event(OwnedFd);
+pub(crate) struct EventFd(OwnedFd);
 
-impl Event {
+impl EventFd {
     fn new() -> io::Result<Self> {
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC)?))
     }
@@ -91,7 +91,7 @@ impl Event {
     }
 }
 
-impl AsFd for Event {
+impl AsFd for EventFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -17,7 +17,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use crate::cancel::Event;
+use crate::cancel::EventFd;
 use crate::descriptors;
 pub(crate) use output::Output;
 
@@ -57,7 +57,7 @@ impl From<io::Error> for CommandError {
 pub(crate) fn run(
     text: &str,
     timeout: Duration,
-    stop: Option<&Event>,
+    stop: Option<&EventFd>,
     withheld: &[&str],
 ) -> (Output, Result<(), CommandError>) {
     let mut running = match Running::start(text, withheld) {
@@ -119,7 +119,7 @@ impl Running {
         })
     }
 
-    fn finish(&mut self, timeout: Duration, stop: Option<&Event>) -> Result<(), CommandError> {
+    fn finish(&mut self, timeout: Duration, stop: Option<&EventFd>) -> Result<(), CommandError> {
         match self.wait(timeout, stop)? {
             Wake::Ended => {
                 self.drain();
@@ -143,7 +143,7 @@ impl Running {
     }
 
     /// Collects output until the command has ended.
-    fn wait(&mut self, timeout: Duration, stop: Option<&Event>) -> io::Result<Wake> {
+    fn wait(&mut self, timeout: Duration, stop: Option<&EventFd>) -> io::Result<Wake> {
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());

@@ -143,7 +143,7 @@ fn faults_of_change(new: &Resource, loaded: &Loaded) -> Vec<Fault> {
 /// Files below `conf.d` whose names end in `toml`, in lexical order, and directories that cannot
 /// be read.
 pub(crate) fn files(confdir: &Path) -> (Vec<PathBuf>, Vec<LoadError>) {
-    let mut walk = Walk::default();
+    let mut walk = DirectoryWalk::default();
     let root = below(confdir, "conf.d", "");
     let entered = match fs::metadata(&root) {
         Ok(metadata) if !metadata.is_dir() => Err(io::ErrorKind::NotADirectory.into()),
@@ -156,14 +156,14 @@ pub(crate) fn files(confdir: &Path) -> (Vec<PathBuf>, Vec<LoadError>) {
 }
 
 #[derive(Default)]
-struct Walk {
+struct DirectoryWalk {
     files: Vec<PathBuf>,
     errors: Vec<LoadError>,
     /// Links may lead back up, or to the same file twice.
     seen: BTreeSet<Id>,
 }
 
-impl Walk {
+impl DirectoryWalk {
     fn enter(&mut self, path: &Path) -> io::Result<()> {
         let metadata = fs::metadata(path)?;
         let is_dir = metadata.is_dir();

@@ -14,14 +14,14 @@ use gotemplate::library::path::join;
 
 /// A file, the same for all spellings of its path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum FileId {
     /// Device and inode of its directory, and its name there.
     In(u64, u64, OsString),
     /// Where no directory is found.
     At(PathBuf),
 }
 
-impl Place {
+impl FileId {
     fn of(dest: &Path) -> Self {
         Self::found(dest).unwrap_or_else(|| {
             let path = std::path::absolute(dest).unwrap_or_else(|_| dest.to_owned());
@@ -60,15 +60,15 @@ pub(crate) struct Refused {
 pub(crate) fn share_out(resources: Vec<Resource>, before: &[Resource]) -> Shares {
     let last = |file: &Path| before.iter().find(|last| last.file == file);
     let placed = resources.into_iter().map(|resource| {
-        let place = Place::of(&resource.dest);
-        let is_old = last(&resource.file).is_some_and(|last| Place::of(&last.dest) == place);
+        let place = FileId::of(&resource.dest);
+        let is_old = last(&resource.file).is_some_and(|last| FileId::of(&last.dest) == place);
         (!is_old, place, resource)
     });
     let mut placed: Vec<_> = placed.collect();
     placed.sort_by(|one, other| (one.0, &one.2.file).cmp(&(other.0, &other.2.file)));
 
     let mut shares = Shares::default();
-    let mut owners = BTreeMap::<Place, PathBuf>::new();
+    let mut owners = BTreeMap::<FileId, PathBuf>::new();
     for (_, place, resource) in placed {
         if let Some(owner) = owners.get(&place).cloned() {
             let is_kept = false;
@@ -83,7 +83,7 @@ pub(crate) fn share_out(resources: Vec<Resource>, before: &[Resource]) -> Shares
         }
     }
     for refused in &mut shares.refused {
-        let kept = last(&refused.resource.file).map(|last| (Place::of(&last.dest), last));
+        let kept = last(&refused.resource.file).map(|last| (FileId::of(&last.dest), last));
         if let Some((place, last)) = kept.filter(|(place, _)| !owners.contains_key(place)) {
             owners.insert(place, last.file.clone());
             shares.resources.push(last.clone());

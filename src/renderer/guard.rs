@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use crate::store::Store;
 use gotemplate::Str;
 use gotemplate::library::pattern::Pattern;
-use kind::Kind;
+use kind::ValueKind;
 
 /// The settings `require` and `validate` of a resource.
 #[derive(Debug, Default)]
 pub struct Guards {
     /// As written, and read.
     required: Vec<(String, Pattern)>,
-    kinds: Vec<(Pattern, Kind)>,
+    kinds: Vec<(Pattern, ValueKind)>,
 }
 
 /// Why the settings cannot be used.
@@ -28,7 +28,7 @@ pub enum GuardError {
     },
     /// There is no such kind of values.
     #[error("unknown kind {kind:?}; use address, hostname, integer or regex:EXPRESSION")]
-    Kind {
+    ValueKind {
         /// The kind as written.
         kind: String,
     },
@@ -65,7 +65,7 @@ impl Guards {
             .collect::<Result<_, _>>()?;
         let kinds = validate
             .iter()
-            .map(|(text, kind)| Ok((pattern(text)?, Kind::parse(kind)?)))
+            .map(|(text, kind)| Ok((pattern(text)?, ValueKind::parse(kind)?)))
             .collect::<Result<_, _>>()?;
         Ok(Self { required, kinds })
     }

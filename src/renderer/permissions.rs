@@ -60,7 +60,7 @@ pub(crate) struct Wanted {
 
 /// What a file system made of it.
 #[derive(Debug, Default)]
-pub(crate) struct Given {
+pub(crate) struct Obtained {
     pub(crate) permissions: Permissions,
     /// What was asked for and refused, or ignored.
     pub(crate) missing: Vec<Missing>,
@@ -131,7 +131,7 @@ impl Wanted {
 
     /// Owner first: a change of owner takes bits from the mode. Fails only when there is no telling
     /// what the file has.
-    pub(crate) fn give(self, file: &File) -> io::Result<Given> {
+    pub(crate) fn give(self, file: &File) -> io::Result<Obtained> {
         let wanted = self.permissions;
         let now = Permissions::of(&file.metadata()?);
         let chown = |uid, gid| fchown(file, uid, gid).err();
@@ -156,7 +156,7 @@ impl Wanted {
         if self.asks_mode && given.mode != wanted.mode {
             miss(format!("give it mode {:04o}", wanted.mode), chmod);
         }
-        Ok(Given {
+        Ok(Obtained {
             permissions: given,
             missing,
         })

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::permissions::{Given, Wanted};
+use crate::permissions::{Obtained, Wanted};
 use crate::target::Target;
 
 /// Names that are tried before giving up.
@@ -17,7 +17,7 @@ const ATTEMPTS: u32 = 100;
 pub(crate) struct Stage {
     target: Target,
     name: OsString,
-    given: Given,
+    given: Obtained,
     keep: bool,
 }
 
@@ -37,7 +37,7 @@ impl Stage {
         let mut stage = Self {
             target: target.clone(),
             name,
-            given: Given::default(),
+            given: Obtained::default(),
             keep: false,
         };
         io::copy(&mut contents, &mut file)?;
@@ -56,7 +56,7 @@ impl Stage {
     }
 
     /// What the file system made of the permissions.
-    pub(crate) fn given(&self) -> &Given {
+    pub(crate) fn given(&self) -> &Obtained {
         &self.given
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use value::Field;
-pub(crate) use value::Value;
+pub(crate) use value::TableValue;
 
 /// Something wrong in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Table {
         };
         let Field { line, value, .. } = self.fields.remove(at);
         match value {
-            Value::Table(fields) => Ok(Some(Self::of(fields))),
+            TableValue::Table(fields) => Ok(Some(Self::of(fields))),
             other => Err(NoTable {
                 line,
                 found: other.kind(),
@@ -118,7 +118,7 @@ impl Table {
 
     /// Warns of each field that is no table, with what `put` says of its name.
     pub(crate) fn warn_of_plain(&mut self, put: impl Fn(&str) -> String) {
-        self.warn_of(|value| !matches!(value, Value::Table(_)), put);
+        self.warn_of(|value| !matches!(value, TableValue::Table(_)), put);
     }
 
     /// Warns of what nobody asked for: it is mistyped, or meant for another program.
@@ -126,7 +126,7 @@ impl Table {
         self.warn_of(|_| true, |name| format!("unknown field {name} is ignored"));
     }
 
-    fn warn_of(&mut self, concerns: impl Fn(&Value) -> bool, put: impl Fn(&str) -> String) {
+    fn warn_of(&mut self, concerns: impl Fn(&TableValue) -> bool, put: impl Fn(&str) -> String) {
         let found = self.fields.iter().filter(|field| concerns(&field.value));
         let warnings = found.map(|field| Fault::warning(Some(field.line), put(&field.name)));
         self.faults.extend(warnings);
@@ -140,7 +140,7 @@ impl Table {
     /// An array of strings.
     pub fn strings(&mut self, name: &'static str) -> Option<Vec<String>> {
         self.typed(name, "an array of strings", |value| match value {
-            Value::Array(items) => items.into_iter().map(string).collect(),
+            TableValue::Array(items) => items.into_iter().map(string).collect(),
             _ => None,
         })
     }
@@ -148,7 +148,7 @@ impl Table {
     /// A table of strings.
     pub fn table_of_strings(&mut self, name: &'static str) -> Option<BTreeMap<String, String>> {
         self.typed(name, "a table of strings", |value| match value {
-            Value::Table(fields) => fields
+            TableValue::Table(fields) => fields
                 .into_iter()
                 .map(|field| Some((field.name, string(field.value)?)))
                 .collect(),
@@ -159,7 +159,7 @@ impl Table {
     /// A boolean.
     pub fn boolean(&mut self, name: &'static str) -> Option<bool> {
         self.typed(name, "true or false", |value| match value {
-            Value::Boolean(on) => Some(on),
+            TableValue::Boolean(on) => Some(on),
             _ => None,
         })
     }
@@ -167,7 +167,7 @@ impl Table {
     /// A whole number of 64 bits; `wanted` says which there are.
     pub fn integer(&mut self, name: &'static str, wanted: &str) -> Option<i64> {
         self.typed(name, wanted, |value| match value {
-            Value::Integer(number) => number,
+            TableValue::Integer(number) => number,
             _ => None,
         })
     }
@@ -176,7 +176,7 @@ impl Table {
         &mut self,
         name: &'static str,
         wanted: &str,
-        convert: impl FnOnce(Value) -> Option<T>,
+        convert: impl FnOnce(TableValue) -> Option<T>,
     ) -> Option<T> {
         let value = self.take(name)?;
         let converted = convert(value);
@@ -187,7 +187,7 @@ impl Table {
     }
 
     /// The field of this name, of whatever type.
-    pub(crate) fn take(&mut self, name: &'static str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<TableValue> {
         let is_named = |field: &mut Field| field.name.eq_ignore_ascii_case(name);
         let mut found: Vec<_> = self.fields.extract_if(.., is_named).collect();
         found.sort_by_key(|field| field.at);
@@ -249,9 +249,9 @@ fn with_newlines(text: &str) -> Cow<'_, str> {
     )
 }
 
-fn string(value: Value) -> Option<String> {
+fn string(value: TableValue) -> Option<String> {
     match value {
-        Value::String(text) => Some(text),
+        TableValue::String(text) => Some(text),
         _ => None,
     }
 }

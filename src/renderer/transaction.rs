@@ -8,11 +8,11 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-pub use event::{Action, Answer, Check, CheckId, Found, Verdict};
-use member::{File, Member, Owed};
+pub use event::{Check, CheckId, Conclusion, Found, Task, TaskResult};
+use member::{File, MemberState, OwedRecord};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum TransactionPhase {
     Preparing,
     Marking,
     Swapping,
@@ -37,12 +37,12 @@ enum Phase {
 /// can change together. When such a check fails all go back, and are tried one by one.
 #[derive(Debug)]
 pub struct Transaction<F> {
-    members: Vec<Member<F>>,
+    members: Vec<MemberState<F>>,
     reload: bool,
     /// Some check judges swapped files, so that what they replace is kept.
     keeps: bool,
-    phase: Phase,
-    pending: Option<Action>,
+    phase: TransactionPhase,
+    pending: Option<Task>,
     /// Checks that passed on the files as they are now.
     passed: BTreeSet<CheckId>,
     /// No reload any more: the files are not known to be good, or we are to stop.
@@ -53,7 +53,7 @@ pub struct Transaction<F> {
 impl<F: Clone> Transaction<F> {
     /// `reload`: they have a reload command.
     pub fn new(found: impl IntoIterator<Item = Found>, reload: bool) -> Self {
-        let members: Vec<Member<F>> = found.into_iter().map(Member::from).collect();
+        let members: Vec<MemberState<F>> = found.into_iter().map(MemberState::from).collect();
         let keeps = members
             .iter()
             .any(|member| member.file == File::Wanted && member.swapped_check().is_some());
@@ -61,7 +61,7 @@ impl<F: Clone> Transaction<F> {
             members,
             reload,
             keeps,
-            phase: Phase::Preparing,
+            phase: TransactionPhase::Preparing,
             pending: None,
             passed: BTreeSet::new(),
             halted: false,
@@ -70,7 +70,7 @@ impl<F: Clone> Transaction<F> {
     }
 
     /// The first action.
-    pub fn begin(&mut self) -> Option<Action> {
+    pub fn begin(&mut self) -> Option<Task> {
         self.pending = self.next();
         self.pending
     }
@@ -80,12 +80,12 @@ impl<F: Clone> Transaction<F> {
     /// # Panics
     /// If there was none.
     #[expect(clippy::expect_used, reason = "each answer is to an action")]
-    pub fn on(&mut self, answer: Answer<F>) -> Option<Action> {
+    pub fn on(&mut self, answer: TaskResult<F>) -> Option<Task> {
         let action = self.pending.take().expect("an action");
         match answer {
-            Answer::Done => self.done(action),
-            Answer::Failed(failure) => self.failed(action, &failure),
-            Answer::Cancelled(failure) => {
+            TaskResult::Done => self.done(action),
+            TaskResult::Failed(failure) => self.failed(action, &failure),
+            TaskResult::Cancelled(failure) => {
                 self.failed(action, &failure);
                 self.call_off(&failure);
             }
@@ -98,26 +98,26 @@ impl<F: Clone> Transaction<F> {
     ///
     /// # Panics
     /// If there is more to do.
-    pub fn verdicts(&self) -> impl Iterator<Item = (Verdict<F>, bool)> {
+    pub fn verdicts(&self) -> impl Iterator<Item = (Conclusion<F>, bool)> {
         let members = self.members.iter();
-        members.map(|member| (member.verdict(), member.owed != Owed::No))
+        members.map(|member| (member.verdict(), member.owed != OwedRecord::No))
     }
 
-    fn next(&mut self) -> Option<Action> {
+    fn next(&mut self) -> Option<Task> {
         loop {
             if let Some(rejected) = self.last(|member| matches!(member.file, File::Rejected { .. }))
             {
-                return Some(Action::Restore(rejected));
+                return Some(Task::Restore(rejected));
             }
             let (action, following) = match self.phase {
-                Phase::Preparing => (self.prepare(), Phase::Marking),
-                Phase::Marking => (self.mark(), Phase::Swapping),
-                Phase::Swapping => (self.swap(), Phase::Settling),
-                Phase::Settling => (self.settle(), Phase::Confirming),
-                Phase::Confirming => (self.confirm(), Phase::Reloading),
-                Phase::Reloading => (self.reload(), Phase::Clearing),
-                Phase::Clearing => (self.clear(), Phase::Done),
-                Phase::Done => return None,
+                TransactionPhase::Preparing => (self.prepare(), TransactionPhase::Marking),
+                TransactionPhase::Marking => (self.mark(), TransactionPhase::Swapping),
+                TransactionPhase::Swapping => (self.swap(), TransactionPhase::Settling),
+                TransactionPhase::Settling => (self.settle(), TransactionPhase::Confirming),
+                TransactionPhase::Confirming => (self.confirm(), TransactionPhase::Reloading),
+                TransactionPhase::Reloading => (self.reload(), TransactionPhase::Clearing),
+                TransactionPhase::Clearing => (self.clear(), TransactionPhase::Done),
+                TransactionPhase::Done => return None,
             };
             if action.is_some() {
                 return action;
@@ -126,79 +126,81 @@ impl<F: Clone> Transaction<F> {
         }
     }
 
-    fn prepare(&self) -> Option<Action> {
+    fn prepare(&self) -> Option<Task> {
         self.first(|member| member.file == File::Staged)
-            .map(Action::CheckStaged)
-            .or_else(|| self.first(Member::is_wanted).map(Action::Stage))
+            .map(Task::CheckStaged)
+            .or_else(|| self.first(MemberState::is_wanted).map(Task::Stage))
     }
 
-    fn mark(&self) -> Option<Action> {
-        self.first(|member| self.reload && member.file == File::Ready && member.owed == Owed::No)
-            .map(Action::MarkOwed)
+    fn mark(&self) -> Option<Task> {
+        self.first(|member| {
+            self.reload && member.file == File::Ready && member.owed == OwedRecord::No
+        })
+        .map(Task::MarkOwed)
     }
 
-    fn swap(&self) -> Option<Action> {
+    fn swap(&self) -> Option<Task> {
         let backed_up = self.first(|member| member.file == File::BackedUp);
         let ready = self.first(|member| member.file == File::Ready);
         match (backed_up, ready) {
-            (Some(member), _) => Some(Action::Swap(member)),
-            (None, Some(member)) if self.keeps => Some(Action::Backup(member)),
-            (None, Some(member)) => Some(Action::Swap(member)),
+            (Some(member), _) => Some(Task::Swap(member)),
+            (None, Some(member)) if self.keeps => Some(Task::Backup(member)),
+            (None, Some(member)) => Some(Task::Swap(member)),
             (None, None) => self
                 .unjudged()
-                .map(Action::CheckSwapped)
-                .or_else(|| self.retry().map(Action::Stage)),
+                .map(Task::CheckSwapped)
+                .or_else(|| self.retry().map(Task::Stage)),
         }
     }
 
     /// Those that have no check of their own are judged by the others', so they come last.
     fn retry(&self) -> Option<usize> {
         self.first(|member| member.is_wanted() && member.swapped_check().is_some())
-            .or_else(|| self.first(Member::is_wanted))
+            .or_else(|| self.first(MemberState::is_wanted))
     }
 
-    fn settle(&self) -> Option<Action> {
+    fn settle(&self) -> Option<Task> {
         self.first(|member| member.file == File::Passed)
-            .map(Action::DropBackup)
+            .map(Task::DropBackup)
     }
 
     /// A reload that is owed from earlier also needs files that pass.
-    fn confirm(&self) -> Option<Action> {
+    fn confirm(&self) -> Option<Task> {
         let mut due = self.members.iter().filter(|member| member.is_due());
         due.find_map(|member| self.not_passed(member))
             .filter(|_| self.reload && !self.halted)
-            .map(Action::CheckSwapped)
+            .map(Task::CheckSwapped)
     }
 
-    fn reload(&self) -> Option<Action> {
+    fn reload(&self) -> Option<Task> {
         let wanted = self.reload && !self.halted && !self.reloaded;
         self.first(|member| wanted && member.is_due())
-            .map(|_| Action::Reload)
+            .map(|_| Task::Reload)
     }
 
-    fn clear(&self) -> Option<Action> {
+    fn clear(&self) -> Option<Task> {
         self.first(|member| match member.owed {
-            Owed::Now if member.file == File::Refused => true,
-            Owed::Now | Owed::Earlier => self.reloaded && member.is_due(),
-            Owed::No | Owed::Stays => false,
+            OwedRecord::Now if member.file == File::Refused => true,
+            OwedRecord::Now | OwedRecord::Earlier => self.reloaded && member.is_due(),
+            OwedRecord::No | OwedRecord::Stays => false,
         })
-        .map(Action::ClearOwed)
+        .map(Task::ClearOwed)
     }
 
-    fn done(&mut self, action: Action) {
+    fn done(&mut self, action: Task) {
         match action {
-            Action::Stage(member) => {
-                let check_first = self.phase == Phase::Preparing;
+            Task::Stage(member) => {
+                let check_first = self.phase == TransactionPhase::Preparing;
                 let member = &mut self.members[member];
                 member.file = match member.check {
                     Check::Staged if check_first => File::Staged,
                     Check::Never | Check::Staged | Check::Swapped(_) => File::Ready,
                 };
             }
-            Action::CheckStaged(member) => self.members[member].file = File::Ready,
-            Action::MarkOwed(member) => self.members[member].owed = Owed::Now,
-            Action::Backup(member) => self.members[member].file = File::BackedUp,
-            Action::Swap(member) => {
+            Task::CheckStaged(member) => self.members[member].file = File::Ready,
+            Task::MarkOwed(member) => self.members[member].owed = OwedRecord::Now,
+            Task::Backup(member) => self.members[member].file = File::BackedUp,
+            Task::Swap(member) => {
                 let file = if self.keeps {
                     File::Swapped
                 } else {
@@ -207,41 +209,41 @@ impl<F: Clone> Transaction<F> {
                 self.passed.clear();
                 self.members[member].file = file;
             }
-            Action::CheckSwapped(check) => {
+            Task::CheckSwapped(check) => {
                 self.passed.insert(check);
             }
-            Action::Restore(member) => {
+            Task::Restore(member) => {
                 let member = &mut self.members[member];
                 let again = member.file == File::Rejected { again: true };
                 member.file = if again { File::Wanted } else { File::Refused };
                 self.passed = self.kept_checks().collect();
             }
-            Action::DropBackup(member) => self.members[member].file = File::Settled,
-            Action::Reload => self.reloaded = true,
-            Action::ClearOwed(member) => self.members[member].owed = Owed::No,
+            Task::DropBackup(member) => self.members[member].file = File::Settled,
+            Task::Reload => self.reloaded = true,
+            Task::ClearOwed(member) => self.members[member].owed = OwedRecord::No,
         }
     }
 
-    fn failed(&mut self, action: Action, failure: &F) {
+    fn failed(&mut self, action: Task, failure: &F) {
         match action {
-            Action::Stage(member)
-            | Action::CheckStaged(member)
-            | Action::MarkOwed(member)
-            | Action::Backup(member) => self.members[member].blame(failure, File::Refused),
-            Action::Swap(member) if self.keeps => {
+            Task::Stage(member)
+            | Task::CheckStaged(member)
+            | Task::MarkOwed(member)
+            | Task::Backup(member) => self.members[member].blame(failure, File::Refused),
+            Task::Swap(member) if self.keeps => {
                 self.members[member].blame(failure, File::Rejected { again: false });
             }
-            Action::Swap(member) => self.members[member].blame(failure, File::Refused),
-            Action::CheckSwapped(_) => self.reject(failure),
-            Action::Restore(member) => {
+            Task::Swap(member) => self.members[member].blame(failure, File::Refused),
+            Task::CheckSwapped(_) => self.reject(failure),
+            Task::Restore(member) => {
                 self.members[member].blame(failure, File::Stuck);
                 self.call_off(failure);
             }
-            Action::DropBackup(member) => self.members[member].blame(failure, File::Unsettled),
-            Action::Reload => self.withhold(failure),
-            Action::ClearOwed(member) => {
+            Task::DropBackup(member) => self.members[member].blame(failure, File::Unsettled),
+            Task::Reload => self.withhold(failure),
+            Task::ClearOwed(member) => {
                 let member = &mut self.members[member];
-                member.owed = Owed::Stays;
+                member.owed = OwedRecord::Stays;
                 member.note(failure);
             }
         }
@@ -295,7 +297,7 @@ impl<F: Clone> Transaction<F> {
 
     /// Once every file is in and every check of them has passed, they are good.
     fn judge(&mut self) {
-        let more = |member: &Member<F>| matches!(member.file, File::Ready | File::BackedUp);
+        let more = |member: &MemberState<F>| matches!(member.file, File::Ready | File::BackedUp);
         if self.members.iter().any(more) || self.unjudged().is_some() {
             return;
         }
@@ -310,30 +312,31 @@ impl<F: Clone> Transaction<F> {
     /// A check that the files which were swapped in have yet to pass.
     fn unjudged(&self) -> Option<CheckId> {
         self.first(|member| member.file == File::Swapped)?;
-        let swapped = |member: &&Member<F>| matches!(member.file, File::Swapped | File::Passed);
+        let swapped =
+            |member: &&MemberState<F>| matches!(member.file, File::Swapped | File::Passed);
         let mut swapped = self.members.iter().filter(swapped);
         swapped.find_map(|member| self.not_passed(member))
     }
 
-    fn not_passed(&self, member: &Member<F>) -> Option<CheckId> {
+    fn not_passed(&self, member: &MemberState<F>) -> Option<CheckId> {
         member
             .swapped_check()
             .filter(|check| !self.passed.contains(check))
     }
 
     fn kept_checks(&self) -> impl Iterator<Item = CheckId> {
-        let passed = |member: &&Member<F>| member.file == File::Passed;
+        let passed = |member: &&MemberState<F>| member.file == File::Passed;
         self.members
             .iter()
             .filter(passed)
-            .filter_map(Member::swapped_check)
+            .filter_map(MemberState::swapped_check)
     }
 
-    fn first(&self, is: impl Fn(&Member<F>) -> bool) -> Option<usize> {
+    fn first(&self, is: impl Fn(&MemberState<F>) -> bool) -> Option<usize> {
         self.members.iter().position(is)
     }
 
-    fn last(&self, is: impl Fn(&Member<F>) -> bool) -> Option<usize> {
+    fn last(&self, is: impl Fn(&MemberState<F>) -> bool) -> Option<usize> {
         self.members.iter().rposition(is)
     }
 }

@@ -34,7 +34,7 @@ pub(crate) fn walk(dest: &Path) -> io::Result<End> {
     // Where we are may be no place that we may look at, and need not be.
     let start = if dest.is_absolute() { "/" } else { "." };
     let mut walk = Walk {
-        at: Place::open(CWD, start.as_ref(), PathBuf::new())?,
+        at: Waypoint::open(CWD, start.as_ref(), PathBuf::new())?,
         todo: steps(dest),
         links: 0,
         path: dest.to_owned(),
@@ -54,9 +54,9 @@ pub(crate) fn walk(dest: &Path) -> io::Result<End> {
 }
 
 struct Walk {
-    at: Place,
+    at: Waypoint,
     /// Last one first.
-    todo: Vec<Step>,
+    todo: Vec<PathStep>,
     links: usize,
     path: PathBuf,
     trusted: Trusted,
@@ -83,7 +83,7 @@ impl Trusted {
 }
 
 #[derive(Clone)]
-enum Step {
+enum PathStep {
     Root,
     Up,
     Enter(OsString),
@@ -99,13 +99,13 @@ struct Owned {
 }
 
 /// A directory on the way, or a link.
-struct Place {
+struct Waypoint {
     fd: OwnedFd,
     stat: Stat,
     path: PathBuf,
 }
 
-impl Place {
+impl Waypoint {
     fn open(dir: impl std::os::fd::AsFd, name: &OsStr, path: PathBuf) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(dir, name, flags, Mode::empty())?;
@@ -129,35 +129,37 @@ impl Walk {
     fn run(&mut self) -> io::Result<()> {
         while let Some(step) = self.todo.pop() {
             match step {
-                Step::Root => self.at = Place::open(CWD, "/".as_ref(), PathBuf::from("/"))?,
-                Step::Up => self.go_up()?,
-                Step::Arrive(link) => self.arrive(&link)?,
-                Step::Enter(name) if self.is_last() => {
+                PathStep::Root => self.at = Waypoint::open(CWD, "/".as_ref(), PathBuf::from("/"))?,
+                PathStep::Up => self.go_up()?,
+                PathStep::Arrive(link) => self.arrive(&link)?,
+                PathStep::Enter(name) if self.is_last() => {
                     if !self.follow_last(&name)? {
                         return self.end();
                     }
                 }
-                Step::Enter(name) => self.enter(&name)?,
+                PathStep::Enter(name) => self.enter(&name)?,
             }
         }
         Err(io::ErrorKind::IsADirectory.into())
     }
 
     fn is_last(&self) -> bool {
-        self.todo.iter().all(|step| matches!(step, Step::Arrive(_)))
+        self.todo
+            .iter()
+            .all(|step| matches!(step, PathStep::Arrive(_)))
     }
 
     fn end(&mut self) -> io::Result<()> {
         for step in std::mem::take(&mut self.todo) {
-            if let Step::Arrive(link) = step {
+            if let PathStep::Arrive(link) = step {
                 self.arrive(&link)?;
             }
         }
         Ok(())
     }
 
-    fn entry(&self, name: &OsStr) -> io::Result<Place> {
-        Place::open(&self.at.fd, name, self.at.path.join(name))
+    fn entry(&self, name: &OsStr) -> io::Result<Waypoint> {
+        Waypoint::open(&self.at.fd, name, self.at.path.join(name))
     }
 
     fn enter(&mut self, name: &OsStr) -> io::Result<()> {
@@ -187,11 +189,11 @@ impl Walk {
         Ok(true)
     }
 
-    fn follow(&mut self, link: &Place) -> io::Result<()> {
+    fn follow(&mut self, link: &Waypoint) -> io::Result<()> {
         self.follow_to(link).map(drop)
     }
 
-    fn follow_to(&mut self, link: &Place) -> io::Result<PathBuf> {
+    fn follow_to(&mut self, link: &Waypoint) -> io::Result<PathBuf> {
         self.links += 1;
         if self.links > MAX_LINKS {
             return Err(Errno::LOOP.into());
@@ -204,7 +206,7 @@ impl Walk {
         }
         self.refuse_unsafe(link)?;
         if !self.trusted.has(link.stat.st_uid) {
-            self.todo.push(Step::Arrive(link.owned()));
+            self.todo.push(PathStep::Arrive(link.owned()));
         }
         let text = readlinkat(&link.fd, "", Vec::new())?;
         let text = PathBuf::from(OsStr::from_bytes(text.to_bytes()));
@@ -218,12 +220,12 @@ impl Walk {
             None if self.at.path.is_absolute() => self.at.path.clone(),
             None => self.at.path.join(".."),
         };
-        let parent = Place::open(&self.at.fd, "..".as_ref(), path)?;
+        let parent = Waypoint::open(&self.at.fd, "..".as_ref(), path)?;
         // Within the text of a link what counts is where it ends.
         if self
             .todo
             .iter()
-            .all(|step| !matches!(step, Step::Arrive(_)))
+            .all(|step| !matches!(step, PathStep::Arrive(_)))
         {
             self.refuse_unsafe(&parent)?;
         }
@@ -232,7 +234,7 @@ impl Walk {
     }
 
     /// Whoever owns where we are could have put anything in this one's place.
-    fn refuse_unsafe(&self, next: &Place) -> io::Result<()> {
+    fn refuse_unsafe(&self, next: &Waypoint) -> io::Result<()> {
         if self.trusted.is_safe(self.at.stat.st_uid, next.stat.st_uid) {
             return Ok(());
         }
@@ -251,14 +253,14 @@ impl Walk {
 }
 
 /// Last one first.
-fn steps(path: &Path) -> Vec<Step> {
+fn steps(path: &Path) -> Vec<PathStep> {
     let steps = path.components().filter_map(|component| match component {
-        Component::RootDir => Some(Step::Root),
-        Component::ParentDir => Some(Step::Up),
-        Component::Normal(name) => Some(Step::Enter(name.to_owned())),
+        Component::RootDir => Some(PathStep::Root),
+        Component::ParentDir => Some(PathStep::Up),
+        Component::Normal(name) => Some(PathStep::Enter(name.to_owned())),
         Component::CurDir | Component::Prefix(_) => None,
     });
-    let mut steps: Vec<Step> = steps.collect();
+    let mut steps: Vec<PathStep> = steps.collect();
     steps.reverse();
     steps
 }

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use ::register::config::{EtcdConfig, Target};
+use ::register::config::{Announcement, EtcdConfig};
 use ::register::etcd::session::{News, Session};
 use ::register::etcd::wire::WireDial;
 use ::register::host::ThisHost;
@@ -232,7 +232,7 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
         credentials: None,
         tls: None,
     });
-    let target = Target {
+    let announcement = Announcement {
         key: "/services/web/a".to_owned(),
         value: "10.0.0.5:80".to_owned(),
         port: 80,
@@ -240,7 +240,7 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
     let (news_end, mut news) = mpsc::channel(16);
     let (requests, requests_end) = mpsc::channel(1);
     let (ttl, renewal) = (Duration::from_secs(2), Alarm::new().unwrap());
-    let session = Session::<ThisHost>::new(dial, target, ttl, renewal, news_end, 1);
+    let session = Session::<ThisHost>::new(dial, announcement, ttl, renewal, news_end, 1);
     let story = async {
         let announce = Request::Announce { take_over: true };
         requests.send(announce).await.unwrap();

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Outcome, SyncError, Synced};
-use renderer::transaction::{Action, Answer, Check, Found, Transaction, Verdict};
+use renderer::transaction::{Check, Conclusion, Found, Task, TaskResult, Transaction};
 
 use crate::clock::Time;
 use crate::keys::{self, TREES};
@@ -245,7 +245,7 @@ struct Group {
     members: Vec<usize>,
     wanted: Vec<Contents>,
     transaction: Transaction<SyncError>,
-    next: Option<Action>,
+    next: Option<Task>,
 }
 
 impl Pass {
@@ -285,7 +285,7 @@ impl Pass {
         match group.next {
             Some(action) => {
                 let answer = group.answer(action, model)?;
-                if !matches!(answer, Answer::Done) {
+                if !matches!(answer, TaskResult::Done) {
                     model.disk.troubled_at = model.now;
                 }
                 group.next = group.transaction.on(answer);
@@ -294,9 +294,9 @@ impl Pass {
                 let verdicts = group.transaction.verdicts();
                 let outcomes = verdicts.map(|(verdict, reload_owed)| Outcome {
                     result: match verdict {
-                        Verdict::InStep => Ok(Synced::InStep),
-                        Verdict::Updated => Ok(Synced::Updated),
-                        Verdict::Failed(error) => Err(error),
+                        Conclusion::InStep => Ok(Synced::InStep),
+                        Conclusion::Updated => Ok(Synced::Updated),
+                        Conclusion::Failed(error) => Err(error),
                     },
                     reload_owed,
                 });
@@ -344,16 +344,16 @@ impl Group {
     }
 
     /// `Group::perform`.
-    fn answer(&mut self, action: Action, model: &mut Model) -> Result<Answer<SyncError>, Killed> {
+    fn answer(&mut self, action: Task, model: &mut Model) -> Result<TaskResult<SyncError>, Killed> {
         model.trace(|| format!("proxy: {action:?} of {:?}", self.members));
         let undoing = matches!(
             action,
-            Action::Restore(_) | Action::DropBackup(_) | Action::ClearOwed(_)
+            Task::Restore(_) | Task::DropBackup(_) | Task::ClearOwed(_)
         );
         if model.disk.cancelled && !undoing {
-            return Ok(Answer::Cancelled(SyncError::Cancelled));
+            return Ok(TaskResult::Cancelled(SyncError::Cancelled));
         }
-        let failed = || Answer::Failed(SyncError::CheckText("it fails".to_owned()));
+        let failed = || TaskResult::Failed(SyncError::CheckText("it fails".to_owned()));
         match model.disk.fate() {
             Some(Fate::KilledBefore) => Err(Killed),
             Some(Fate::KilledAfter) => {
@@ -361,7 +361,7 @@ impl Group {
                 Err(Killed)
             }
             Some(Fate::Fails) => {
-                if let Action::Swap(member) = action {
+                if let Task::Swap(member) = action {
                     let file = &mut model.disk.files[self.members[member]];
                     if file.previous.is_some() {
                         // A file that is mounted is written into, and that may break off.
@@ -370,30 +370,30 @@ impl Group {
                 }
                 Ok(failed())
             }
-            None if self.perform(action, model) => Ok(Answer::Done),
+            None if self.perform(action, model) => Ok(TaskResult::Done),
             None => Ok(failed()),
         }
     }
 
-    fn perform(&mut self, action: Action, model: &mut Model) -> bool {
+    fn perform(&mut self, action: Task, model: &mut Model) -> bool {
         let disk = &mut model.disk;
         match action {
-            Action::Stage(_) => true,
-            Action::CheckStaged(member) => is_good(self.wanted[member]),
-            Action::CheckSwapped(check) => {
+            Task::Stage(_) => true,
+            Task::CheckStaged(member) => is_good(self.wanted[member]),
+            Task::CheckSwapped(check) => {
                 let judged = 0..RESOURCES;
                 let mut judged = judged.filter(|resource| judges(disk, check, *resource));
                 judged.all(|resource| disk.files[resource].dest.is_none_or(is_good))
             }
-            Action::MarkOwed(member) => {
+            Task::MarkOwed(member) => {
                 disk.files[self.members[member]].owed = true;
                 true
             }
-            Action::ClearOwed(member) => {
+            Task::ClearOwed(member) => {
                 disk.files[self.members[member]].owed = false;
                 true
             }
-            Action::Backup(member) => {
+            Task::Backup(member) => {
                 let file = &mut disk.files[self.members[member]];
                 let free = file.previous.is_none();
                 if free {
@@ -401,19 +401,19 @@ impl Group {
                 }
                 free
             }
-            Action::Swap(member) => {
+            Task::Swap(member) => {
                 disk.files[self.members[member]].dest = Some(self.wanted[member]);
                 true
             }
-            Action::Restore(member) => {
+            Task::Restore(member) => {
                 disk.put_back(self.members[member]);
                 true
             }
-            Action::DropBackup(member) => {
+            Task::DropBackup(member) => {
                 disk.files[self.members[member]].previous = None;
                 true
             }
-            Action::Reload => self.reload(model),
+            Task::Reload => self.reload(model),
         }
     }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use register::agent;
 use register::agent::service::ServiceSettings;
-use register::config::Target;
+use register::config::Announcement;
 use register::etcd::error::EtcdError;
 use register::exit::{Exit, RunError};
 use register::health::Verdict;
@@ -164,7 +164,7 @@ impl World {
         let by = self.begin(client, agent.ttl);
         self.shared.borrow_mut().hosts[client].value = agent.value;
         let service = ServiceSettings {
-            target: Target {
+            announcement: Announcement {
                 key: keys::text(agent.key).to_owned(),
                 value: char::from(agent.value).to_string(),
                 // A value that is a digit is a port.

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
-use register::config::{EtcdConfig, Target};
+use register::config::{Announcement, EtcdConfig};
 use register::etcd::session::{News, Session};
 use register::etcd::wire::WireDial;
 use register::host::ThisHost;
@@ -118,7 +118,7 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
     let (announced, mut announcements) = mpsc::channel(AT_A_TIME);
     let mut waited_for = 0;
     for n in numbers {
-        let target = Target {
+        let announcement = Announcement {
             key: format!("/services/web/{n}"),
             value: "10.0.0.1:80".to_owned(),
             port: 80,
@@ -130,7 +130,8 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
             let (news_end, mut news) = mpsc::channel(16);
             let renewal = Alarm::new().unwrap();
             let seed = u64::from(n);
-            let session = Session::<ThisHost>::new(dial, target, TTL, renewal, news_end, seed);
+            let session =
+                Session::<ThisHost>::new(dial, announcement, TTL, renewal, news_end, seed);
             let announce = Request::Announce { take_over: true };
             requests.send(announce).await.unwrap();
             let listen = async {

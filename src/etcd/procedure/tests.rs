@@ -20,7 +20,7 @@ const OURS: &str = "10.0.0.1:80";
 const OTHERS: &str = "10.0.0.2:80";
 const TTL: Duration = Duration::from_secs(30);
 
-static TARGET: LazyLock<Target> = LazyLock::new(|| Target {
+static TARGET: LazyLock<Announcement> = LazyLock::new(|| Announcement {
     key: KEY.to_owned(),
     value: OURS.to_owned(),
     port: 80,

@@ -34,7 +34,7 @@ pub(super) struct Resolver {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+enum Reply {
     Found(Vec<Srv>),
     /// The server knows that there are none.
     None,
@@ -70,10 +70,10 @@ impl Resolver {
     fn srv(&self, name: &str) -> Vec<Srv> {
         for name in self.names(name) {
             match self.ask_servers(&name) {
-                Answer::Found(records) => return records,
-                Answer::None => {}
+                Reply::Found(records) => return records,
+                Reply::None => {}
                 // They would not answer for the next name either.
-                Answer::Failed => break,
+                Reply::Failed => break,
             }
         }
         Vec::new()
@@ -98,9 +98,9 @@ impl Resolver {
         names
     }
 
-    fn ask_servers(&self, name: &str) -> Answer {
+    fn ask_servers(&self, name: &str) -> Reply {
         if !name.split('.').all(|label| is_label(label.as_bytes())) {
-            return Answer::None;
+            return Reply::None;
         }
         for server in self
             .servers
@@ -109,14 +109,14 @@ impl Resolver {
             .take(ROUNDS * self.servers.len())
         {
             match self.ask(*server, name) {
-                Some(Answer::Failed) | None => {}
+                Some(Reply::Failed) | None => {}
                 Some(answer) => return answer,
             }
         }
-        Answer::Failed
+        Reply::Failed
     }
 
-    fn ask(&self, server: SocketAddr, name: &str) -> Option<Answer> {
+    fn ask(&self, server: SocketAddr, name: &str) -> Option<Reply> {
         let mut query = Packet::new_query(random_id());
         query.set_flags(PacketFlag::RECURSION_DESIRED);
         let (srv, internet) = (QTYPE::TYPE(TYPE::SRV), QCLASS::CLASS(CLASS::IN));
@@ -194,7 +194,7 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 }
 
 /// What a reply says, if it is one to `query`.
-fn answer(query: &Packet, reply: &[u8]) -> Option<Answer> {
+fn answer(query: &Packet, reply: &[u8]) -> Option<Reply> {
     let reply = Packet::parse(reply).ok()?;
     let asked = query.questions.first()?;
     let is_ours = reply.id() == query.id()
@@ -208,19 +208,19 @@ fn answer(query: &Packet, reply: &[u8]) -> Option<Answer> {
     }
     Some(match reply.rcode() {
         RCODE::NoError => records(&reply),
-        RCODE::NameError => Answer::None,
-        _ => Answer::Failed,
+        RCODE::NameError => Reply::None,
+        _ => Reply::Failed,
     })
 }
 
-fn records(reply: &Packet) -> Answer {
+fn records(reply: &Packet) -> Reply {
     let mut records = Vec::new();
     for record in &reply.answers {
         let RData::SRV(srv) = &record.rdata else {
             continue;
         };
         if !srv.target.as_bytes().all(is_label) {
-            return Answer::None;
+            return Reply::None;
         }
         records.push(Srv {
             target: host(&srv.target),
@@ -230,9 +230,9 @@ fn records(reply: &Packet) -> Answer {
         });
     }
     if records.is_empty() {
-        return Answer::None;
+        return Reply::None;
     }
-    Answer::Found(records)
+    Reply::Found(records)
 }
 
 /// A host name is text that ends up in files, so a label has nothing but what names are made of.

@@ -6,7 +6,7 @@ use super::GuardError;
 use crate::address::{self, Host};
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     /// `HOST:PORT`, with an IPv4 address, an IPv6 address in brackets, or a host name.
     Address,
     Hostname,
@@ -16,7 +16,7 @@ pub(super) enum Kind {
     Regex(Regex),
 }
 
-impl Kind {
+impl ValueKind {
     pub(super) fn parse(text: &str) -> Result<Self, GuardError> {
         if let Some(expression) = text.strip_prefix("regex:") {
             return regex(expression).map_err(|source| GuardError::Regex {
@@ -28,7 +28,7 @@ impl Kind {
             "address" => Ok(Self::Address),
             "hostname" => Ok(Self::Hostname),
             "integer" => Ok(Self::Integer),
-            _ => Err(GuardError::Kind {
+            _ => Err(GuardError::ValueKind {
                 kind: text.to_owned(),
             }),
         }
@@ -48,10 +48,10 @@ impl Kind {
     }
 }
 
-fn regex(expression: &str) -> Result<Kind, regex_lite::Error> {
+fn regex(expression: &str) -> Result<ValueKind, regex_lite::Error> {
     // By itself first: its brackets may not close ours.
     Regex::new(expression)?;
-    Regex::new(&format!(r"\A(?:{expression})\z")).map(Kind::Regex)
+    Regex::new(&format!(r"\A(?:{expression})\z")).map(ValueKind::Regex)
 }
 
 fn is_address(text: &str) -> bool {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn fits(kind: &str, value: impl AsRef<[u8]>) -> bool {
-        Kind::parse(kind).unwrap().fits(value.as_ref())
+        ValueKind::parse(kind).unwrap().fits(value.as_ref())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::duration;
-use crate::table::{Fault, NoTable, Table, Value};
+use crate::table::{Fault, NoTable, Table, TableValue};
 
 /// What a file holds beside the resource is nobody's business.
 const TABLE: &str = "template";
@@ -89,8 +89,8 @@ impl Fields {
 
     pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
         let duration = match &self.table.take(name)? {
-            Value::String(text) => duration::parse(text),
-            Value::Integer(number) => number.and_then(duration::seconds),
+            TableValue::String(text) => duration::parse(text),
+            TableValue::Integer(number) => number.and_then(duration::seconds),
             _ => None,
         };
         if duration.is_none() {

@@ -16,7 +16,7 @@ pub(super) struct Busy(Arc<Mutex<HashSet<Place>>>);
 
 /// A file is ours until this is dropped.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct Reserved {
     busy: Busy,
     place: Option<Place>,
 }
@@ -24,7 +24,7 @@ pub(super) struct Claim {
 impl Busy {
     /// # Errors
     /// When somebody else has it.
-    pub(super) fn claim(&self, target: &Target, dest: &Path) -> Result<Claim, FileError> {
+    pub(super) fn claim(&self, target: &Target, dest: &Path) -> Result<Reserved, FileError> {
         let place = target.place();
         if let Some(place) = &place
             && !lock(&self.0).insert(place.clone())
@@ -33,7 +33,7 @@ impl Busy {
             return Err(FileError::new("replace", dest)(cause));
         }
         let busy = self.clone();
-        Ok(Claim { busy, place })
+        Ok(Reserved { busy, place })
     }
 
     /// Whether somebody has the file of that name beside the target.
@@ -43,7 +43,7 @@ impl Busy {
     }
 }
 
-impl Drop for Claim {
+impl Drop for Reserved {
     fn drop(&mut self) {
         if let Some(place) = &self.place {
             lock(&self.busy.0).remove(place);

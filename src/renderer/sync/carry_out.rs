@@ -11,14 +11,14 @@ use tracing::debug;
 use super::member::{Kept, Member};
 use super::{Outcome, SyncError, Synced, Syncer};
 use crate::backup::Backup;
-use crate::cancel::{Cancel, Event};
+use crate::cancel::{Cancel, EventFd};
 use crate::command::{self, CommandError};
 use crate::error::FileError;
 use crate::replace::NotSwapped;
 use crate::slots::Slot;
 use crate::stage::Stage;
 use crate::swap;
-use crate::transaction::{Action, Answer, Check, CheckId, Found, Transaction, Verdict};
+use crate::transaction::{Check, CheckId, Conclusion, Found, Task, TaskResult, Transaction};
 use crate::wording;
 
 /// Files that share a reload, and how far their transaction is.
@@ -27,7 +27,7 @@ pub(super) struct Execution<'a, 's> {
     members: Vec<Member<'a>>,
     reload: Option<Reload>,
     cancel: Option<&'s Cancel>,
-    /// For rendering. Given back before a command.
+    /// For rendering. Obtained back before a command.
     slot: Option<Slot<'s>>,
     last_failure: Option<SyncError>,
 }
@@ -79,15 +79,15 @@ impl<'a, 's> Execution<'a, 's> {
         members.zip(transaction.verdicts()).map(outcome).collect()
     }
 
-    fn answer(&mut self, action: Action) -> Answer<SyncError> {
+    fn answer(&mut self, action: Task) -> TaskResult<SyncError> {
         let Err(error) = self.perform(action) else {
-            return Answer::Done;
+            return TaskResult::Done;
         };
         self.last_failure = Some(error.clone());
         if matches!(error, SyncError::Cancelled) {
-            Answer::Cancelled(error)
+            TaskResult::Cancelled(error)
         } else {
-            Answer::Failed(error)
+            TaskResult::Failed(error)
         }
     }
 
@@ -129,33 +129,33 @@ impl<'a, 's> Execution<'a, 's> {
         first.unwrap_or(before.len())
     }
 
-    fn perform(&mut self, action: Action) -> Result<(), SyncError> {
+    fn perform(&mut self, action: Task) -> Result<(), SyncError> {
         if self.cancel.is_some_and(Cancel::is_cancelled) && may_be_left(action) {
             return Err(SyncError::Cancelled);
         }
         self.change_slot(action)?;
         match action {
-            Action::Stage(number) => stage(&mut self.members[number]),
-            Action::CheckStaged(number) => self.check_staged(&self.members[number]),
-            Action::CheckSwapped(first) => self.check_swapped(&self.members[first]),
-            Action::MarkOwed(number) => mark_owed(&self.members[number]),
-            Action::ClearOwed(number) => clear_owed(&self.members[number]),
-            Action::Backup(number) => back_up(&mut self.members[number]),
-            Action::Swap(number) => swap(&mut self.members[number]),
-            Action::Restore(number) => self.settle(number, restore),
-            Action::DropBackup(number) => self.settle(number, drop_backup),
-            Action::Reload => self.reload(),
+            Task::Stage(number) => stage(&mut self.members[number]),
+            Task::CheckStaged(number) => self.check_staged(&self.members[number]),
+            Task::CheckSwapped(first) => self.check_swapped(&self.members[first]),
+            Task::MarkOwed(number) => mark_owed(&self.members[number]),
+            Task::ClearOwed(number) => clear_owed(&self.members[number]),
+            Task::Backup(number) => back_up(&mut self.members[number]),
+            Task::Swap(number) => swap(&mut self.members[number]),
+            Task::Restore(number) => self.settle(number, restore),
+            Task::DropBackup(number) => self.settle(number, drop_backup),
+            Task::Reload => self.reload(),
         }
     }
 
     /// What stages has a slot; what waits for a command has none.
-    fn change_slot(&mut self, action: Action) -> Result<(), SyncError> {
+    fn change_slot(&mut self, action: Task) -> Result<(), SyncError> {
         match action {
-            Action::Stage(_) if self.slot.is_none() => {
+            Task::Stage(_) if self.slot.is_none() => {
                 let slot = self.syncer.rendering.take(self.cancel);
                 self.slot = Some(slot.ok_or(SyncError::Cancelled)?);
             }
-            Action::CheckStaged(_) | Action::CheckSwapped(_) | Action::Reload => self.slot = None,
+            Task::CheckStaged(_) | Task::CheckSwapped(_) | Task::Reload => self.slot = None,
             _ => {}
         }
         Ok(())
@@ -209,7 +209,7 @@ impl<'a, 's> Execution<'a, 's> {
         &self,
         text: &str,
         timeout: Duration,
-        stop: Option<&Event>,
+        stop: Option<&EventFd>,
         quiet: bool,
     ) -> Result<(), CommandError> {
         let slot = self.syncer.commands.take(self.cancel);
@@ -260,16 +260,16 @@ fn failure(error: CommandError, of: impl FnOnce(CommandError) -> SyncError) -> S
 }
 
 /// What has been begun is undone even when we are to stop.
-fn may_be_left(action: Action) -> bool {
+fn may_be_left(action: Task) -> bool {
     match action {
-        Action::Stage(_)
-        | Action::CheckStaged(_)
-        | Action::MarkOwed(_)
-        | Action::Backup(_)
-        | Action::Swap(_)
-        | Action::CheckSwapped(_)
-        | Action::Reload => true,
-        Action::Restore(_) | Action::DropBackup(_) | Action::ClearOwed(_) => false,
+        Task::Stage(_)
+        | Task::CheckStaged(_)
+        | Task::MarkOwed(_)
+        | Task::Backup(_)
+        | Task::Swap(_)
+        | Task::CheckSwapped(_)
+        | Task::Reload => true,
+        Task::Restore(_) | Task::DropBackup(_) | Task::ClearOwed(_) => false,
     }
 }
 
@@ -356,12 +356,12 @@ fn take_kept(member: &mut Member) -> Kept {
     member.kept.take().expect("a backup")
 }
 
-fn result(member: &Member, verdict: Verdict<SyncError>) -> Result<Synced, SyncError> {
+fn result(member: &Member, verdict: Conclusion<SyncError>) -> Result<Synced, SyncError> {
     match (&member.plan, verdict) {
         (Err(error), _) => Err(error.clone()),
-        (Ok(_), Verdict::InStep) if member.is_put_back => Ok(Synced::Updated),
-        (Ok(_), Verdict::InStep) => Ok(Synced::InStep),
-        (Ok(_), Verdict::Updated) => Ok(Synced::Updated),
-        (Ok(_), Verdict::Failed(error)) => Err(error),
+        (Ok(_), Conclusion::InStep) if member.is_put_back => Ok(Synced::Updated),
+        (Ok(_), Conclusion::InStep) => Ok(Synced::InStep),
+        (Ok(_), Conclusion::Updated) => Ok(Synced::Updated),
+        (Ok(_), Conclusion::Failed(error)) => Err(error),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tracing::{debug, info, warn};
 
-use super::busy::Claim;
+use super::busy::Reserved;
 use super::{Outcome, SyncError, Synced, Syncer};
 use crate::backup::Backup;
 use crate::compare::{self, Contents, Current, md5sum};
@@ -46,7 +46,7 @@ pub(super) struct Member<'a> {
     /// This one leaves such a file.
     pub(super) is_unsettled: bool,
     /// Nobody else works on the file.
-    _claim: Claim,
+    _claim: Reserved,
 }
 
 /// Of a member that is about to be replaced, or was.

@@ -12,11 +12,11 @@ pub(crate) struct Field {
     pub(super) at: usize,
     /// Counted from 1.
     pub(super) line: usize,
-    pub(super) value: Value,
+    pub(super) value: TableValue,
 }
 
 #[derive(Debug)]
-pub(crate) enum Value {
+pub(crate) enum TableValue {
     String(String),
     /// None where 64 bits do not hold it.
     Integer(Option<i64>),
@@ -27,7 +27,7 @@ pub(crate) enum Value {
     Other(&'static str),
 }
 
-impl Value {
+impl TableValue {
     /// In TOML's words.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Value {
 
 /// `readable` is as long as the file's `text`, and lines are those of `text`.
 pub(super) fn parse(text: &str, readable: &str) -> Result<Vec<Field>, Fault> {
-    let lines = Lines::of(text);
+    let lines = LineEnds::of(text);
     match DeTable::parse(readable) {
         Ok(root) => Ok(lines.fields(root.into_inner())),
         Err(error) => Err(lines.fault(&error)),
@@ -51,9 +51,9 @@ pub(super) fn parse(text: &str, readable: &str) -> Result<Vec<Field>, Fault> {
 }
 
 /// Where lines end.
-struct Lines(Vec<usize>);
+struct LineEnds(Vec<usize>);
 
-impl Lines {
+impl LineEnds {
     fn of(text: &str) -> Self {
         Self(text.match_indices('\n').map(|(at, _)| at).collect())
     }
@@ -80,17 +80,19 @@ impl Lines {
         fields.collect()
     }
 
-    fn value(&self, value: Spanned<DeValue>) -> Value {
+    fn value(&self, value: Spanned<DeValue>) -> TableValue {
         match value.into_inner() {
-            DeValue::String(text) => Value::String(text.into_owned()),
-            DeValue::Integer(number) => Value::Integer(integer(&number)),
-            DeValue::Boolean(on) => Value::Boolean(on),
+            DeValue::String(text) => TableValue::String(text.into_owned()),
+            DeValue::Integer(number) => TableValue::Integer(integer(&number)),
+            DeValue::Boolean(on) => TableValue::Boolean(on),
             DeValue::Array(items) => {
                 let items = items.into_iter().map(|item| self.value(item));
-                Value::Array(items.collect())
+                TableValue::Array(items.collect())
             }
-            DeValue::Table(table) => Value::Table(self.fields(table)),
-            other @ (DeValue::Float(_) | DeValue::Datetime(_)) => Value::Other(other.type_str()),
+            DeValue::Table(table) => TableValue::Table(self.fields(table)),
+            other @ (DeValue::Float(_) | DeValue::Datetime(_)) => {
+                TableValue::Other(other.type_str())
+            }
         }
     }
 }

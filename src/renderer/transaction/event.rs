@@ -27,7 +27,7 @@ pub struct Found {
 
 /// What to do next, to which member. Each is answered once before the next is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Action {
+pub enum Task {
     /// Write the new file beside the old one.
     Stage(usize),
     /// Run the check on the new file there.
@@ -52,7 +52,7 @@ pub enum Action {
 
 /// What came of an action. `F` says why it failed; the transaction only hands it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer<F> {
+pub enum TaskResult<F> {
     /// As asked.
     Done,
     /// Not done, or only in part.
@@ -63,7 +63,7 @@ pub enum Answer<F> {
 
 /// What became of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict<F> {
+pub enum Conclusion<F> {
     /// It was and is what it should be.
     InStep,
     /// It was replaced, and a reload has seen it.

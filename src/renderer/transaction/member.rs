@@ -1,6 +1,6 @@
 //! One file of a transaction: where it stands.
 
-use super::event::{Check, CheckId, Found, Verdict};
+use super::event::{Check, CheckId, Conclusion, Found};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum File {
@@ -30,7 +30,7 @@ pub(super) enum File {
 
 /// Whether a record on disk says that a reload is owed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owed {
+pub(super) enum OwedRecord {
     No,
     Earlier,
     /// Since this transaction.
@@ -40,14 +40,14 @@ pub(super) enum Owed {
 }
 
 #[derive(Debug)]
-pub(super) struct Member<F> {
+pub(super) struct MemberState<F> {
     pub(super) file: File,
     pub(super) check: Check,
-    pub(super) owed: Owed,
+    pub(super) owed: OwedRecord,
     pub(super) failure: Option<F>,
 }
 
-impl<F: Clone> Member<F> {
+impl<F: Clone> MemberState<F> {
     pub(super) fn swapped_check(&self) -> Option<CheckId> {
         match self.check {
             Check::Swapped(check) => Some(check),
@@ -62,8 +62,8 @@ impl<F: Clone> Member<F> {
     /// What it has on disk was judged to be good, and waits for a reload.
     pub(super) fn is_due(&self) -> bool {
         match self.file {
-            File::InStep | File::Settled => self.owed != Owed::No,
-            File::Refused => self.owed == Owed::Earlier,
+            File::InStep | File::Settled => self.owed != OwedRecord::No,
+            File::Refused => self.owed == OwedRecord::Earlier,
             File::Wanted
             | File::Staged
             | File::Ready
@@ -91,16 +91,16 @@ impl<F: Clone> Member<F> {
         clippy::expect_used,
         reason = "what is neither in step nor settled has failed"
     )]
-    pub(super) fn verdict(&self) -> Verdict<F> {
+    pub(super) fn verdict(&self) -> Conclusion<F> {
         match (&self.failure, self.file) {
-            (None, File::InStep) => Verdict::InStep,
-            (None, File::Settled) => Verdict::Updated,
-            (failure, _) => Verdict::Failed(failure.clone().expect("a failure")),
+            (None, File::InStep) => Conclusion::InStep,
+            (None, File::Settled) => Conclusion::Updated,
+            (failure, _) => Conclusion::Failed(failure.clone().expect("a failure")),
         }
     }
 }
 
-impl<F> From<Found> for Member<F> {
+impl<F> From<Found> for MemberState<F> {
     fn from(found: Found) -> Self {
         Self {
             file: if found.changed {
@@ -109,7 +109,11 @@ impl<F> From<Found> for Member<F> {
                 File::InStep
             },
             check: found.check,
-            owed: if found.owed { Owed::Earlier } else { Owed::No },
+            owed: if found.owed {
+                OwedRecord::Earlier
+            } else {
+                OwedRecord::No
+            },
             failure: None,
         }
     }

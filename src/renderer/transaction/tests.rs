@@ -14,11 +14,11 @@ enum Fate {
 
 impl Fate {
     /// `failure`: the number of those before.
-    fn answer(self, failure: usize) -> Answer<usize> {
+    fn answer(self, failure: usize) -> TaskResult<usize> {
         match self {
-            Self::Done => Answer::Done,
-            Self::Fails => Answer::Failed(failure),
-            Self::Cancelled => Answer::Cancelled(failure),
+            Self::Done => TaskResult::Done,
+            Self::Fails => TaskResult::Failed(failure),
+            Self::Cancelled => TaskResult::Cancelled(failure),
         }
     }
 }
@@ -58,51 +58,51 @@ impl Disk {
         }
     }
 
-    fn act(&mut self, action: Action, fate: Fate) {
+    fn act(&mut self, action: Task, fate: Fate) {
         if fate == Fate::Done {
             self.succeed(action);
-        } else if let Action::Restore(member) = action {
+        } else if let Task::Restore(member) = action {
             self.stuck.insert(member);
         }
         self.assert_sound();
     }
 
-    fn succeed(&mut self, action: Action) {
+    fn succeed(&mut self, action: Task) {
         match action {
-            Action::Stage(member) => {
+            Task::Stage(member) => {
                 assert!(self.found[member].changed);
                 self.staged.insert(member);
             }
-            Action::CheckStaged(member) => {
+            Task::CheckStaged(member) => {
                 assert!(self.staged.contains(&member));
                 self.staged_passed.insert(member);
             }
-            Action::MarkOwed(member) => {
+            Task::MarkOwed(member) => {
                 assert!(self.owed.insert(member));
             }
-            Action::Backup(member) => {
+            Task::Backup(member) => {
                 assert!(!self.new.contains(&member));
                 self.backups.insert(member);
             }
-            Action::Swap(member) => {
+            Task::Swap(member) => {
                 assert!(self.staged.remove(&member));
                 if self.found[member].check == Check::Staged {
                     assert!(self.staged_passed.contains(&member));
                 }
                 self.new.insert(member);
             }
-            Action::CheckSwapped(check) => {
+            Task::CheckSwapped(check) => {
                 self.passed.insert((check, self.judged()));
             }
-            Action::Restore(member) => {
+            Task::Restore(member) => {
                 assert!(self.backups.remove(&member));
                 self.new.remove(&member);
             }
-            Action::DropBackup(member) => {
+            Task::DropBackup(member) => {
                 assert!(self.backups.remove(&member));
                 assert!(self.is_good(member));
             }
-            Action::Reload => {
+            Task::Reload => {
                 assert!(self.reload && self.stuck.is_empty());
                 for member in 0..self.found.len() {
                     let judged = self.new.contains(&member) || self.found[member].owed;
@@ -110,7 +110,7 @@ impl Disk {
                 }
                 self.running = self.new.clone();
             }
-            Action::ClearOwed(member) => {
+            Task::ClearOwed(member) => {
                 assert!(self.owed.remove(&member));
             }
         }
@@ -138,17 +138,17 @@ impl Disk {
     }
 }
 
-fn fates(action: Action) -> &'static [Fate] {
+fn fates(action: Task) -> &'static [Fate] {
     match action {
-        Action::Stage(_) | Action::CheckStaged(_) | Action::CheckSwapped(_) | Action::Reload => {
+        Task::Stage(_) | Task::CheckStaged(_) | Task::CheckSwapped(_) | Task::Reload => {
             &[Fate::Done, Fate::Fails, Fate::Cancelled]
         }
-        Action::MarkOwed(_)
-        | Action::Backup(_)
-        | Action::Swap(_)
-        | Action::Restore(_)
-        | Action::DropBackup(_)
-        | Action::ClearOwed(_) => &[Fate::Done, Fate::Fails],
+        Task::MarkOwed(_)
+        | Task::Backup(_)
+        | Task::Swap(_)
+        | Task::Restore(_)
+        | Task::DropBackup(_)
+        | Task::ClearOwed(_) => &[Fate::Done, Fate::Fails],
     }
 }
 
@@ -157,8 +157,8 @@ fn fates(action: Action) -> &'static [Fate] {
 fn run(
     found: &[Found],
     reload: bool,
-    mut fate: impl FnMut(Action) -> Fate,
-) -> (Vec<Action>, Vec<(Verdict<usize>, bool)>) {
+    mut fate: impl FnMut(Task) -> Fate,
+) -> (Vec<Task>, Vec<(Conclusion<usize>, bool)>) {
     let mut disk = Disk::new(found, reload);
     let mut transaction = Transaction::new(found.iter().copied(), reload);
     let mut actions = Vec::new();
@@ -181,27 +181,27 @@ fn run(
     (actions, verdicts)
 }
 
-fn assert_ends_well(disk: &Disk, failures: &[Action], verdicts: &[(Verdict<usize>, bool)]) {
+fn assert_ends_well(disk: &Disk, failures: &[Task], verdicts: &[(Conclusion<usize>, bool)]) {
     for (member, &(verdict, owed)) in verdicts.iter().enumerate() {
         let found = disk.found[member];
         let new = disk.new.contains(&member);
         assert_eq!(owed, disk.owed.contains(&member));
         match verdict {
-            Verdict::InStep => assert!(!found.changed && !owed),
-            Verdict::Updated => {
+            Conclusion::InStep => assert!(!found.changed && !owed),
+            Conclusion::Updated => {
                 assert!(new && disk.is_good(member) && !owed);
                 assert!(!disk.backups.contains(&member));
             }
-            Verdict::Failed(failure) => assert!(failure < failures.len()),
+            Conclusion::Failed(failure) => assert!(failure < failures.len()),
         }
         if disk.backups.contains(&member) {
-            let restore = failures.contains(&Action::Restore(member));
-            assert!(restore || failures.contains(&Action::DropBackup(member)));
+            let restore = failures.contains(&Task::Restore(member));
+            assert!(restore || failures.contains(&Task::DropBackup(member)));
         }
     }
 }
 
-fn done(found: &[Found], reload: bool) -> Vec<Action> {
+fn done(found: &[Found], reload: bool) -> Vec<Task> {
     run(found, reload, |_| Fate::Done).0
 }
 
@@ -221,7 +221,7 @@ fn in_step(owed: bool) -> Found {
     }
 }
 
-use Action::*;
+use Task::*;
 
 #[test]
 fn a_file_in_step_is_left_alone() {
@@ -316,7 +316,7 @@ fn a_failed_staged_check_does_not_stop_the_others() {
     );
     assert_eq!(
         verdicts,
-        [(Verdict::Failed(0), false), (Verdict::Updated, false)]
+        [(Conclusion::Failed(0), false), (Conclusion::Updated, false)]
     );
 }
 
@@ -330,7 +330,7 @@ fn a_failed_check_of_swapped_files_puts_the_old_one_back() {
         actions[3..],
         [Swap(0), CheckSwapped(0), Restore(0), ClearOwed(0)]
     );
-    assert_eq!(verdicts, [(Verdict::Failed(0), false)]);
+    assert_eq!(verdicts, [(Conclusion::Failed(0), false)]);
 }
 
 #[test]
@@ -372,7 +372,7 @@ fn when_a_shared_check_fails_the_members_are_tried_one_by_one() {
     );
     assert_eq!(
         verdicts,
-        [(Verdict::Failed(1), false), (Verdict::Updated, false)]
+        [(Conclusion::Failed(1), false), (Conclusion::Updated, false)]
     );
 }
 
@@ -394,7 +394,7 @@ fn a_file_without_a_check_is_judged_by_the_check_of_the_other() {
     );
     assert_eq!(
         verdicts,
-        [(Verdict::Failed(1), false), (Verdict::Updated, false)]
+        [(Conclusion::Failed(1), false), (Conclusion::Updated, false)]
     );
 }
 
@@ -405,7 +405,7 @@ fn a_failed_reload_stays_owed() {
         _ => Fate::Done,
     });
     assert_eq!(actions, [Stage(0), MarkOwed(0), Swap(0), Reload]);
-    assert_eq!(verdicts, [(Verdict::Failed(0), true)]);
+    assert_eq!(verdicts, [(Conclusion::Failed(0), true)]);
 }
 
 #[test]
@@ -415,7 +415,7 @@ fn an_owed_reload_is_made_up_for_once_the_files_pass_the_check() {
 
     let (actions, verdicts) = run(&found, true, |_| Fate::Fails);
     assert_eq!(actions, [CheckSwapped(0)]);
-    assert_eq!(verdicts, [(Verdict::Failed(0), true)]);
+    assert_eq!(verdicts, [(Conclusion::Failed(0), true)]);
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn a_reload_owed_for_the_old_file_does_not_wait_for_a_good_new_one() {
         _ => Fate::Done,
     });
     assert_eq!(actions, [Stage(0), CheckStaged(0), Reload, ClearOwed(0)]);
-    assert_eq!(verdicts, [(Verdict::Failed(0), false)]);
+    assert_eq!(verdicts, [(Conclusion::Failed(0), false)]);
 }
 
 #[test]
@@ -482,7 +482,10 @@ fn a_file_that_cannot_be_put_back_stops_the_reload() {
     );
     assert_eq!(
         verdicts,
-        [(Verdict::Failed(1), true), (Verdict::Failed(0), false)]
+        [
+            (Conclusion::Failed(1), true),
+            (Conclusion::Failed(0), false)
+        ]
     );
 }
 
@@ -508,7 +511,10 @@ fn being_told_to_stop_undoes_what_is_not_judged_and_starts_nothing() {
     );
     assert_eq!(
         verdicts,
-        [(Verdict::Failed(0), false), (Verdict::Failed(0), false)]
+        [
+            (Conclusion::Failed(0), false),
+            (Conclusion::Failed(0), false)
+        ]
     );
 }
 

@@ -273,7 +273,7 @@ proptest! {
         if cut.index(2) == 0 {
             reply.truncate(cut.index(whole) + 1);
         }
-        if let Some(Answer::Found(found)) = answer(&query, &reply) {
+        if let Some(Reply::Found(found)) = answer(&query, &reply) {
             for target in targets(&found) {
                 let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
                 prop_assert!(target.iter().all(fits), "{target:?}");

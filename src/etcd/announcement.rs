@@ -2,7 +2,7 @@
 
 /// The key to hold in etcd, and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct Announcement {
     pub key: String,
     pub value: String,
     /// Of the address.
@@ -13,7 +13,7 @@ pub struct Target {
 pub const KEY_OF_ITS_OWN: &str =
     "give each instance a key of its own, as with --key /services/{service}/{host}:{port}";
 
-impl Target {
+impl Announcement {
     /// Whether the value is what we would put for another port: that of another instance here.
     #[must_use]
     pub fn is_of_another_port(&self, value: &[u8]) -> bool {
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn another_instance_on_this_host_is_known_by_its_value() {
-        let target = |value: &str| Target {
+        let announcement = |value: &str| Announcement {
             key: "/services/apache/10.0.0.80".to_owned(),
             value: value.to_owned(),
             port: 80,
@@ -86,7 +86,7 @@ mod tests {
         ];
         for (ours, theirs, is) in table {
             let theirs = theirs.as_bytes();
-            assert_eq!(target(ours).is_of_another_port(theirs), is, "{ours}");
+            assert_eq!(announcement(ours).is_of_another_port(theirs), is, "{ours}");
         }
     }
 }

@@ -3,23 +3,23 @@
 use std::net::IpAddr;
 
 use crate::address::{Address, AddressError, Host, fit_to_advertise};
-use crate::cli::TargetArgs;
-use crate::etcd::target::Target;
+use crate::cli::AnnouncementArgs;
+use crate::etcd::announcement::Announcement;
 use crate::fault::Fault;
 use crate::wording::masked;
 
 use super::faults::Faults;
 
 /// What is to be put: others are to connect to it.
-pub(super) fn to_announce(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
+pub(super) fn to_announce(args: &AnnouncementArgs, faults: &mut Faults) -> Option<Announcement> {
     if let Some(text) = &args.address {
         check_advertised("--address", text, faults);
     }
-    let target = check(args, faults)?;
+    let announcement = check(args, faults)?;
     if args.value.is_some() {
-        check_advertised("--value", &target.value, faults);
+        check_advertised("--value", &announcement.value, faults);
     }
-    Some(target)
+    Some(announcement)
 }
 
 /// If this is an address, or the URL of one, it must be one that others can connect to.
@@ -38,7 +38,7 @@ pub(super) fn check_advertised(flag: &'static str, text: &str, faults: &mut Faul
     }
 }
 
-pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
+pub(super) fn check(args: &AnnouncementArgs, faults: &mut Faults) -> Option<Announcement> {
     let address = match &args.address {
         Some(text) => check_address(text, faults),
         None => {
@@ -77,7 +77,7 @@ pub(super) fn check(args: &TargetArgs, faults: &mut Faults) -> Option<Target> {
         None => address.to_string(),
     };
     let port = address.port;
-    Some(Target { key, value, port })
+    Some(Announcement { key, value, port })
 }
 
 pub(super) fn missing_address() -> Fault {
@@ -168,13 +168,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn target(
+    fn announcement(
         address: &str,
         key: Option<&str>,
         value: Option<&str>,
     ) -> Result<(String, String), String> {
         let mut faults = Faults::default();
-        let args = TargetArgs {
+        let args = AnnouncementArgs {
             service: Some("apache".to_owned()),
             address: Some(address.to_owned()),
             prefix: "/services".to_owned(),
@@ -182,14 +182,14 @@ mod tests {
             value: value.map(str::to_owned),
         };
         check(&args, &mut faults)
-            .map(|target| (target.key, target.value))
+            .map(|announcement| (announcement.key, announcement.value))
             .ok_or_else(|| faults.to_string())
     }
 
     #[test]
     fn the_key_is_named_by_the_host_and_holds_the_address() {
         assert_eq!(
-            target("10.0.0.5:7777", None, None),
+            announcement("10.0.0.5:7777", None, None),
             Ok((
                 "/services/apache/10.0.0.5".to_owned(),
                 "10.0.0.5:7777".to_owned()
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn an_ipv6_key_has_no_brackets_but_its_value_has() {
         assert_eq!(
-            target("[2001:db8::5]:80", None, None),
+            announcement("[2001:db8::5]:80", None, None),
             Ok((
                 "/services/apache/2001:db8::5".to_owned(),
                 "[2001:db8::5]:80".to_owned()
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn placeholders_are_filled_in_and_json_braces_stay() {
         assert_eq!(
-            target(
+            announcement(
                 "10.0.0.5:7777",
                 Some("/x/{service}/{host}-{port}"),
                 Some(r#"{"at":"{address}"}"#)
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_unknown_placeholder_is_named() {
-        let error = target("10.0.0.5:7777", Some("/x/{hots}"), None).expect_err("unknown");
+        let error = announcement("10.0.0.5:7777", Some("/x/{hots}"), None).expect_err("unknown");
         assert!(error.contains("unknown placeholder {hots}"), "{error}");
     }
 
@@ -233,15 +233,17 @@ mod tests {
     fn what_nobody_could_connect_to_is_not_announced() {
         let announced = |address: &str, value: Option<&str>| {
             let mut faults = Faults::default();
-            let args = TargetArgs {
+            let args = AnnouncementArgs {
                 service: Some("apache".to_owned()),
                 address: Some(address.to_owned()),
                 prefix: "/services".to_owned(),
                 key: None,
                 value: value.map(str::to_owned),
             };
-            let target = to_announce(&args, &mut faults);
-            faults.settle(target).map_err(|faults| faults.to_string())
+            let announcement = to_announce(&args, &mut faults);
+            faults
+                .settle(announcement)
+                .map_err(|faults| faults.to_string())
         };
         let fault = announced("0.0.0.0:80", None).expect_err("listens everywhere");
         assert!(
@@ -274,7 +276,7 @@ mod tests {
 
     #[test]
     fn an_empty_key_is_refused() {
-        let error = target("10.0.0.5:7777", Some(""), None).expect_err("empty");
+        let error = announcement("10.0.0.5:7777", Some(""), None).expect_err("empty");
         assert!(
             error.starts_with("--key \"\": must not be empty"),
             "{error}"
@@ -284,7 +286,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_template_gives_a_text_or_a_fault(template in "(\\{|\\}|host|port|é|x){0,12}") {
-            let _either = target("10.0.0.5:7777", Some(&template), Some(&template));
+            let _either = announcement("10.0.0.5:7777", Some(&template), Some(&template));
         }
     }
 }
