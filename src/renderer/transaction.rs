@@ -1,5 +1,5 @@
 //! In which order files that share a reload are staged, checked, swapped in and reloaded, and what is
-//! undone when a step fails. Pure: answers come in, one action at a time goes out.
+//! undone when a step fails. Pure: results come in, one task at a time goes out.
 
 mod event;
 mod member;
@@ -69,24 +69,24 @@ impl<F: Clone> Transaction<F> {
         }
     }
 
-    /// The first action.
+    /// The first task.
     pub fn begin(&mut self) -> Option<Task> {
         self.pending = self.next();
         self.pending
     }
 
-    /// Takes in the answer to the last action and gives the next.
+    /// Takes in the result of the last task and gives the next.
     ///
     /// # Panics
     /// If there was none.
-    #[expect(clippy::expect_used, reason = "each answer is to an action")]
+    #[expect(clippy::expect_used, reason = "each result is of a task")]
     pub fn on(&mut self, answer: TaskResult<F>) -> Option<Task> {
-        let action = self.pending.take().expect("an action");
+        let task = self.pending.take().expect("a task");
         match answer {
-            TaskResult::Done => self.done(action),
-            TaskResult::Failed(failure) => self.failed(action, &failure),
+            TaskResult::Done => self.done(task),
+            TaskResult::Failed(failure) => self.failed(task, &failure),
             TaskResult::Cancelled(failure) => {
-                self.failed(action, &failure);
+                self.failed(task, &failure);
                 self.call_off(&failure);
             }
         }
@@ -109,7 +109,7 @@ impl<F: Clone> Transaction<F> {
             {
                 return Some(Task::Restore(rejected));
             }
-            let (action, following) = match self.phase {
+            let (task, following) = match self.phase {
                 TransactionPhase::Preparing => (self.prepare(), TransactionPhase::Marking),
                 TransactionPhase::Marking => (self.mark(), TransactionPhase::Swapping),
                 TransactionPhase::Swapping => (self.swap(), TransactionPhase::Settling),
@@ -119,8 +119,8 @@ impl<F: Clone> Transaction<F> {
                 TransactionPhase::Clearing => (self.clear(), TransactionPhase::Done),
                 TransactionPhase::Done => return None,
             };
-            if action.is_some() {
-                return action;
+            if task.is_some() {
+                return task;
             }
             self.phase = following;
         }
@@ -187,8 +187,8 @@ impl<F: Clone> Transaction<F> {
         .map(Task::ClearOwed)
     }
 
-    fn done(&mut self, action: Task) {
-        match action {
+    fn done(&mut self, task: Task) {
+        match task {
             Task::Stage(member) => {
                 let check_first = self.phase == TransactionPhase::Preparing;
                 let member = &mut self.members[member];
@@ -224,8 +224,8 @@ impl<F: Clone> Transaction<F> {
         }
     }
 
-    fn failed(&mut self, action: Task, failure: &F) {
-        match action {
+    fn failed(&mut self, task: Task, failure: &F) {
+        match task {
             Task::Stage(member)
             | Task::CheckStaged(member)
             | Task::MarkOwed(member)

@@ -64,8 +64,8 @@ impl<'a, 's> Execution<'a, 's> {
     pub(super) fn carry_out(mut self) -> Vec<(Member<'a>, Outcome)> {
         let mut transaction = Transaction::new(self.found(), self.reload.is_some());
         let mut next = transaction.begin();
-        while let Some(action) = next {
-            let answer = self.answer(action);
+        while let Some(task) = next {
+            let answer = self.answer(task);
             next = transaction.on(answer);
         }
         let outcome = |(member, (verdict, reload_owed)): (Member<'a>, _)| {
@@ -79,8 +79,8 @@ impl<'a, 's> Execution<'a, 's> {
         members.zip(transaction.verdicts()).map(outcome).collect()
     }
 
-    fn answer(&mut self, action: Task) -> TaskResult<SyncError> {
-        let Err(error) = self.perform(action) else {
+    fn answer(&mut self, task: Task) -> TaskResult<SyncError> {
+        let Err(error) = self.perform(task) else {
             return TaskResult::Done;
         };
         self.last_failure = Some(error.clone());
@@ -129,12 +129,12 @@ impl<'a, 's> Execution<'a, 's> {
         first.unwrap_or(before.len())
     }
 
-    fn perform(&mut self, action: Task) -> Result<(), SyncError> {
-        if self.cancel.is_some_and(Cancel::is_cancelled) && may_be_left(action) {
+    fn perform(&mut self, task: Task) -> Result<(), SyncError> {
+        if self.cancel.is_some_and(Cancel::is_cancelled) && may_be_left(task) {
             return Err(SyncError::Cancelled);
         }
-        self.change_slot(action)?;
-        match action {
+        self.change_slot(task)?;
+        match task {
             Task::Stage(number) => stage(&mut self.members[number]),
             Task::CheckStaged(number) => self.check_staged(&self.members[number]),
             Task::CheckSwapped(first) => self.check_swapped(&self.members[first]),
@@ -149,8 +149,8 @@ impl<'a, 's> Execution<'a, 's> {
     }
 
     /// What stages has a slot; what waits for a command has none.
-    fn change_slot(&mut self, action: Task) -> Result<(), SyncError> {
-        match action {
+    fn change_slot(&mut self, task: Task) -> Result<(), SyncError> {
+        match task {
             Task::Stage(_) if self.slot.is_none() => {
                 let slot = self.syncer.rendering.take(self.cancel);
                 self.slot = Some(slot.ok_or(SyncError::Cancelled)?);
@@ -260,8 +260,8 @@ fn failure(error: CommandError, of: impl FnOnce(CommandError) -> SyncError) -> S
 }
 
 /// What has been begun is undone even when we are to stop.
-fn may_be_left(action: Task) -> bool {
-    match action {
+fn may_be_left(task: Task) -> bool {
+    match task {
         Task::Stage(_)
         | Task::CheckStaged(_)
         | Task::MarkOwed(_)

@@ -25,7 +25,7 @@ pub struct Found {
     pub owed: bool,
 }
 
-/// What to do next, to which member. Each is answered once before the next is given.
+/// What to do next, to which member. Each has one result before the next is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Task {
     /// Write the new file beside the old one.
@@ -50,7 +50,7 @@ pub enum Task {
     ClearOwed(usize),
 }
 
-/// What came of an action. `F` says why it failed; the transaction only hands it on.
+/// What came of a task. `F` says why it failed; the transaction only hands it on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskResult<F> {
     /// As asked.
@@ -68,6 +68,6 @@ pub enum Conclusion<F> {
     InStep,
     /// It was replaced, and a reload has seen it.
     Updated,
-    /// Because of that answer.
+    /// Because of that.
     Failed(F),
 }

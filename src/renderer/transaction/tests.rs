@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What becomes of an action.
+/// What becomes of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Done,
@@ -58,17 +58,17 @@ impl Disk {
         }
     }
 
-    fn act(&mut self, action: Task, fate: Fate) {
+    fn act(&mut self, task: Task, fate: Fate) {
         if fate == Fate::Done {
-            self.succeed(action);
-        } else if let Task::Restore(member) = action {
+            self.succeed(task);
+        } else if let Task::Restore(member) = task {
             self.stuck.insert(member);
         }
         self.assert_sound();
     }
 
-    fn succeed(&mut self, action: Task) {
-        match action {
+    fn succeed(&mut self, task: Task) {
+        match task {
             Task::Stage(member) => {
                 assert!(self.found[member].changed);
                 self.staged.insert(member);
@@ -138,8 +138,8 @@ impl Disk {
     }
 }
 
-fn fates(action: Task) -> &'static [Fate] {
-    match action {
+fn fates(task: Task) -> &'static [Fate] {
+    match task {
         Task::Stage(_) | Task::CheckStaged(_) | Task::CheckSwapped(_) | Task::Reload => {
             &[Fate::Done, Fate::Fails, Fate::Cancelled]
         }
@@ -152,7 +152,7 @@ fn fates(action: Task) -> &'static [Fate] {
     }
 }
 
-/// Runs to the end; `fate` is asked for what becomes of each action. Verdicts name failures by
+/// Runs to the end; `fate` is asked for what becomes of each task. Verdicts name failures by
 /// their number.
 fn run(
     found: &[Found],
@@ -161,24 +161,24 @@ fn run(
 ) -> (Vec<Task>, Vec<(Conclusion<usize>, bool)>) {
     let mut disk = Disk::new(found, reload);
     let mut transaction = Transaction::new(found.iter().copied(), reload);
-    let mut actions = Vec::new();
+    let mut tasks = Vec::new();
     let mut failures = Vec::new();
     let mut next = transaction.begin();
-    while let Some(action) = next {
-        actions.push(action);
-        assert!(actions.len() < 200, "does not end: {actions:?}");
-        let fate = fate(action);
-        assert!(fates(action).contains(&fate));
+    while let Some(task) = next {
+        tasks.push(task);
+        assert!(tasks.len() < 200, "does not end: {tasks:?}");
+        let fate = fate(task);
+        assert!(fates(task).contains(&fate));
         let answer = fate.answer(failures.len());
         if fate != Fate::Done {
-            failures.push(action);
+            failures.push(task);
         }
-        disk.act(action, fate);
+        disk.act(task, fate);
         next = transaction.on(answer);
     }
     let verdicts: Vec<_> = transaction.verdicts().collect();
     assert_ends_well(&disk, &failures, &verdicts);
-    (actions, verdicts)
+    (tasks, verdicts)
 }
 
 fn assert_ends_well(disk: &Disk, failures: &[Task], verdicts: &[(Conclusion<usize>, bool)]) {
@@ -293,16 +293,16 @@ fn a_group_is_checked_and_reloaded_once() {
 
 #[test]
 fn a_failed_staged_check_does_not_stop_the_others() {
-    let (actions, verdicts) = run(
+    let (tasks, verdicts) = run(
         &[changed(Check::Staged), changed(Check::Staged)],
         true,
-        |action| match action {
+        |task| match task {
             CheckStaged(0) => Fate::Fails,
             _ => Fate::Done,
         },
     );
     assert_eq!(
-        actions,
+        tasks,
         [
             Stage(0),
             CheckStaged(0),
@@ -322,12 +322,12 @@ fn a_failed_staged_check_does_not_stop_the_others() {
 
 #[test]
 fn a_failed_check_of_swapped_files_puts_the_old_one_back() {
-    let (actions, verdicts) = run(&[changed(Check::Swapped(0))], true, |action| match action {
+    let (tasks, verdicts) = run(&[changed(Check::Swapped(0))], true, |task| match task {
         CheckSwapped(0) => Fate::Fails,
         _ => Fate::Done,
     });
     assert_eq!(
-        actions[3..],
+        tasks[3..],
         [Swap(0), CheckSwapped(0), Restore(0), ClearOwed(0)]
     );
     assert_eq!(verdicts, [(Conclusion::Failed(0), false)]);
@@ -336,11 +336,11 @@ fn a_failed_check_of_swapped_files_puts_the_old_one_back() {
 #[test]
 fn when_a_shared_check_fails_the_members_are_tried_one_by_one() {
     let mut bad_is_in = false;
-    let (actions, verdicts) = run(
+    let (tasks, verdicts) = run(
         &[changed(Check::Swapped(0)), changed(Check::Swapped(0))],
         true,
-        |action| {
-            match action {
+        |task| {
+            match task {
                 Swap(0) => bad_is_in = true,
                 Restore(0) => bad_is_in = false,
                 CheckSwapped(0) if bad_is_in => return Fate::Fails,
@@ -350,7 +350,7 @@ fn when_a_shared_check_fails_the_members_are_tried_one_by_one() {
         },
     );
     assert_eq!(
-        actions[8..],
+        tasks[8..],
         [
             CheckSwapped(0),
             Restore(1),
@@ -382,8 +382,8 @@ fn a_file_without_a_check_is_judged_by_the_check_of_the_other() {
     let (_, verdicts) = run(
         &[changed(Check::Never), changed(Check::Swapped(0))],
         true,
-        |action| {
-            match action {
+        |task| {
+            match task {
                 Swap(0) => bad_is_in = true,
                 Restore(0) => bad_is_in = false,
                 CheckSwapped(0) if bad_is_in => return Fate::Fails,
@@ -400,11 +400,11 @@ fn a_file_without_a_check_is_judged_by_the_check_of_the_other() {
 
 #[test]
 fn a_failed_reload_stays_owed() {
-    let (actions, verdicts) = run(&[changed(Check::Never)], true, |action| match action {
+    let (tasks, verdicts) = run(&[changed(Check::Never)], true, |task| match task {
         Reload => Fate::Fails,
         _ => Fate::Done,
     });
-    assert_eq!(actions, [Stage(0), MarkOwed(0), Swap(0), Reload]);
+    assert_eq!(tasks, [Stage(0), MarkOwed(0), Swap(0), Reload]);
     assert_eq!(verdicts, [(Conclusion::Failed(0), true)]);
 }
 
@@ -413,8 +413,8 @@ fn an_owed_reload_is_made_up_for_once_the_files_pass_the_check() {
     let found = [in_step(true)];
     assert_eq!(done(&found, true), [CheckSwapped(0), Reload, ClearOwed(0)]);
 
-    let (actions, verdicts) = run(&found, true, |_| Fate::Fails);
-    assert_eq!(actions, [CheckSwapped(0)]);
+    let (tasks, verdicts) = run(&found, true, |_| Fate::Fails);
+    assert_eq!(tasks, [CheckSwapped(0)]);
     assert_eq!(verdicts, [(Conclusion::Failed(0), true)]);
 }
 
@@ -424,11 +424,11 @@ fn a_reload_owed_for_the_old_file_does_not_wait_for_a_good_new_one() {
         owed: true,
         ..changed(Check::Staged)
     };
-    let (actions, verdicts) = run(&[found], true, |action| match action {
+    let (tasks, verdicts) = run(&[found], true, |task| match task {
         CheckStaged(0) => Fate::Fails,
         _ => Fate::Done,
     });
-    assert_eq!(actions, [Stage(0), CheckStaged(0), Reload, ClearOwed(0)]);
+    assert_eq!(tasks, [Stage(0), CheckStaged(0), Reload, ClearOwed(0)]);
     assert_eq!(verdicts, [(Conclusion::Failed(0), false)]);
 }
 
@@ -440,16 +440,16 @@ fn a_check_that_passed_on_files_which_were_put_back_counts_for_nothing() {
         in_step(true),
     ];
     let mut put_back = false;
-    let (actions, _) = run(&found, true, |action| {
-        put_back |= action == Restore(0);
-        match action {
+    let (tasks, _) = run(&found, true, |task| {
+        put_back |= task == Restore(0);
+        match task {
             CheckSwapped(1) => Fate::Fails,
             Stage(_) if put_back => Fate::Fails,
             _ => Fate::Done,
         }
     });
     assert_eq!(
-        actions[8..],
+        tasks[8..],
         [
             CheckSwapped(0),
             CheckSwapped(1),
@@ -468,16 +468,16 @@ fn a_check_that_passed_on_files_which_were_put_back_counts_for_nothing() {
 
 #[test]
 fn a_file_that_cannot_be_put_back_stops_the_reload() {
-    let (actions, verdicts) = run(
+    let (tasks, verdicts) = run(
         &[changed(Check::Swapped(0)), changed(Check::Never)],
         true,
-        |action| match action {
+        |task| match task {
             CheckSwapped(0) | Restore(0) => Fate::Fails,
             _ => Fate::Done,
         },
     );
     assert_eq!(
-        actions[8..],
+        tasks[8..],
         [CheckSwapped(0), Restore(1), Restore(0), ClearOwed(1)]
     );
     assert_eq!(
@@ -491,16 +491,16 @@ fn a_file_that_cannot_be_put_back_stops_the_reload() {
 
 #[test]
 fn being_told_to_stop_undoes_what_is_not_judged_and_starts_nothing() {
-    let (actions, verdicts) = run(
+    let (tasks, verdicts) = run(
         &[changed(Check::Swapped(0)), changed(Check::Swapped(0))],
         true,
-        |action| match action {
+        |task| match task {
             CheckSwapped(0) => Fate::Cancelled,
             _ => Fate::Done,
         },
     );
     assert_eq!(
-        actions[8..],
+        tasks[8..],
         [
             CheckSwapped(0),
             Restore(1),
@@ -518,22 +518,22 @@ fn being_told_to_stop_undoes_what_is_not_judged_and_starts_nothing() {
     );
 }
 
-/// Every fate of every action.
+/// Every fate of every task.
 fn explore(found: &[Found], reload: bool, path: &mut Vec<Fate>) -> usize {
     let mut asked = 0;
     let mut branch = None;
-    let (_, _) = run(found, reload, |action| {
+    let (_, _) = run(found, reload, |task| {
         let fate = path.get(asked).copied().unwrap_or_else(|| {
-            branch.get_or_insert((asked, action));
+            branch.get_or_insert((asked, task));
             Fate::Done
         });
         asked += 1;
         fate
     });
-    let Some((depth, action)) = branch else {
+    let Some((depth, task)) = branch else {
         return 1;
     };
-    fates(action)
+    fates(task)
         .iter()
         .map(|&fate| {
             path.truncate(depth);
@@ -608,9 +608,9 @@ proptest! {
             .map(|found| Found { owed: reload && found.owed, ..found })
             .collect();
         let mut picks = picks.into_iter();
-        run(&found, reload, |action| {
+        run(&found, reload, |task| {
             let pick = picks.next().unwrap_or_default();
-            fates(action).get(pick).copied().unwrap_or(Fate::Done)
+            fates(task).get(pick).copied().unwrap_or(Fate::Done)
         });
     }
 }
