@@ -55,6 +55,16 @@ impl Subtree {
         format!("{}/", self.root)
     }
 
+    /// The trees that it lies in, from the inside out, the tree of all keys included.
+    pub fn outer(&self) -> impl Iterator<Item = Self> {
+        let root = self.root.clone();
+        let ends = self.root.rmatch_indices('/').map(|(at, _)| at);
+        let ends: Vec<_> = ends.collect();
+        ends.into_iter().map(move |end| Self {
+            root: root[..end].to_owned(),
+        })
+    }
+
     /// Whether `key` is its top or below.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
@@ -72,8 +82,7 @@ pub fn ranges(prefix: &str, keys: &[String]) -> Vec<Subtree> {
 }
 
 /// The same keys, each in one tree only.
-#[must_use]
-pub fn without_overlaps(mut all: Vec<Subtree>) -> Vec<Subtree> {
+fn without_overlaps(mut all: Vec<Subtree>) -> Vec<Subtree> {
     // A tree sorts behind the tree that it is part of.
     all.sort();
     let mut outermost: Vec<Subtree> = Vec::new();
@@ -89,19 +98,17 @@ pub fn without_overlaps(mut all: Vec<Subtree>) -> Vec<Subtree> {
     outermost
 }
 
-/// Whether a resource reads `changed`.
-#[must_use]
-pub fn concerns(prefix: &str, keys: &[String], changed: &[u8]) -> bool {
-    keys.iter()
-        .any(|key| Subtree::new(prefix, key).contains(changed))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn keys(keys: &[&str]) -> Vec<String> {
         keys.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether a resource that reads these reads `key`.
+    fn concerns(prefix: &str, of: &[String], key: &[u8]) -> bool {
+        ranges(prefix, of).iter().any(|tree| tree.contains(key))
     }
 
     /// Each range as `key|prefix`.
@@ -132,6 +139,17 @@ mod tests {
         );
         assert_eq!(shown("prod//", &["/a/../b"]), ["/prod/b|/prod/b/"]);
         assert_eq!(shown("/prod", &[""]), ["/prod|/prod/"]);
+    }
+
+    #[test]
+    fn a_tree_lies_in_those_above_it() {
+        let outer_of = |key: &str| -> Vec<String> {
+            let trees = ranges("", &keys(&[key]));
+            trees[0].outer().map(|outer| outer.prefix()).collect()
+        };
+        assert_eq!(outer_of("/a/b-c/d"), ["/a/b-c/", "/a/", "/"]);
+        assert_eq!(outer_of("/a"), ["/"]);
+        assert_eq!(outer_of("/"), [""; 0]);
     }
 
     #[test]

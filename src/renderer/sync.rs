@@ -102,6 +102,8 @@ pub struct Syncer {
     memory: Memory,
     rendering: Slots,
     commands: Slots,
+    /// As many others of it are there as files that are not judged yet.
+    judged: Arc<()>,
 }
 
 impl Default for Syncer {
@@ -126,6 +128,7 @@ impl Syncer {
             memory: Memory::default(),
             rendering: Slots::new(RENDERED_AT_ONCE),
             commands: Slots::new(COMMANDS_AT_ONCE),
+            judged: Arc::default(),
         }
     }
 
@@ -133,6 +136,13 @@ impl Syncer {
     /// it starts. It counts for what has been rendered and not begun to be staged, and for all later.
     pub fn hold_reloads(&self, hold: bool) {
         self.holds_reloads.store(hold, Ordering::Relaxed);
+    }
+
+    /// Whether a new file is in place that may be put back still: what reads all files had better
+    /// not do so now.
+    #[must_use]
+    pub fn is_judging(&self) -> bool {
+        Arc::strong_count(&self.judged) > 1
     }
 
     /// Puts back what a killed process had replaced and not checked. A sync does it as well: this is

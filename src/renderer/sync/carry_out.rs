@@ -140,7 +140,7 @@ impl<'a, 's> Execution<'a, 's> {
             Task::CheckSwapped(first) => self.check_swapped(&self.members[first]),
             Task::MarkOwed(number) => mark_owed(&self.members[number]),
             Task::ClearOwed(number) => clear_owed(&self.members[number]),
-            Task::Backup(number) => back_up(&mut self.members[number]),
+            Task::Backup(number) => back_up(&mut self.members[number], &self.syncer.judged),
             Task::Swap(number) => swap(&mut self.members[number]),
             Task::Restore(number) => self.settle(number, restore),
             Task::DropBackup(number) => self.settle(number, drop_backup),
@@ -306,12 +306,13 @@ fn clear_owed(member: &Member) -> Result<(), SyncError> {
     Ok(member.owed.clear(&member.target)?)
 }
 
-fn back_up(member: &mut Member) -> Result<(), SyncError> {
+fn back_up(member: &mut Member, judged: &Arc<()>) -> Result<(), SyncError> {
     let backup = Backup::take(&member.target);
     let backup = backup.map_err(FileError::new("keep", member.dest()))?;
     member.kept = Some(Kept {
         backup,
         replaced: false,
+        _judged: Arc::clone(judged),
     });
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! One file of a sync: what it is, and what it should be.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tracing::{debug, info, warn};
 
@@ -54,6 +55,8 @@ pub(super) struct Member<'a> {
 pub(super) struct Kept {
     pub(super) backup: Backup,
     pub(super) replaced: bool,
+    /// There while this is: see [`Syncer::is_judging`].
+    pub(super) _judged: Arc<()>,
 }
 
 /// What the file should be, beside what it is.
