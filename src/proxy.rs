@@ -1,54 +1,65 @@
 //! The proxy side: keeps configuration files in step with etcd.
 //!
-//! One loop owns the snapshot and the schedule. The follower of etcd and the wait for the child are
-//! futures beside the loop's. A pass over the files blocks, so it goes on elsewhere, and has the
-//! snapshot until it is over; etcd's news wait as long.
+//! One loop owns what is known of etcd, and the schedule. The follower of etcd, the passes over files
+//! and the wait for the child are futures beside the loop's. A pass blocks, so it goes on elsewhere,
+//! and is lent the snapshot; what changes meanwhile is changed in a copy.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod catalog;
-pub mod changes;
 pub mod child;
 pub mod confd;
 pub mod data;
 pub mod debounce;
 mod failure_log;
 mod following;
+mod known;
 pub mod once;
 pub mod pass;
+mod passes;
 pub mod schedule;
 pub mod supervise;
 mod tail;
 
+use std::collections::BTreeSet;
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use futures_util::FutureExt as _;
 use renderer::Str;
 use renderer::descriptors::raise_limit;
 use renderer::options::Options;
-use renderer::snapshot::Snapshot;
+use renderer::resource::Resource;
 use renderer::sync::{Outcome, SyncError, Synced};
 use tokio::time::Interval;
 use tracing::{info, warn};
 
 use crate::config::{RenderConfig, Source};
 use crate::deadline::{now, sleep_until_some, tick, ticks_later};
-use crate::etcd::api::Change;
 use crate::etcd::follow::Update;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::{Caught, ProxySignal, ProxySignals};
-use crate::world::{Files, Finished, Pass, World};
+use crate::world::{Files, Finished, World};
 use catalog::Catalog;
 use child::HostChild;
 use failure_log::FailureLog;
 use following::Following;
-use pass::{HostFiles, failure};
+use known::{Known, Standing};
+use pass::{HostFiles, denied, failure};
+use passes::Passes;
 use schedule::Schedule;
 use supervise::{SuperviseConfig, Supervisor};
 use tail::Tail;
+
+/// Updates that are taken in before anything else is looked at: one revision may come in several.
+const UPDATES_AT_ONCE: usize = 64;
+
+/// How soon to see whether files that were not judged are.
+const JUDGED_SOON: Duration = Duration::from_millis(20);
 
 /// What the proxy side is to do.
 #[derive(Clone, Debug)]
@@ -59,6 +70,8 @@ pub struct ProxySettings {
     pub options: Options,
     /// What uses the files, if we are to run it.
     pub child: Option<SuperviseConfig>,
+    /// How long a reload may go on once we are to stop.
+    pub kill_timeout: Duration,
     /// How often the service manager is told that the loop turns, if it wants to know.
     pub watchdog: Option<Duration>,
     /// For all that is random.
@@ -99,6 +112,7 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         debounce: config.debounce,
         options: config.files.options,
         child: config.child,
+        kill_timeout: config.kill_timeout,
         watchdog: notify::watchdog_period(),
         seed: host::seed(),
     };
@@ -122,21 +136,21 @@ pub async fn drive<W: World>(
     let mut files = surroundings.files;
     let (catalog, faults) = Catalog::of(&settings.options, files.load(None));
     let mut rng = Rng::with_seed(settings.seed);
-    let (dial, trees) = (surroundings.dial, catalog.trees());
-    let following = Following::start::<W>(dial.clone(), trees, false, rng.u64(..));
+    let following = Following::start::<W>(surroundings.dial, catalog.trees(), rng.u64(..));
     let supervisor = Supervisor::new(settings.child, surroundings.child);
     files.hold_reloads(supervisor.is_waiting());
     // Etcd may be away, and a daemon may read the files meanwhile.
     files.recover(&catalog.resources);
     let mut proxy = Proxy::<W> {
         schedule: Schedule::new(&catalog.groups(), settings.debounce, rng.u64(..)),
+        awaited: catalog.files(),
         catalog,
-        snapshot: Some(Snapshot::default()),
-        read: false,
+        known: Known::default(),
+        told: false,
         options: settings.options,
         debounce: settings.debounce,
-        dial,
         files,
+        passes: Passes::default(),
         following,
         poll: settings.interval.map(ticks_later),
         log: FailureLog::default(),
@@ -144,48 +158,59 @@ pub async fn drive<W: World>(
         notifier: Notifier::new(surroundings.manager, settings.watchdog),
         supervisor,
         held_back: false,
+        reload_child_at: None,
+        kill_timeout: settings.kill_timeout,
         rng,
     };
     proxy.log.tell_faults(&faults);
-    let result = proxy.drive(&mut signals).await;
+    let ended = proxy.drive(&mut signals).await;
     // Whatever made us end, the child does not outlive us.
     proxy.supervisor.stop();
+    let exit = match ended {
+        Ok(exit) if signals.are_impatient() => Ok(exit),
+        ended => proxy.finish(&mut signals, ended).await,
+    };
     let child = proxy.supervisor.stopped(&mut signals).await;
-    Ok(child.unwrap_or(result?))
+    Ok(child.unwrap_or(exit?))
 }
 
 struct Proxy<W: World> {
     catalog: Catalog,
     schedule: Schedule,
-    /// None while a pass has it.
-    snapshot: Option<Snapshot>,
-    /// Whether the snapshot is what the resources read.
-    read: bool,
+    known: Known,
+    /// Anything was told of etcd.
+    told: bool,
     options: Options,
     debounce: debounce::DebounceSettings,
-    dial: W::Dial,
     files: W::Files,
+    passes: Passes,
     following: Following,
     poll: Option<Interval>,
     log: FailureLog,
+    /// The files of resources of which nothing has become yet.
+    awaited: BTreeSet<PathBuf>,
     ready: bool,
     notifier: Notifier<W::Manager>,
     supervisor: Supervisor<W::Child>,
     /// It was said that the child has to wait.
     held_back: bool,
+    /// When to tell the child of new files, or to see whether it can be.
+    reload_child_at: Option<Instant>,
+    kill_timeout: Duration,
     rng: Rng,
 }
 
 impl<W: World> Proxy<W> {
     async fn drive(&mut self, signals: &mut ProxySignals<W::Signals>) -> Result<Exit, RunError> {
         loop {
-            if let Some(pass) = self.start_due() {
-                if let Some(exit) = self.sit_out(pass, signals).await? {
-                    return Ok(exit);
-                }
-                continue;
+            if let Some(ended) = self.take_in_ready() {
+                return ended;
             }
-            let deadline = self.schedule.deadline().filter(|_| self.read);
+            self.start_due();
+            self.settle()?;
+            self.reload_child();
+            let has_room = self.passes.room() > 0;
+            let deadline = self.schedule.deadline().filter(|_| has_room);
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
                 biased;
@@ -201,12 +226,14 @@ impl<W: World> Proxy<W> {
                 () = self.notifier.tick() => {}
                 () = sleep_until_some(deadline) => {}
                 exit = self.supervisor.ended() => return Ok(exit),
-                update = self.following.next() => match update {
-                    Some(Update::Read(snapshot)) => self.replace(snapshot),
-                    Some(Update::Changed(changes)) => self.patch(changes),
-                    Some(Update::Refused(error)) => return Err(error.into()),
-                    // The follower ends before us only when it has told why.
-                    None => return Ok(Exit::Store),
+                () = sleep_until_some(self.reload_child_at) => {}
+                finished = self.passes.next() => {
+                    if self.take_back(&finished?) && !self.supervisor.is_waiting() {
+                        self.reload_child_at = Some(now());
+                    }
+                }
+                update = self.following.next() => if let Some(ended) = self.take_in(update) {
+                    return ended;
                 },
                 // Last: where a pass takes as long as the interval, it would come before all news.
                 () = tick(&mut self.poll) => self.reload(),
@@ -214,95 +241,139 @@ impl<W: World> Proxy<W> {
         }
     }
 
-    fn start_due(&mut self) -> Option<<W::Files as Files>::Pass> {
-        if !self.read {
-            return None;
+    /// What is told of etcd already: one revision may come in several messages, and no pass is to see
+    /// a part of it.
+    fn take_in_ready(&mut self) -> Option<Result<Exit, RunError>> {
+        for _ in 0..UPDATES_AT_ONCE {
+            let update = self.following.next().now_or_never()?;
+            if let Some(ended) = self.take_in(update) {
+                return Some(ended);
+            }
         }
-        let due = self.schedule.due(now());
-        let snapshot = self.snapshot.take_if(|_| !due.is_empty())?;
-        Some(self.files.start(&self.catalog.resources, due, snapshot))
+        None
     }
 
-    /// Waits for the pass; only signals, the child and the service manager are served meanwhile, and
-    /// the follower until there is no room for its updates.
-    async fn sit_out(
-        &mut self,
-        mut pass: impl Pass,
-        signals: &mut ProxySignals<W::Signals>,
-    ) -> Result<Option<Exit>, RunError> {
-        let mut leave = None;
-        let mut reload = false;
-        let finished = loop {
-            // Losing the other branches loses nothing: all are cancel-safe.
-            tokio::select! {
-                biased;
-                signal = signals.recv() => match signal {
-                    ProxySignal::StopAtOnce(number) => return Ok(Some(leaving_at_once(number))),
-                    ProxySignal::Stop => {
-                        let exit = self.stopping();
-                        leave.get_or_insert(exit);
-                        self.files.cancel();
-                        self.supervisor.stop();
-                    }
-                    ProxySignal::Reload => {
-                        info!(
-                            event = "conf_d_reload_deferred",
-                            "conf.d will be read again after this pass"
-                        );
-                        reload = true;
-                    }
-                    ProxySignal::Other(number) => self.supervisor.pass_on(number),
-                },
-                () = self.notifier.tick() => {}
-                exit = self.supervisor.ended() => {
-                    leave = Some(exit);
-                    self.files.cancel();
-                }
-                finished = pass.finished() => break finished?,
-                () = self.following.go_on() => {}
+    /// How we end, if we do.
+    fn take_in(&mut self, update: Option<Update>) -> Option<Result<Exit, RunError>> {
+        match update {
+            Some(Update::Read(fresh)) => {
+                let changed = self.known.take_in(fresh);
+                self.told = true;
+                self.mark(&changed);
+                self.note_standings();
             }
-        };
-        let any_updated = self.take_back(finished);
-        if leave.is_none() {
-            self.tell_child(any_updated)?;
-            if reload {
-                self.reload();
+            Some(Update::Changed(changes)) => {
+                let changed = self.known.patch(changes);
+                self.mark(&changed);
+            }
+            Some(Update::Refused(error)) => return Some(Err(error.into())),
+            // The follower ends before us only when it has told why.
+            None => return Some(Ok(Exit::Store)),
+        }
+        None
+    }
+
+    /// The resources that read these keys are to be brought in step.
+    fn mark(&mut self, changed: &[Str]) {
+        let now = now();
+        for key in changed {
+            for number in self.catalog.concerned_by(key) {
+                self.schedule.changed(number, now);
             }
         }
-        Ok(leave)
     }
-    /// Whether any file was replaced.
-    fn take_back(&mut self, finished: Finished) -> bool {
+
+    /// Which resources can be brought in step, and which never will as things are.
+    fn note_standings(&mut self) {
         let now = now();
-        self.snapshot = Some(finished.snapshot);
+        for (number, (resource, trees)) in self.catalog.iter().enumerate() {
+            let standing = self.known.standing(trees);
+            let is_known = standing == Standing::Known;
+            self.schedule.set_ready(number, is_known, now);
+            if let Standing::Denied(tree) = standing {
+                let failure = denied(&tree, &resource.dest, self.options.dialect);
+                self.log.tell(&resource.file, Some(failure));
+                self.awaited.remove(&resource.file);
+            }
+        }
+    }
+
+    fn start_due(&mut self) {
+        for due in self.schedule.due(self.passes.room(), now()) {
+            let resources = &self.catalog.resources;
+            let pass = self
+                .files
+                .start(resources, due.clone(), self.known.snapshot());
+            self.passes.begin(pass, resources, &due);
+        }
+    }
+
+    /// A pass is over. Whether any file was replaced.
+    fn take_back(&mut self, finished: &Finished) -> bool {
+        for (number, outcome) in finished.due.iter().zip(&finished.outcomes) {
+            self.note(&finished.resources[*number], outcome);
+        }
+        self.note_at_work();
         let updated = |outcome: &Outcome| matches!(outcome.result, Ok(Synced::Updated));
-        let any_updated = finished.outcomes.iter().any(updated);
-        for (number, outcome) in finished.due.into_iter().zip(finished.outcomes) {
-            let resource = &self.catalog.resources[number];
-            let failure = match outcome.result {
-                Ok(_) => None,
-                // Neither a success nor a failure: we are about to leave.
-                Err(SyncError::Cancelled) => continue,
-                Err(error) => Some(failure(&error, &resource.dest, self.options.dialect)),
-            };
-            self.schedule.done(number, failure.is_some(), now);
+        finished.outcomes.iter().any(updated)
+    }
+
+    /// What became of a resource, which may be another by now, or none any more.
+    fn note(&mut self, resource: &Resource, outcome: &Outcome) {
+        let failure = match &outcome.result {
+            Ok(_) => None,
+            // Neither a success nor a failure: we are about to leave.
+            Err(SyncError::Cancelled) => return,
+            Err(error) => Some(failure(error, &resource.dest, self.options.dialect)),
+        };
+        let Some(number) = self.catalog.number_of(&resource.file) else {
+            return;
+        };
+        if self.catalog.resources[number] == *resource {
+            self.awaited.remove(&resource.file);
+        }
+        self.schedule.done(number, failure.is_some(), now());
+        // One of which something may not be read by now fails of that.
+        let standing = self.known.standing(self.catalog.trees_of(number));
+        if !matches!(standing, Standing::Denied(_)) {
             self.log.tell(&resource.file, failure);
         }
-        any_updated
     }
 
-    /// After a pass: the child is started, or told of new files.
-    fn tell_child(&mut self, any_updated: bool) -> io::Result<()> {
-        if self.supervisor.is_waiting() {
-            return self.start_child();
+    /// Which groups have a file that a pass is over.
+    fn note_at_work(&mut self) {
+        let resources = &self.catalog.resources;
+        self.schedule.set_at_work(&self.passes.over(resources));
+    }
+
+    /// Once something has become of everything: the child is started, or the first time is over.
+    fn settle(&mut self) -> io::Result<()> {
+        if !self.told || !self.awaited.is_empty() {
+            return Ok(());
         }
-        if any_updated {
-            self.supervisor.reload();
+        if self.supervisor.is_waiting() {
+            return match self.passes.is_empty() {
+                true => self.start_child(),
+                false => Ok(()),
+            };
         }
         if !std::mem::replace(&mut self.ready, true) {
             self.notifier.ready();
         }
         Ok(())
+    }
+
+    /// Tells the child of new files, once it would read none that is not judged yet.
+    fn reload_child(&mut self) {
+        if self.reload_child_at.is_none() {
+            return;
+        }
+        if self.files.are_judged() {
+            self.reload_child_at = Some(now() + JUDGED_SOON);
+            return;
+        }
+        self.reload_child_at = None;
+        self.supervisor.reload();
     }
 
     /// Starts the child, unless a file is not good yet.
@@ -323,40 +394,6 @@ impl<W: World> Proxy<W> {
         Ok(())
     }
 
-    /// Everything was read afresh: what has changed since the last time counts.
-    fn replace(&mut self, new: Snapshot) {
-        let now = now();
-        let first = !std::mem::replace(&mut self.read, true);
-        let changed = changes::replace(self.own_snapshot(), new);
-        if first {
-            self.schedule.all_changed(now);
-        } else {
-            self.mark(&changed, now);
-        }
-    }
-
-    fn patch(&mut self, changes: Vec<Change>) {
-        let changed = changes::patch(self.own_snapshot(), changes);
-        self.mark(&changed, now());
-    }
-
-    #[expect(
-        clippy::expect_used,
-        reason = "it is lent to a pass only, and those are sat out"
-    )]
-    fn own_snapshot(&mut self) -> &mut Snapshot {
-        self.snapshot.as_mut().expect("no pass is under way")
-    }
-
-    /// The resources that read these keys are to be brought in step.
-    fn mark(&mut self, changed: &[Str], now: Instant) {
-        for key in changed {
-            for number in self.catalog.concerned_by(key) {
-                self.schedule.changed(number, now);
-            }
-        }
-    }
-
     fn stopping(&mut self) -> Exit {
         info!(event = "stopping", "stopping");
         self.notifier.stopping();
@@ -368,18 +405,61 @@ impl<W: World> Proxy<W> {
         let loading = self.files.load(Some(&self.catalog.resources));
         let (catalog, faults) = Catalog::of(&self.options, loading);
         self.log.tell_faults(&faults);
-        if catalog.trees() != self.catalog.trees() {
-            let (dial, seed) = (self.dial.clone(), self.rng.u64(..));
-            self.following = Following::start::<W>(dial, catalog.trees(), self.ready, seed);
-            self.read = false;
-        }
         if catalog.resources != self.catalog.resources {
-            let seed = self.rng.u64(..);
-            self.schedule = Schedule::new(&catalog.groups(), self.debounce, seed);
-            self.log.keep_only(&catalog.resources);
-            self.catalog = catalog;
+            self.adopt(catalog);
         }
+        // What may not be read is tried again, be it the same.
+        self.following.follow(self.catalog.trees());
         self.schedule.all_changed(now());
+    }
+
+    fn adopt(&mut self, catalog: Catalog) {
+        let seed = self.rng.u64(..);
+        self.schedule = Schedule::new(&catalog.groups(), self.debounce, seed);
+        self.log.keep_only(&catalog.resources);
+        self.known.forget_all_but(&catalog.trees());
+        let before = &self.catalog.resources;
+        let is_awaited = |resource: &&Resource| {
+            self.awaited.contains(&resource.file) || !before.contains(resource)
+        };
+        let awaited = catalog.resources.iter().filter(is_awaited);
+        self.awaited = awaited.map(|resource| resource.file.clone()).collect();
+        self.catalog = catalog;
+        self.note_at_work();
+        self.note_standings();
+    }
+
+    /// Leaves, as `ended` says: passes under way end, but a reload may go on for a while.
+    async fn finish(
+        &mut self,
+        signals: &mut ProxySignals<W::Signals>,
+        ended: Result<Exit, RunError>,
+    ) -> Result<Exit, RunError> {
+        self.files.cancel();
+        let mut kill_at = Some(now() + self.kill_timeout);
+        let mut child = None;
+        while !self.passes.is_empty() {
+            // Losing the other branches loses nothing: all are cancel-safe.
+            tokio::select! {
+                biased;
+                signal = signals.recv() => match signal {
+                    ProxySignal::StopAtOnce(number) => return Ok(leaving_at_once(number)),
+                    ProxySignal::Stop => _ = self.stopping(),
+                    ProxySignal::Reload => {}
+                    ProxySignal::Other(number) => self.supervisor.pass_on(number),
+                },
+                () = self.notifier.tick() => {}
+                () = sleep_until_some(kill_at) => {
+                    kill_at = None;
+                    self.files.kill();
+                }
+                exit = self.supervisor.ended() => child = Some(exit),
+                finished = self.passes.next() => {
+                    let _any_updated = self.take_back(&finished?);
+                }
+            }
+        }
+        child.map_or(ended, Ok)
     }
 }
 

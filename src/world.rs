@@ -64,19 +64,26 @@ pub trait Files {
     /// Puts back what a killed process had replaced and not checked.
     fn recover(&self, resources: &[Resource]);
 
-    /// Whether to leave reloads out from now on. Not while a pass is under way.
+    /// Whether to leave reloads out from now on.
     fn hold_reloads(&mut self, hold: bool);
 
-    /// Brings these of `resources` in step with the snapshot, beside the loop.
+    /// Whether a new file is in place that may be put back still: the child had better not read it.
+    fn are_judged(&self) -> bool;
+
+    /// Brings these of `resources` in step with the snapshot, beside the loop and beside passes over
+    /// other files.
     fn start(
         &mut self,
         resources: &Arc<Vec<Resource>>,
         due: Vec<usize>,
-        snapshot: Snapshot,
+        snapshot: Arc<Snapshot>,
     ) -> Self::Pass;
 
-    /// Ends the pass under way, and every later one.
+    /// Ends the passes under way, but for reloads, and every later one.
     fn cancel(&self);
+
+    /// Ends reloads, too.
+    fn kill(&self);
 }
 
 /// A pass under way.
@@ -89,10 +96,11 @@ pub trait Pass {
     async fn finished(&mut self) -> Result<Finished, RunError>;
 }
 
-/// What a pass was lent, and what came of it.
+/// What came of a pass.
 #[derive(Debug)]
 pub struct Finished {
-    pub snapshot: Snapshot,
+    pub resources: Arc<Vec<Resource>>,
+    /// The numbers of those of them that it was over.
     pub due: Vec<usize>,
     /// In the order of `due`.
     pub outcomes: Vec<Outcome>,

@@ -57,7 +57,7 @@ pub struct RenderArgs {
         default_value = "none"
     )]
     pub reload_signal: String,
-    /// How long after the stop signal COMMAND is killed
+    /// Kill COMMAND, or a reload, if it still runs this long after we are told to stop
     #[arg(
         long,
         env = "REGISTER_KILL_TIMEOUT",

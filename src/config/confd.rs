@@ -8,8 +8,8 @@ use super::etcd::{Env, Flags, Given};
 use super::faults::Faults;
 use super::file::SettingsFile;
 use super::render::{
-    DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, FileConfig, RenderConfig, Run, Source,
-    pause,
+    DEFAULT_CONFDIR, DEFAULT_CONFIG_FILE, DEFAULT_DEBOUNCE, DEFAULT_KILL_TIMEOUT, FileConfig,
+    RenderConfig, Run, Source, pause,
 };
 use super::setting::Setting;
 use crate::cli::confd::ConfdArgs;
@@ -178,6 +178,7 @@ impl ConfdSettings {
                 debounce: DEFAULT_DEBOUNCE,
                 files,
                 child: None,
+                kill_timeout: DEFAULT_KILL_TIMEOUT,
                 follow: Vec::new(),
             },
         });

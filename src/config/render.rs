@@ -22,7 +22,8 @@ const CONFDIR: &str = "--confdir";
 
 pub(super) const DEFAULT_CONFDIR: &str = "/etc/confd";
 pub(super) const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
-/// As the flag's default.
+/// As the flags' defaults.
+pub(super) const DEFAULT_KILL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const DEFAULT_DEBOUNCE: debounce::DebounceSettings = debounce::DebounceSettings {
     quiet: Duration::from_millis(50),
     max: Duration::from_millis(500),
@@ -38,6 +39,8 @@ pub struct RenderConfig {
     pub files: FileConfig,
     /// What uses the files, if we are to run it.
     pub child: Option<SuperviseConfig>,
+    /// How long a command may take to end once we are to stop.
+    pub kill_timeout: Duration,
     /// Log files to copy to standard output.
     pub follow: Vec<PathBuf>,
 }
@@ -129,11 +132,12 @@ pub fn render(
         Some(Source::Etcd(_)) if !once && !noop => Run::UntilStopped,
         Some(Source::Etcd(_) | Source::File(_)) | None => Run::Once,
     };
+    let kill_timeout = faults.duration("--kill-timeout", &args.kill_timeout, Duration::ZERO);
     let child = supervise::check(
         args.child,
         &args.stop_signal,
         &args.reload_signal,
-        &args.kill_timeout,
+        kill_timeout,
         &mut faults,
     );
     if child.is_some() && run == Run::Once {
@@ -150,6 +154,7 @@ pub fn render(
             debounce: debounce?,
             files,
             child,
+            kill_timeout: kill_timeout?,
             follow: args.follow.into_iter().map(PathBuf::from).collect(),
         })
     })();

@@ -14,7 +14,7 @@ pub(super) fn check(
     command: Vec<String>,
     stop_signal: &str,
     reload_signal: &str,
-    kill_timeout: &str,
+    kill_timeout: Option<Duration>,
     faults: &mut Faults,
 ) -> Option<SuperviseConfig> {
     let stop_signal = faults.take(signal("--stop-signal", stop_signal));
@@ -22,7 +22,6 @@ pub(super) fn check(
         "none" => Some(None),
         name => faults.take(signal("--reload-signal", name)).map(Some),
     };
-    let kill_timeout = faults.duration("--kill-timeout", kill_timeout, Duration::ZERO);
     if command.is_empty() {
         return None;
     }

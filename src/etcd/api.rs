@@ -107,6 +107,8 @@ pub struct Read {
     /// The most keys in the answer; 0 for all.
     pub limit: usize,
     pub what: What,
+    /// What the member itself has will do, be it old.
+    pub serializable: bool,
 }
 
 impl Read {
@@ -118,6 +120,7 @@ impl Read {
             revision: 0,
             limit: 1,
             what: What::Everything,
+            serializable: false,
         }
     }
 }
@@ -209,7 +212,7 @@ pub struct Change {
 }
 
 /// Keys from `start` to before `end`; one key if there is no end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyRange {
     pub start: Bytes,
     pub end: Option<Bytes>,

@@ -1,37 +1,50 @@
-//! Keeps a reading of parts of etcd in step: one read, then one watch from the next revision on.
+//! Keeps a reading of trees of keys in step: they are read at one revision, and watched from the next
+//! on. A tree that may not be read is left out, and tried again; one that is wanted besides is read
+//! while the watch on the others goes on.
 //!
 //! It owns the link. It ends when nobody takes its updates any more.
 
+mod open;
+mod streams;
+
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use renderer::snapshot::{Snapshot, Subtree};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tracing::debug;
 
-use super::api::{Change, KeyRange, Watch, WatchFrom};
+use super::api::{Change, KeyRange};
 use super::error::{EtcdError, Problem};
-use super::progress::Progress;
-use super::reach::{Connection, Reach, Stop};
-use super::reading::{self, Reading};
+use super::progress::{FollowedRange, Progress};
+use super::reach::{Closed, Connection, Reach, Stop};
+use super::reading;
 use super::turns::Turn;
 use crate::deadline::{now, sleep_until_some};
-use crate::registration::Revision;
 use crate::world::World;
+use open::{Begun, Opened, begin, denied, open};
+use streams::Told;
 
 /// One call, a page of a read among them.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often to see whether ranges that were denied us are so still.
+/// How often what may not be read is tried again.
 const RECHECK: Duration = Duration::from_secs(30);
-/// How often to read afresh over one connection, where what was read is compacted at once.
+
+/// After so long a silence the member is asked whether it is alive,
+const SILENCE: Duration = Duration::from_secs(3);
+/// and has so long to answer: within 5 s another is tried.
+const LIFE_TIMEOUT: Duration = Duration::from_millis(1_900);
+
+/// How often to read, where what is read is compacted meanwhile.
 const READINGS: usize = 3;
 
 /// What the follower tells.
 #[derive(Debug)]
 pub enum Update {
-    /// All that is there, as read afresh.
-    Read(Snapshot),
+    Read(Fresh),
     /// What happened since, in order.
     Changed(Vec<Change>),
     /// No endpoint ever let us in, and one refused: wrong credentials, certificates or roles. The
@@ -39,69 +52,100 @@ pub enum Update {
     Refused(EtcdError),
 }
 
+/// What was read afresh, and how the wanted trees stand by now.
+#[derive(Debug, Default)]
+pub struct Fresh {
+    /// What was read.
+    pub ranges: Vec<KeyRange>,
+    /// All that is in those ranges.
+    pub snapshot: Snapshot,
+    /// All ranges that are followed, where one is not any more: it may not be read.
+    pub all: Option<Vec<KeyRange>>,
+    /// What is in these trees has been told.
+    pub known: Vec<Subtree>,
+    /// These may not be read.
+    pub denied: Vec<Subtree>,
+}
+
 /// Reads the trees once.
 ///
 /// # Errors
-/// [`EtcdError`]
+/// [`EtcdError`]; a refusal if none of them may be read.
 pub async fn read_once<W: World>(
     connection: &Connection<W>,
     trees: &[Subtree],
-) -> Result<Snapshot, EtcdError> {
-    Ok(reading::read(connection, trees).await?.snapshot)
+) -> Result<Fresh, EtcdError> {
+    let mut failure = None;
+    for _ in 0..READINGS {
+        match read_all(connection, trees).await {
+            Err(error) if error.problem == Problem::NotThatRevision => failure = Some(error),
+            done => return done,
+        }
+    }
+    let reason = "what was being read was compacted, again and again";
+    Err(failure.unwrap_or_else(|| connection.error(Problem::Unavailable, reason)))
+}
+
+async fn read_all<W: World>(
+    connection: &Connection<W>,
+    trees: &[Subtree],
+) -> Result<Fresh, EtcdError> {
+    let mut progress = Progress::default();
+    progress.want(trees.iter().cloned());
+    let mut fresh = Fresh::default();
+    loop {
+        let unread = progress.unread();
+        if unread.is_empty() {
+            break;
+        }
+        let read = reading::read(connection, &unread).await?;
+        progress.read(&read.allowed, &read.denied, read.history);
+        fresh.ranges.extend(read.allowed);
+        fresh.snapshot.entries.extend(read.snapshot.entries);
+        fresh.snapshot.revision = read.history.revision;
+    }
+    fresh.known = progress.known();
+    fresh.denied = progress.denied();
+    if fresh.known.is_empty() {
+        return Err(denied(connection, &fresh.denied));
+    }
+    Ok(fresh)
 }
 
 pub struct Follower<W: World> {
     reach: Reach<W>,
-    trees: Vec<Subtree>,
-    /// The ranges that may be read, and so are watched.
-    ranges: Vec<KeyRange>,
-    /// Those that may not.
-    denied: Vec<KeyRange>,
-    /// When to see whether they may by now.
+    wanted: watch::Receiver<Vec<Subtree>>,
+    progress: Progress,
+    /// When to try again what may not be read.
     recheck_at: Option<Instant>,
-    /// How far the reading of them has come; none if it must be read afresh.
-    progress: Option<Progress>,
     updates: mpsc::Sender<Update>,
 }
 
-/// A watch, and what it follows on.
-struct Opened<W: World> {
-    watch: W::Watch,
-    progress: Progress,
-    /// What was read afresh; none where it goes on from what was told before.
-    reading: Option<Reading>,
-}
+/// Work over a connection, beside the loop; none if there is none to do.
+type Beside<'a, T> = Option<Pin<Box<dyn Future<Output = Result<T, EtcdError>> + 'a>>>;
 
 impl<W: World> Follower<W> {
-    /// `trees` is not empty, and none lies in another. `ever_connected`: etcd has served us before, so a
-    /// refusal does not end the follower.
+    /// `wanted`: the trees to follow, which may lie in each other. Whenever it is sent again, what may
+    /// not be read is tried again.
     #[must_use]
     pub fn new(
         dial: W::Dial,
-        trees: Vec<Subtree>,
-        ever_connected: bool,
+        wanted: watch::Receiver<Vec<Subtree>>,
         updates: mpsc::Sender<Update>,
         seed: u64,
     ) -> Self {
         Self {
-            reach: Reach::new(dial, CALL_TIMEOUT, ever_connected, seed),
-            trees,
-            ranges: Vec::new(),
-            denied: Vec::new(),
+            reach: Reach::new(dial, CALL_TIMEOUT, false, seed),
+            wanted,
+            progress: Progress::default(),
             recheck_at: None,
-            progress: None,
             updates,
         }
     }
 
     /// Runs until the other end is gone, or a first round over the endpoints ends with a refusal.
     pub async fn run(mut self) {
-        loop {
-            let turn = match self.connect_and_follow().await {
-                Ok(turn) => turn,
-                Err(Stop::Closed) => return,
-                Err(Stop::Etcd(error)) => self.reach.lost(error),
-            };
+        while let Ok(turn) = self.connect_and_follow().await {
             match turn {
                 Turn::AtOnce => {}
                 Turn::After(pause) => tokio::select! {
@@ -117,165 +161,191 @@ impl<W: World> Follower<W> {
         }
     }
 
-    /// Follows over one connection, if one is to be had. When to make the next.
-    async fn connect_and_follow(&mut self) -> Result<Turn, Stop> {
-        let (trees, ranges, progress) = (&self.trees, &self.ranges, &mut self.progress);
+    /// Follows over one connection, if one is to be had. When to make the next; an error if nobody
+    /// listens any more.
+    async fn connect_and_follow(&mut self) -> Result<Turn, Closed> {
+        self.want_something().await?;
+        let progress = &mut self.progress;
         let opened = self.reach.attempt(async |connection| {
             connection.serves().await?;
-            open(connection, trees, ranges, progress).await
+            open(connection, progress).await
         });
-        let (connection, mut opened) = match opened.await {
-            Ok(opened) => opened,
-            Err(turn) => return Ok(turn),
-        };
-        loop {
-            self.progress = Some(opened.progress);
-            if let Some(reading) = opened.reading {
-                self.begin(reading).await?;
+        match opened.await {
+            Ok((connection, opened)) => match self.follow(&connection, opened).await {
+                Err(Stop::Etcd(error)) => Ok(self.reach.lost(error)),
+                Err(Stop::Closed) => Err(Closed),
+            },
+            Err(turn) => {
+                self.tell_denied().await?;
+                Ok(turn)
             }
-            self.follow(&connection, opened.watch).await?;
-            opened = open(&connection, &self.trees, &self.ranges, &mut self.progress).await?;
         }
     }
 
-    /// What was read afresh is told. From here on the reading counts.
-    async fn begin(&mut self, reading: Reading) -> Result<(), Stop> {
-        let Reading {
-            snapshot,
-            history: _,
-            allowed,
-            denied,
-        } = reading;
-        let (keys, revision) = (snapshot.entries.len(), snapshot.revision);
-        debug!(event = "keys_read", keys, revision, "read");
-        self.ranges = allowed;
-        self.recheck_at = (!denied.is_empty()).then(|| now() + RECHECK);
-        self.denied = denied;
-        self.tell(Update::Read(snapshot)).await
+    /// Takes in which trees are wanted by now; waits until there are any.
+    async fn want_something(&mut self) -> Result<(), Closed> {
+        self.want();
+        while self.progress.wants_nothing() {
+            self.tell(Fresh::default()).await?;
+            tokio::select! {
+                biased;
+                () = self.updates.closed() => return Err(Closed),
+                changed = self.wanted.changed() => changed.map_err(|_| Closed)?,
+            }
+            self.want();
+        }
+        Ok(())
     }
 
-    /// Takes in what the watch tells, until it must be read afresh: what we have not seen yet was
-    /// compacted, or our role covers more.
+    /// What may not be read is tried again, too.
+    fn want(&mut self) {
+        let wanted = self.wanted.borrow_and_update().clone();
+        self.progress.want(wanted);
+        self.progress.retry_denied();
+    }
+
+    /// Takes in what the watches tell, reads what is still to be read, and sees that the member is
+    /// alive, until the connection breaks.
     async fn follow(
         &mut self,
         connection: &Connection<W>,
-        mut watch: W::Watch,
-    ) -> Result<(), Stop> {
+        opened: Opened<W>,
+    ) -> Result<Infallible, Stop> {
+        let Opened { mut streams, fresh } = opened;
+        if fresh.is_empty() {
+            // Other trees may be wanted than were when the last connection broke.
+            self.tell_standing().await?;
+        }
+        for fresh in fresh {
+            self.begun(fresh).await?;
+        }
+        let mut reading: Beside<'_, Begun<W>> = None;
+        let mut question: Beside<'_, ()> = None;
+        let mut heard_at = now();
+        let mut logins = connection.logins().await;
         loop {
-            // Losing the other branches loses nothing: `next` is cancel-safe.
-            let told = tokio::select! {
+            let unread = self.progress.unread();
+            if reading.is_none() && !unread.is_empty() {
+                reading = Some(Box::pin(begin(connection, unread)));
+            }
+            let ask_at = question.is_none().then_some(heard_at + SILENCE);
+            // Losing the other branches loses nothing: what goes on beside the loop is polled again
+            // in the next turn, and the rest are timers or cancel-safe.
+            tokio::select! {
                 biased;
                 () = self.updates.closed() => return Err(Stop::Closed),
-                () = sleep_until_some(self.reach.settles_at()) => {
-                    self.reach.settled(connection);
-                    continue;
+                changed = self.wanted.changed() => {
+                    changed.map_err(|_| Closed)?;
+                    self.want();
+                    streams.keep_followed(&self.progress);
+                    self.tell_standing().await?;
                 }
+                () = sleep_until_some(self.reach.settles_at()) => self.reach.settled(connection),
                 () = sleep_until_some(self.recheck_at) => {
                     self.recheck_at = Some(now() + RECHECK);
-                    if reading::may_read_any(connection, &self.denied).await? {
-                        self.progress = None;
-                        return Ok(());
-                    }
-                    continue;
+                    self.progress.retry_denied();
                 }
-                told = watch.next() => told,
-            };
-            match told {
-                Ok(told) => {
+                () = sleep_until_some(ask_at) => {
+                    heard_at = now();
+                    let first = self.progress.followed().next();
+                    question = first.map(|first| ask(connection, first));
+                }
+                alive = some(&mut question) => {
+                    question = None;
+                    alive?;
+                    heard_at = now();
+                    let before = std::mem::replace(&mut logins, connection.logins().await);
+                    if before != logins {
+                        // Users or roles have changed.
+                        self.progress.retry_denied();
+                    }
+                }
+                begun = some(&mut reading) => {
+                    reading = None;
+                    heard_at = now();
+                    let fresh = begun?.taken_in(&mut self.progress, &mut streams);
+                    streams.keep_followed(&self.progress);
+                    self.begun(fresh).await?;
+                }
+                told = streams.next() => {
+                    heard_at = now();
                     self.reach.works(connection);
-                    if let Some(progress) = &mut self.progress {
-                        progress.take_in(&told);
-                    }
-                    if !told.changes.is_empty() {
-                        self.tell(Update::Changed(told.changes)).await?;
-                    }
-                }
-                Err(error) if error.problem == Problem::NotThatRevision => {
-                    debug!(event = "reading_afresh", "{error}; reading afresh");
-                    self.progress = None;
-                    return Ok(());
-                }
-                Err(error) => {
-                    if error.is_refusal() {
-                        // What we may read is another part by now.
-                        self.progress = None;
-                    }
-                    return Err(error.into());
+                    self.take_in(told).await?;
                 }
             }
         }
     }
 
-    async fn tell(&self, update: Update) -> Result<(), Stop> {
-        self.updates.send(update).await.map_err(|_| Stop::Closed)
+    /// Something was read afresh, or may not be read.
+    async fn begun(&mut self, fresh: Fresh) -> Result<(), Closed> {
+        self.recheck_at = self.progress.has_denied().then(|| now() + RECHECK);
+        let (keys, revision) = (fresh.snapshot.entries.len(), fresh.snapshot.revision);
+        debug!(event = "keys_read", keys, revision, "read");
+        self.tell(fresh).await
     }
-}
 
-/// Goes on from `progress` if this server can, or else reads afresh, and watches from there on. After
-/// a refusal nothing is taken for known.
-async fn open<W: World>(
-    connection: &Connection<W>,
-    trees: &[Subtree],
-    ranges: &[KeyRange],
-    progress: &mut Option<Progress>,
-) -> Result<Opened<W>, EtcdError> {
-    if let Some(known) = progress {
-        match go_on(connection, ranges, known.clone()).await {
-            Ok(Some(opened)) => return Ok(opened),
-            Ok(None) => {}
-            // What we may read is another part by now.
-            Err(error) if error.is_refusal() => {}
-            Err(error) => return Err(error),
+    async fn take_in(&mut self, told: Told) -> Result<(), Stop> {
+        match told {
+            Told::News(followed, answer) => {
+                if self.progress.take_in(&followed, &answer) && !answer.changes.is_empty() {
+                    let told = self.updates.send(Update::Changed(answer.changes)).await;
+                    told.map_err(|_| Closed)?;
+                }
+                Ok(())
+            }
+            Told::Nothing => Ok(()),
+            Told::Ended(followed, error) if error.problem == Problem::NotThatRevision => {
+                debug!(event = "reading_afresh", "{error}; reading afresh");
+                for followed in &followed {
+                    self.progress.doubt(followed);
+                }
+                Ok(())
+            }
+            Told::Ended(_, error) => {
+                if error.is_refusal() {
+                    // What we may read is another part by now.
+                    self.progress.forget();
+                }
+                Err(error.into())
+            }
         }
     }
-    *progress = None;
-    for _ in 0..READINGS {
-        let reading = reading::read(connection, trees).await?;
-        let since = Progress::since(reading.history, reading.allowed.len());
-        if let Some(opened) = go_on(connection, &reading.allowed, since).await? {
-            let reading = Some(reading);
-            return Ok(Opened { reading, ..opened });
+
+    /// That trees may not be read, though there is no connection over which others may.
+    async fn tell_denied(&mut self) -> Result<(), Closed> {
+        if self.reach.has_ever_connected() && self.progress.has_denied() {
+            self.tell_standing().await?;
         }
+        Ok(())
     }
-    let reason = "what was read was compacted before it was watched, again and again";
-    Err(connection.error(Problem::Unavailable, reason))
+
+    /// How the wanted trees stand, where nothing was read afresh.
+    async fn tell_standing(&mut self) -> Result<(), Closed> {
+        let standing = Fresh {
+            known: self.progress.known(),
+            denied: self.progress.denied(),
+            ..Fresh::default()
+        };
+        self.tell(standing).await
+    }
+
+    async fn tell(&self, fresh: Fresh) -> Result<(), Closed> {
+        let told = self.updates.send(Update::Read(fresh)).await;
+        told.map_err(|_| Closed)
+    }
 }
 
-/// Watches from where `progress` has come to, if the server is of the same history and remembers what
-/// comes next. That is looked at once the watch is there: etcd watches on from the very revision that
-/// it compacted, and leaves that one's deletions out.
-async fn go_on<W: World>(
-    connection: &Connection<W>,
-    ranges: &[KeyRange],
-    mut progress: Progress,
-) -> Result<Option<Opened<W>>, EtcdError> {
-    let Some(first) = ranges.first() else {
-        return Ok(None);
-    };
-    let watch = match watch(connection, ranges, progress.next()).await {
-        Ok(watch) => watch,
-        Err(error) if error.problem == Problem::NotThatRevision => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let now = reading::now(connection, first, progress.seen()).await?;
-    let continues = now.is_some_and(|now| progress.continues_in(now));
-    let reading = None;
-    Ok(continues.then_some(Opened {
-        watch,
-        progress,
-        reading,
-    }))
+fn ask<'a, W: World>(
+    connection: &'a Connection<W>,
+    followed: FollowedRange,
+) -> Pin<Box<dyn Future<Output = Result<(), EtcdError>> + 'a>> {
+    Box::pin(connection.is_alive(followed.range, LIFE_TIMEOUT))
 }
 
-/// One stream with a watch for each range.
-async fn watch<W: World>(
-    connection: &Connection<W>,
-    ranges: &[KeyRange],
-    next: &[Revision],
-) -> Result<W::Watch, EtcdError> {
-    let watches = ranges.iter().zip(next);
-    let watches: Vec<_> = watches
-        .map(|(range, next)| WatchFrom { range, next: *next })
-        .collect();
-    connection.watch(&watches).await
+/// Waits for work that goes on beside; for ever if there is none. Cancel-safe.
+async fn some<T>(beside: &mut Beside<'_, T>) -> Result<T, EtcdError> {
+    match beside {
+        Some(work) => work.await,
+        None => std::future::pending().await,
+    }
 }

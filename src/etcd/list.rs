@@ -121,6 +121,7 @@ impl<W: World> Reader<'_, W> {
                 revision: self.revision,
                 limit,
                 what: What::Everything,
+                serializable: false,
             };
             let page = match self.connection.read_patiently(read, self.patience).await {
                 Ok(page) => page,

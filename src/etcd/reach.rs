@@ -56,11 +56,19 @@ pub struct Connection<W: World> {
     without_users: Rc<Cell<bool>>,
 }
 
+/// Nobody listens any more.
+pub(super) struct Closed;
+
 /// Why a connection is left.
 pub(super) enum Stop {
-    /// Nobody listens any more.
     Closed,
     Etcd(EtcdError),
+}
+
+impl From<Closed> for Stop {
+    fn from(Closed: Closed) -> Self {
+        Self::Closed
+    }
 }
 
 impl From<EtcdError> for Stop {
@@ -115,6 +123,12 @@ impl<W: World> Reach<W> {
             self.outage.continues(&error);
         }
         self.turns.failed(error)
+    }
+
+    /// Whether etcd ever served us.
+    #[must_use]
+    pub fn has_ever_connected(&self) -> bool {
+        self.turns.has_ever_connected()
     }
 
     /// Something came of it: an outage is over.
@@ -244,6 +258,40 @@ impl<W: World> Connection<W> {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         self.link.endpoint()
+    }
+
+    /// What each call may take.
+    #[must_use]
+    pub(super) fn call_timeout(&self) -> Duration {
+        self.call_timeout
+    }
+
+    /// How many bytes have come in so far.
+    pub(super) fn arrived(&self) -> u64 {
+        self.link.arrived()
+    }
+
+    /// How often it has been logged in anew: users or roles have changed.
+    pub(super) async fn logins(&self) -> u64 {
+        *self.logins.lock().await
+    }
+
+    /// Whether the member is alive, as one that answers whatever it is asked is. What it has of
+    /// `range` will do.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or the connection broke.
+    pub(super) async fn is_alive(&self, range: KeyRange, limit: Duration) -> Result<(), EtcdError> {
+        let call = Call::Read(Read {
+            what: What::KeysOnly,
+            serializable: true,
+            ..anything(range)
+        });
+        let asked = async || self.within(limit, self.link.ask(&call)).await;
+        match self.logged_in(asked).await {
+            Err(error) if !error.is_answer() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// An error that names the endpoint.
@@ -403,6 +451,7 @@ fn anything(range: KeyRange) -> Read {
         revision: 0,
         limit: 1,
         what: What::CountOnly,
+        serializable: false,
     }
 }
 

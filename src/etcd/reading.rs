@@ -1,21 +1,30 @@
-//! A reading of parts of etcd, read at one revision.
+//! A reading of parts of etcd, all at one revision.
 
-use renderer::snapshot::{Snapshot, Subtree};
+use std::cell::Cell;
 
-use super::api::{History, KeyRange, Page, Read, What};
+use futures_util::stream::{self, StreamExt as _};
+use renderer::snapshot::Snapshot;
+
+use super::api::{History, KeyRange, KeyValue, Page, Read, What};
 use super::error::{EtcdError, Problem};
 use super::reach::Connection;
 use crate::registration::Revision;
 use crate::world::World;
 
-/// Keys in one answer: an answer is held in memory twice for a moment.
-const PAGE: usize = 5_000;
+/// Ranges that are read at one time.
+const AT_ONCE: usize = 16;
+
+/// Keys in one answer, where the way is quick: an answer is held in memory twice for a moment.
+const LARGEST_PAGE: usize = 5_000;
+/// What is not halved any more, however slow the way is.
+const SMALLEST_PAGE: usize = 16;
 
 /// Parts of etcd at one revision.
+#[derive(Debug, Default)]
 pub(super) struct Reading {
     pub snapshot: Snapshot,
     pub history: History,
-    /// The ranges that we may read.
+    /// The ranges that we may read, in order.
     pub allowed: Vec<KeyRange>,
     /// Those that we may not.
     pub denied: Vec<KeyRange>,
@@ -36,6 +45,7 @@ pub(super) async fn now<W: World>(
         revision: seen,
         limit: 1,
         what: What::KeysOnly,
+        serializable: false,
     };
     match connection.read(first).await {
         Ok(page) => Ok(Some(page.history)),
@@ -44,121 +54,109 @@ pub(super) async fn now<W: World>(
     }
 }
 
-/// Whether any of the ranges may be read by now.
+/// Reads the ranges, all at the revision of the first answer; those that we may not read are left out.
 ///
 /// # Errors
-/// [`EtcdError`].
-pub(super) async fn may_read_any<W: World>(
-    connection: &Connection<W>,
-    ranges: &[KeyRange],
-) -> Result<bool, EtcdError> {
-    for range in ranges {
-        match now(connection, range, 0).await {
-            Ok(_) => return Ok(true),
-            Err(error) if error.problem == Problem::Denied => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(false)
-}
-
-/// Reads the trees, all at the revision of the first answer.
-///
-/// The key at the top and the keys below are two ranges: a role often allows one of the two only.
-/// The other is then left out.
-///
-/// # Errors
-/// [`EtcdError`]; a refusal when nothing of a tree may be read.
+/// [`EtcdError`]; [`Problem::NotThatRevision`] if that revision is compacted meanwhile.
 pub(super) async fn read<W: World>(
     connection: &Connection<W>,
-    trees: &[Subtree],
+    ranges: &[KeyRange],
 ) -> Result<Reading, EtcdError> {
-    let mut reading = Reading {
-        snapshot: Snapshot::default(),
-        history: History::default(),
-        allowed: Vec::with_capacity(2 * trees.len()),
-        denied: Vec::new(),
+    let reader = Reader {
+        connection,
+        page_size: Cell::new(LARGEST_PAGE),
     };
-    for tree in trees {
-        let mut any = false;
-        for range in ranges(tree) {
-            match read_range(connection, &range, &mut reading).await {
-                Ok(()) => {
-                    reading.allowed.push(range);
-                    any = true;
-                }
-                Err(error) if error.problem == Problem::Denied => reading.denied.push(range),
-                Err(error) => return Err(error),
-            }
+    let mut reading = Reading::default();
+    let mut rest = ranges.iter();
+    // The first to answer says at which revision the others are read.
+    for range in rest.by_ref() {
+        if let Some(part) = reader.part(range, 0).await? {
+            reading.history = part.history;
+            reading.snapshot.revision = part.history.revision;
+            reading.take(range, part.entries);
+            break;
         }
-        if !any {
-            let reason = format!("permission denied to read {}", tree.prefix());
-            return Err(connection.error(Problem::Denied, reason));
+        reading.denied.push(range.clone());
+    }
+    let revision = reading.history.revision;
+    let parts = rest.map(async |range| (range, reader.part(range, revision).await));
+    let mut parts = stream::iter(parts).buffered(AT_ONCE);
+    while let Some((range, part)) = parts.next().await {
+        match part? {
+            Some(part) => reading.take(range, part.entries),
+            None => reading.denied.push(range.clone()),
         }
     }
     Ok(reading)
 }
 
-fn ranges(tree: &Subtree) -> impl Iterator<Item = KeyRange> {
-    let exact = tree.key().map(KeyRange::exactly);
-    exact.into_iter().chain([KeyRange::below(&tree.prefix())])
-}
-
-/// Page by page.
-async fn read_range<W: World>(
-    connection: &Connection<W>,
-    range: &KeyRange,
-    reading: &mut Reading,
-) -> Result<(), EtcdError> {
-    let mut rest = range.clone();
-    loop {
-        let read = Read {
-            range: rest,
-            revision: reading.snapshot.revision,
-            limit: PAGE,
-            what: What::Everything,
-        };
-        let Page {
-            history,
-            entries,
-            more,
-        } = connection.read(read).await?;
-        if reading.snapshot.revision == 0 {
-            reading.history = history;
-            reading.snapshot.revision = history.revision;
-        }
-        let next = entries.last().map(|last| range.after(&last.key));
+impl Reading {
+    fn take(&mut self, range: &KeyRange, entries: Vec<KeyValue>) {
         let pairs = entries.into_iter().map(|kv| (kv.key, kv.value));
-        reading.snapshot.entries.extend(pairs);
-        rest = match next {
-            Some(next) if more => next,
-            Some(_) | None => return Ok(()),
-        };
+        self.snapshot.entries.extend(pairs);
+        self.allowed.push(range.clone());
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A range as it was then.
+struct Part {
+    history: History,
+    entries: Vec<KeyValue>,
+}
 
-    fn ranges_of(key: &str) -> Vec<KeyRange> {
-        let trees = renderer::snapshot::ranges("", &[key.to_owned()]);
-        trees.iter().flat_map(ranges).collect()
+struct Reader<'a, W: World> {
+    connection: &'a Connection<W>,
+    /// Keys to ask for at a time: fewer, the slower the way is.
+    page_size: Cell<usize>,
+}
+
+impl<W: World> Reader<'_, W> {
+    /// A range, page by page; none if we may not read it. `revision`: 0 for now.
+    async fn part(&self, range: &KeyRange, revision: Revision) -> Result<Option<Part>, EtcdError> {
+        let mut part = match self.page(range.clone(), revision).await {
+            Ok(page) => page,
+            Err(error) if error.problem == Problem::Denied => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let history = part.history;
+        let mut entries = std::mem::take(&mut part.entries);
+        while let Some(last) = entries.last().filter(|_| part.more) {
+            let rest = range.after(&last.key);
+            part = self.page(rest, history.revision).await?;
+            entries.append(&mut part.entries);
+        }
+        Ok(Some(Part { history, entries }))
     }
 
-    #[test]
-    fn the_key_at_the_top_and_the_keys_below_it_are_read_apart() {
-        assert_eq!(
-            ranges_of("/services"),
-            [
-                KeyRange::exactly("/services"),
-                KeyRange::below("/services/")
-            ]
-        );
-    }
-
-    #[test]
-    fn the_tree_of_all_keys_has_none_at_the_top() {
-        assert_eq!(ranges_of("/"), [KeyRange::below("/")]);
+    /// One page. A page that does not arrive in time, though something does, is asked for anew, with
+    /// half as many keys.
+    async fn page(&self, range: KeyRange, revision: Revision) -> Result<Page, EtcdError> {
+        loop {
+            let limit = self.page_size.get();
+            let read = Read {
+                range: range.clone(),
+                revision,
+                limit,
+                what: What::Everything,
+                serializable: false,
+            };
+            if limit <= SMALLEST_PAGE {
+                let patience = self.connection.call_timeout();
+                return self.connection.read_patiently(read, patience).await;
+            }
+            let arrived = self.connection.arrived();
+            let error = match self.connection.read(read).await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            let is_slow = error.problem == Problem::Silent && self.connection.arrived() != arrived;
+            if !is_slow && error.problem != Problem::TooLarge {
+                return Err(error);
+            }
+            // Others that are under way may have halved it already.
+            if self.page_size.get() == limit {
+                self.page_size.set((limit / 2).max(SMALLEST_PAGE));
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::api::{Change, KeyRange, Page, Read, Watch, WatchAnswer, WatchFrom};
 use super::error::EtcdError;
 use super::holder::KeyHolder;
 use super::lease::call_timeout;
-use super::reach::{Connection, Reach, Stop};
+use super::reach::{Closed, Connection, Reach, Stop};
 use super::turns::Turn;
 use crate::deadline::sleep_until_some;
 use crate::registration::{Event, Holder, LeaseId, Request};
@@ -43,15 +43,6 @@ pub struct Session<W: World> {
     /// As last told.
     neighbour: bool,
     news: mpsc::Sender<News>,
-}
-
-/// Nobody listens any more.
-struct Closed;
-
-impl From<Closed> for Stop {
-    fn from(Closed: Closed) -> Self {
-        Self::Closed
-    }
 }
 
 /// A connection, and the watch on our key.

@@ -261,6 +261,11 @@ impl WireLink {
         let options = GetOptions::new()
             .with_limit(i64::try_from(read.limit).unwrap_or(i64::MAX))
             .with_revision(read.revision);
+        let options = if read.serializable {
+            options.with_serializable()
+        } else {
+            options
+        };
         let options = match &read.range.end {
             Some(end) => options.with_range(end.clone()),
             None => options,

@@ -1,10 +1,12 @@
 //! The resources of `conf.d`, and which keys each of them depends on.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use renderer::options::{Dialect, Options};
 use renderer::resource::{LoadError, Resource};
-use renderer::snapshot::{Subtree, ranges, without_overlaps};
+use renderer::snapshot::{Subtree, ranges};
 use renderer::{Loading, groups};
 
 /// What is wrong below `conf.d`.
@@ -48,10 +50,36 @@ impl Catalog {
         (catalog, ConfdirFaults { errors, warnings })
     }
 
-    /// What all of them read together, without overlaps.
+    /// The resources, and what each reads.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Resource, &[Subtree])> {
+        let trees = self.trees.iter().map(Vec::as_slice);
+        self.resources.iter().zip(trees)
+    }
+
+    /// What a resource reads.
+    pub(super) fn trees_of(&self, number: usize) -> &[Subtree] {
+        &self.trees[number]
+    }
+
+    /// Their files.
+    #[must_use]
+    pub(super) fn files(&self) -> BTreeSet<PathBuf> {
+        let files = self.resources.iter().map(|resource| resource.file.clone());
+        files.collect()
+    }
+
+    /// Which resource that file holds.
+    #[must_use]
+    pub(super) fn number_of(&self, file: &Path) -> Option<usize> {
+        let mut resources = self.resources.iter();
+        resources.position(|resource| resource.file == file)
+    }
+
+    /// What all of them read, each tree once. They may lie in each other.
     #[must_use]
     pub(super) fn trees(&self) -> Vec<Subtree> {
-        without_overlaps(self.trees.iter().flatten().cloned().collect())
+        let trees: BTreeSet<_> = self.trees.iter().flatten().cloned().collect();
+        trees.into_iter().collect()
     }
 
     /// The number of each resource's group: those that share a command are one.
@@ -143,7 +171,7 @@ mod tests {
             &Options::default(),
             &["keys = ['/a/b', '/c']", "keys = ['/a', '/c']"],
         );
-        assert_eq!(prefixes(&catalog), ["/a/", "/c/"]);
+        assert_eq!(prefixes(&catalog), ["/a/", "/a/b/", "/c/"]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::pin::Pin;
 
-use renderer::snapshot::{Snapshot, Subtree};
-use tokio::sync::mpsc;
+use renderer::snapshot::Subtree;
+use tokio::sync::{mpsc, watch};
 
 use crate::etcd::follow::{Follower, Update};
 use crate::world::World;
@@ -15,35 +15,32 @@ const UPDATES_DEPTH: usize = 16;
 pub(super) struct Following {
     /// None once it has ended.
     follower: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    trees: watch::Sender<Vec<Subtree>>,
     updates: mpsc::Receiver<Update>,
 }
 
 impl Following {
-    /// Follows `trees`. Without any there is nothing to follow, and just that is told.
-    pub(super) fn start<W: World>(
-        dial: W::Dial,
-        trees: Vec<Subtree>,
-        ever_connected: bool,
-        seed: u64,
-    ) -> Self {
+    pub(super) fn start<W: World>(dial: W::Dial, trees: Vec<Subtree>, seed: u64) -> Self {
+        let (trees, wanted) = watch::channel(trees);
         let (sender, updates) = mpsc::channel(UPDATES_DEPTH);
-        let follower: Pin<Box<dyn Future<Output = ()>>> = if trees.is_empty() {
-            Box::pin(async move {
-                let _told = sender.send(Update::Read(Snapshot::default())).await;
-                sender.closed().await;
-            })
-        } else {
-            Box::pin(Follower::<W>::new(dial, trees, ever_connected, sender, seed).run())
-        };
+        let follower = Follower::<W>::new(dial, wanted, sender, seed);
         Self {
-            follower: Some(follower),
+            follower: Some(Box::pin(follower.run())),
+            trees,
             updates,
         }
     }
 
+    /// From now on these trees. What may not be read is tried again.
+    pub(super) fn follow(&self, trees: Vec<Subtree>) {
+        self.trees.send_replace(trees);
+    }
+
     /// Waits for the next update; none once it has ended. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Update> {
-        let Self { follower, updates } = self;
+        let Self {
+            follower, updates, ..
+        } = self;
         loop {
             tokio::select! {
                 biased;
@@ -51,11 +48,6 @@ impl Following {
                 () = go_on(follower) => {}
             }
         }
-    }
-
-    /// Lets it go on, for as long as there is room for its updates. Ends when it ends.
-    pub(super) async fn go_on(&mut self) {
-        go_on(&mut self.follower).await;
     }
 }
 

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use renderer::descriptors::raise_limit;
 use renderer::resource::LoadError;
-use renderer::snapshot::Snapshot;
 use renderer::sync::Synced;
 use tracing::{error, warn};
 
 use super::catalog::Catalog;
 use super::data;
-use super::pass::{HostFiles, failure};
+use super::known::{Known, Standing};
+use super::pass::{HostFiles, denied, failure};
 use crate::config::{RenderConfig, Source};
 use crate::etcd::follow::{CALL_TIMEOUT, read_once};
 use crate::etcd::reach::{self, CommandLimits};
@@ -51,9 +51,10 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
         files.recover(&catalog.resources);
     }
     let trees = catalog.trees();
-    let snapshot = match config.source {
-        Source::File(path) => data::read(&path)?,
-        Source::Etcd(_) if trees.is_empty() => Snapshot::default(),
+    let mut known = Known::default();
+    match config.source {
+        Source::File(path) => known = Known::all(data::read(&path)?, trees),
+        Source::Etcd(_) if trees.is_empty() => {}
         Source::Etcd(etcd) => {
             let limits = CommandLimits {
                 call: CALL_TIMEOUT,
@@ -63,11 +64,21 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
             let read = reach::once(dial, limits, seed, async |connection| {
                 read_once::<ThisHost>(connection, &trees).await
             });
-            read.await?
+            known.take_in(read.await?);
         }
-    };
-    let all = (0..catalog.resources.len()).collect();
-    let mut pass = files.start(&catalog.resources, all, snapshot);
+    }
+    let mut due = Vec::new();
+    for (number, (resource, trees)) in catalog.iter().enumerate() {
+        match known.standing(trees) {
+            Standing::Denied(tree) => {
+                let failure = denied(&tree, &resource.dest, options.dialect);
+                error!(event = "resource_failed", "{failure}");
+                report.failure = Some(failure);
+            }
+            Standing::Known | Standing::Unread => due.push(number),
+        }
+    }
+    let mut pass = files.start(&catalog.resources, due, known.snapshot());
     let Finished { due, outcomes, .. } = pass.finished().await?;
     for (number, outcome) in due.into_iter().zip(outcomes) {
         match outcome.result {

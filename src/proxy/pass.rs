@@ -8,7 +8,7 @@ use std::sync::Arc;
 use renderer::cancel::Cancel;
 use renderer::options::Dialect;
 use renderer::resource::Resource;
-use renderer::snapshot::Snapshot;
+use renderer::snapshot::{Snapshot, Subtree};
 use renderer::sync::{SyncError, Syncer};
 use renderer::{Loading, load_again, load_all};
 use tokio::task::JoinHandle;
@@ -21,7 +21,7 @@ use crate::world::{Files, Finished, Pass};
 pub struct HostFiles {
     confdir: PathBuf,
     syncer: Arc<Syncer>,
-    /// For the pass under way when we are to leave. Made at the start: later no file descriptor may
+    /// For the passes under way when we are to leave. Made at the start: later no file descriptor may
     /// be left.
     cancel: Arc<Cancel>,
 }
@@ -62,6 +62,10 @@ impl Files for HostFiles {
         self.syncer.hold_reloads(hold);
     }
 
+    fn are_judged(&self) -> bool {
+        self.syncer.is_judging()
+    }
+
     #[expect(
         clippy::disallowed_methods,
         reason = "a pass is beside the loop, which waits for it"
@@ -70,16 +74,16 @@ impl Files for HostFiles {
         &mut self,
         resources: &Arc<Vec<Resource>>,
         due: Vec<usize>,
-        snapshot: Snapshot,
+        snapshot: Arc<Snapshot>,
     ) -> HostPass {
         let (resources, syncer) = (Arc::clone(resources), Arc::clone(&self.syncer));
         let cancel = Arc::clone(&self.cancel);
         HostPass(tokio::task::spawn_blocking(move || {
             let batch: Vec<_> = due.iter().map(|number| &resources[*number]).collect();
-            let snapshot = Arc::new(snapshot);
-            let outcomes = syncer.sync(&batch, Arc::clone(&snapshot), Some(&cancel));
+            let outcomes = syncer.sync(&batch, snapshot, Some(&cancel));
+            drop(batch);
             Finished {
-                snapshot: Arc::unwrap_or_clone(snapshot),
+                resources,
                 due,
                 outcomes,
             }
@@ -89,12 +93,25 @@ impl Files for HostFiles {
     fn cancel(&self) {
         self.cancel.cancel();
     }
+
+    fn kill(&self) {
+        self.cancel.kill();
+    }
 }
 
 impl Pass for HostPass {
     async fn finished(&mut self) -> Result<Finished, RunError> {
         let ended = (&mut self.0).await;
         ended.map_err(|error| RunError::of_host(format_args!("a pass broke down: {error}")))
+    }
+}
+
+/// That a tree which a resource reads may not be read, in the words of [`failure`].
+pub(super) fn denied(tree: &Subtree, dest: &Path, dialect: Dialect) -> String {
+    let reason = format!("permission denied to read {}", tree.prefix());
+    match dialect {
+        Dialect::Plain => format!("{}: etcd refused: {reason}", dest.display()),
+        Dialect::Confd => reason,
     }
 }
 

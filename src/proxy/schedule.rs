@@ -1,5 +1,6 @@
 //! Which resources to bring in step, and when: after changes, and again after failures. Pure.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::debounce::{Debounce, DebounceSettings};
@@ -12,33 +13,56 @@ const RETRY_CAP: Duration = Duration::from_secs(30);
 /// The resources, by their number, and what is to be done for each.
 #[derive(Debug)]
 pub struct Schedule {
-    groups: Vec<Debounce>,
+    groups: Vec<Group>,
     resources: Vec<ScheduledResource>,
+}
+
+#[derive(Clone, Debug)]
+struct Group {
+    debounce: Debounce,
+    /// A pass over some of its resources is under way: others wait for its end.
+    at_work: bool,
 }
 
 #[derive(Debug)]
 struct ScheduledResource {
     /// Those that share a reload wait together.
     group: usize,
+    /// Whether all that it reads is known.
+    ready: bool,
     changed: bool,
     retry_at: Option<Instant>,
     backoff: Backoff,
 }
 
 impl Schedule {
-    /// `groups`: the group of each resource, counted from 0; `seed` for the back-off's jitter.
+    /// `groups`: the group of each resource, counted from 0; `seed` for the back-off's jitter. None is
+    /// ready yet.
     #[must_use]
     pub fn new(groups: &[usize], settings: DebounceSettings, seed: u64) -> Self {
         let count = groups.iter().max().map_or(0, |last| last + 1);
         let resources = groups.iter().map(|group| ScheduledResource {
             group: *group,
+            ready: false,
             changed: false,
             retry_at: None,
             backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed),
         });
+        let group = Group {
+            debounce: Debounce::new(settings),
+            at_work: false,
+        };
         Self {
-            groups: vec![Debounce::new(settings); count],
+            groups: vec![group; count],
             resources: resources.collect(),
+        }
+    }
+
+    /// Whether all that the resource reads is known. Once it is, it is to be brought in step.
+    pub fn set_ready(&mut self, resource: usize, ready: bool, now: Instant) {
+        let before = std::mem::replace(&mut self.resources[resource].ready, ready);
+        if ready && !before {
+            self.changed(resource, now);
         }
     }
 
@@ -46,7 +70,9 @@ impl Schedule {
     pub fn changed(&mut self, resource: usize, now: Instant) {
         let resource = &mut self.resources[resource];
         resource.changed = true;
-        self.groups[resource.group].changed(now);
+        if resource.ready {
+            self.groups[resource.group].debounce.changed(now);
+        }
     }
 
     /// Everything may have changed.
@@ -56,29 +82,51 @@ impl Schedule {
         }
     }
 
-    /// Takes out the resources to bring in step now, in order. Report each with [`Self::done`].
-    pub fn due(&mut self, now: Instant) -> Vec<usize> {
+    /// Takes out the resources to bring in step now, in order: those of at most so many groups, each of
+    /// which is at work from here on. Report each with [`Self::done`], and the group's end with
+    /// [`Self::set_at_work`].
+    pub fn due(&mut self, room: usize, now: Instant) -> Vec<Vec<usize>> {
         let is_past = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         let ripe: Vec<_> = self
             .groups
             .iter()
-            .map(|group| is_past(group.due()))
+            .map(|group| is_past(group.debounce.due()))
             .collect();
-        let mut due = Vec::new();
+        let mut due: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut left = BTreeSet::new();
         for (number, resource) in self.resources.iter_mut().enumerate() {
-            let wanted = resource.changed && ripe[resource.group];
-            if wanted || is_past(resource.retry_at) {
+            let group = resource.group;
+            let wanted = resource.changed && ripe[group];
+            let is_due = resource.ready && (wanted || is_past(resource.retry_at));
+            if !is_due || self.groups[group].at_work {
+                continue;
+            }
+            if due.contains_key(&group) || due.len() < room {
                 resource.changed = false;
                 resource.retry_at = None;
-                due.push(number);
+                due.entry(group).or_default().push(number);
+            } else {
+                left.insert(group);
             }
         }
-        for (group, ripe) in self.groups.iter_mut().zip(ripe) {
-            if ripe {
-                group.acted(now);
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            if ripe[number] && !group.at_work && !left.contains(&number) {
+                group.debounce.acted(now);
             }
+            group.at_work |= due.contains_key(&number);
         }
-        due
+        due.into_values().collect()
+    }
+
+    /// Passes over these are under way, and over no others.
+    pub fn set_at_work(&mut self, resources: &[usize]) {
+        for group in &mut self.groups {
+            group.at_work = false;
+        }
+        for resource in resources {
+            let group = self.resources[*resource].group;
+            self.groups[group].at_work = true;
+        }
     }
 
     /// What came of a resource that was due; a failure is tried again after a while.
@@ -94,12 +142,16 @@ impl Schedule {
     /// When to ask [`Self::due`] again, at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let groups = self.groups.iter().filter_map(Debounce::due);
+        let resting = |group: &&Group| !group.at_work;
+        let groups = self.groups.iter().filter(resting);
         let retries = self
             .resources
             .iter()
-            .filter_map(|resource| resource.retry_at);
-        groups.chain(retries).min()
+            .filter(|resource| resource.ready && resting(&&self.groups[resource.group]));
+        let groups = groups.filter_map(|group| group.debounce.due());
+        groups
+            .chain(retries.filter_map(|resource| resource.retry_at))
+            .min()
     }
 }
 
@@ -113,6 +165,24 @@ mod tests {
         max: Duration::from_millis(500),
     };
 
+    fn ready(groups: &[usize], now: Instant) -> Schedule {
+        let mut schedule = Schedule::new(groups, SETTINGS, 1);
+        let long_ago = now - ms(1_000);
+        for resource in 0..groups.len() {
+            schedule.set_ready(resource, true, long_ago);
+        }
+        let _first = due(&mut schedule, long_ago);
+        schedule
+    }
+
+    /// What is due, each group of which is at work for no time.
+    fn due(schedule: &mut Schedule, now: Instant) -> Vec<usize> {
+        let mut due = schedule.due(usize::MAX, now).concat();
+        schedule.set_at_work(&[]);
+        due.sort_unstable();
+        due
+    }
+
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
@@ -120,59 +190,59 @@ mod tests {
     #[test]
     fn only_what_changed_is_due() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 1, 2], SETTINGS, 1);
+        let mut schedule = ready(&[0, 1, 2], now);
         schedule.changed(1, now);
         assert_eq!(schedule.deadline(), Some(now));
-        assert_eq!(schedule.due(now), [1]);
+        assert_eq!(due(&mut schedule, now), [1]);
         assert_eq!(schedule.deadline(), None);
-        assert_eq!(schedule.due(now), [0_usize; 0]);
+        assert_eq!(due(&mut schedule, now), [0_usize; 0]);
     }
 
     #[test]
     fn everything_is_due_when_everything_may_have_changed() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, 1);
+        let mut schedule = ready(&[0, 0, 1], now);
         schedule.all_changed(now);
-        assert_eq!(schedule.due(now), [0, 1, 2]);
-        assert!(Schedule::new(&[], SETTINGS, 1).due(now).is_empty());
+        assert_eq!(due(&mut schedule, now), [0, 1, 2]);
+        assert!(due(&mut ready(&[], now), now).is_empty());
     }
 
     #[test]
     fn a_retry_takes_along_nobody_else() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 0], SETTINGS, 1);
+        let mut schedule = ready(&[0, 0], now);
         schedule.all_changed(now);
-        assert_eq!(schedule.due(now), [0, 1]);
+        assert_eq!(due(&mut schedule, now), [0, 1]);
         schedule.done(0, false, now);
         schedule.done(1, true, now);
         let retry = schedule.deadline().expect("a retry");
-        assert_eq!(schedule.due(retry - ms(1)), [0_usize; 0]);
-        assert_eq!(schedule.due(retry), [1]);
+        assert_eq!(due(&mut schedule, retry - ms(1)), [0_usize; 0]);
+        assert_eq!(due(&mut schedule, retry), [1]);
     }
 
     #[test]
     fn resources_that_share_a_reload_are_gathered_together_and_others_do_not_wait() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, 1);
+        let mut schedule = ready(&[0, 0, 1], now);
         schedule.changed(0, now);
-        assert_eq!(schedule.due(now), [0]);
+        assert_eq!(due(&mut schedule, now), [0]);
         schedule.changed(1, now + ms(10));
         schedule.changed(2, now + ms(10));
-        assert_eq!(schedule.due(now + ms(10)), [2]);
+        assert_eq!(due(&mut schedule, now + ms(10)), [2]);
         schedule.changed(0, now + ms(20));
         assert_eq!(schedule.deadline(), Some(now + ms(70)));
-        assert_eq!(schedule.due(now + ms(70)), [0, 1]);
+        assert_eq!(due(&mut schedule, now + ms(70)), [0, 1]);
     }
 
     #[test]
     fn a_failure_is_tried_again_later_and_later_until_it_succeeds() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0], SETTINGS, 1);
+        let mut schedule = ready(&[0], now);
         schedule.changed(0, now);
         let mut waits = Vec::new();
         let mut time = now;
         for _ in 0..3 {
-            assert_eq!(schedule.due(time), [0]);
+            assert_eq!(due(&mut schedule, time), [0]);
             schedule.done(0, true, time);
             let retry = schedule.deadline().expect("a retry");
             waits.push(retry - time);
@@ -182,7 +252,7 @@ mod tests {
             waits[0] <= ms(500) && waits[1] > ms(499) && waits[2] > ms(999),
             "{waits:?}"
         );
-        assert_eq!(schedule.due(time), [0]);
+        assert_eq!(due(&mut schedule, time), [0]);
         schedule.done(0, false, time);
         assert_eq!(schedule.deadline(), None);
     }
@@ -190,14 +260,65 @@ mod tests {
     #[test]
     fn a_change_does_not_wait_for_the_retry() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0], SETTINGS, 1);
+        let mut schedule = ready(&[0], now);
         schedule.changed(0, now);
-        assert_eq!(schedule.due(now), [0]);
+        assert_eq!(due(&mut schedule, now), [0]);
         schedule.done(0, true, now);
         schedule.changed(0, now + ms(60));
-        assert_eq!(schedule.due(now + ms(60)), [0]);
+        assert_eq!(due(&mut schedule, now + ms(60)), [0]);
         schedule.done(0, false, now + ms(60));
         assert_eq!(schedule.deadline(), None);
+    }
+
+    #[test]
+    fn a_resource_waits_until_all_that_it_reads_is_known() {
+        let now = Instant::now();
+        let mut schedule = Schedule::new(&[0, 0], SETTINGS, 1);
+        schedule.all_changed(now);
+        assert_eq!(schedule.deadline(), None);
+        schedule.set_ready(1, true, now);
+        assert_eq!(due(&mut schedule, now), [1]);
+        schedule.set_ready(1, false, now);
+        schedule.changed(1, now + ms(100));
+        assert_eq!(schedule.deadline(), None);
+        schedule.set_ready(0, true, now + ms(200));
+        schedule.set_ready(1, true, now + ms(200));
+        assert_eq!(due(&mut schedule, now + ms(200)), [0, 1]);
+    }
+
+    #[test]
+    fn what_is_not_ready_any_more_when_its_time_comes_is_not_waited_for() {
+        let now = Instant::now();
+        let mut schedule = ready(&[0], now);
+        schedule.changed(0, now);
+        schedule.set_ready(0, false, now);
+        assert_eq!(due(&mut schedule, now), [0_usize; 0]);
+        assert_eq!(schedule.deadline(), None);
+    }
+
+    #[test]
+    fn a_group_at_work_waits_for_its_end_and_others_do_not() {
+        let now = Instant::now();
+        let mut schedule = ready(&[0, 0, 1], now);
+        schedule.changed(0, now);
+        assert_eq!(schedule.due(usize::MAX, now), [[0]]);
+        schedule.changed(1, now + ms(100));
+        schedule.changed(2, now + ms(100));
+        assert_eq!(schedule.due(usize::MAX, now + ms(100)), [[2]]);
+        assert_eq!(schedule.deadline(), None);
+        schedule.set_at_work(&[2]);
+        assert_eq!(schedule.due(usize::MAX, now + ms(300)), [[1]]);
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_a_group_it_stays_due() {
+        let now = Instant::now();
+        let mut schedule = ready(&[0, 1, 1, 2], now);
+        schedule.all_changed(now);
+        assert_eq!(schedule.due(2, now), [vec![0], vec![1, 2]]);
+        assert_eq!(schedule.deadline(), Some(now));
+        assert!(schedule.due(0, now).is_empty());
+        assert_eq!(schedule.due(1, now), [[3]]);
     }
 
     proptest! {
@@ -205,19 +326,19 @@ mod tests {
         #[test]
         fn nothing_is_forgotten(steps in prop::collection::vec((0_u64..300, 0_usize..3, any::<bool>()), 1..60)) {
             let mut now = Instant::now();
-            let mut schedule = Schedule::new(&[0, 0, 1], SETTINGS, 1);
+            let mut schedule = ready(&[0, 0, 1], now);
             let mut stale = [false; 3];
             for (wait, resource, fails) in steps {
                 now += ms(wait);
                 schedule.changed(resource, now);
                 stale[resource] = true;
-                for due in schedule.due(now) {
+                for due in due(&mut schedule, now) {
                     stale[due] = fails;
                     schedule.done(due, fails, now);
                 }
             }
             while let Some(deadline) = schedule.deadline() {
-                for due in schedule.due(deadline) {
+                for due in due(&mut schedule, deadline) {
                     stale[due] = false;
                     schedule.done(due, false, deadline);
                 }

@@ -2,12 +2,13 @@
 //! ours.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::warn;
 
+use crate::deadline::{now, sleep_until_some};
 use crate::exit::Exit;
 use crate::os::signal::{ProxySignal, ProxySignals};
 use crate::world::{Child, Signals};
@@ -31,7 +32,8 @@ pub struct SuperviseConfig {
 pub(super) struct Supervisor<C> {
     config: Option<SuperviseConfig>,
     child: C,
-    asked_to_stop: bool,
+    /// When the child is killed, once it was asked to stop.
+    kill_at: Option<Instant>,
 }
 
 impl<C: Child> Supervisor<C> {
@@ -39,7 +41,7 @@ impl<C: Child> Supervisor<C> {
         Self {
             config,
             child,
-            asked_to_stop: false,
+            kill_at: None,
         }
     }
 
@@ -72,8 +74,9 @@ impl<C: Child> Supervisor<C> {
     /// Asks the child to end, once: many programs take a second time for impatience.
     pub(super) fn stop(&mut self) {
         if let Some(config) = &self.config
-            && !std::mem::replace(&mut self.asked_to_stop, true)
+            && self.kill_at.is_none()
         {
+            self.kill_at = Some(now() + config.kill_timeout);
             self.child.send(config.stop_signal);
         }
     }
@@ -94,7 +97,7 @@ impl<C: Child> Supervisor<C> {
         if !self.child.is_running() {
             return None;
         }
-        let mut late = Box::pin(sleep(patience));
+        let kill_at = self.kill_at;
         while !signals.are_impatient() {
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
@@ -102,7 +105,7 @@ impl<C: Child> Supervisor<C> {
                 signal = signals.recv() => if let ProxySignal::Other(number) = signal {
                     self.pass_on(number);
                 },
-                () = &mut late => {
+                () = sleep_until_some(kill_at) => {
                     let patience = humantime::format_duration(patience);
                     warn!(
                         event = "command_killed",

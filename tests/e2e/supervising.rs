@@ -338,7 +338,7 @@ fn a_first_signal_after_the_command_ended_during_a_pass_is_no_second_one() {
 }
 
 #[test]
-fn a_hangup_during_a_pass_is_said_at_once_and_carried_out_after_it() {
+fn a_hangup_during_a_pass_is_said_and_carried_out_at_once() {
     let etcd = Etcd::start();
     etcd.ctl(&["put", "/services/web/a", "1"]);
     let confdir = Confdir::new();
@@ -348,7 +348,8 @@ fn a_hangup_during_a_pass_is_said_at_once_and_carried_out_after_it() {
     wait_for_line(&confdir, "checking");
     confdir.add("other.conf", KEYS, SERVERS);
     proxy.signal(Signal::HUP);
-    proxy.wait_for_event("conf_d_reload_deferred", SOON);
-    fs::remove_file(confdir.path("goes-on")).unwrap();
+    proxy.wait_for_event("conf_d_reloading", SOON);
     confdir.wait_for("other.conf", "server 1;\n", SOON);
+    fs::remove_file(confdir.path("goes-on")).unwrap();
+    confdir.wait_for("app.conf", "server 1;\n", SOON);
 }

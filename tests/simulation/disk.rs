@@ -3,17 +3,23 @@
 //! `Transaction`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
 
 use renderer::snapshot::Snapshot;
 use renderer::sync::{Outcome, SyncError, Synced};
 use renderer::transaction::{Check, Conclusion, Found, Task, TaskResult, Transaction};
 
 use crate::clock::Time;
-use crate::keys::{self, TREES};
+use crate::etcd::Keys;
+use crate::keys::{self, ALL, Trees};
 use crate::model::Model;
 
-/// Each reads a tree, its own or the other's.
-pub const RESOURCES: usize = TREES;
+/// The first reads one tree, the second the other, and the third both, or as the first.
+pub const RESOURCES: usize = 3;
+
+/// A command that hangs is ended after so long.
+pub const HANGS: Time = 40_000;
 
 /// A value that makes a file bad.
 pub const BAD: u8 = 13;
@@ -31,14 +37,25 @@ pub fn is_good(contents: Contents) -> bool {
     contents != GARBAGE && contents.to_le_bytes().iter().all(|byte| *byte != BAD)
 }
 
-/// What a template makes of the keys of a tree.
-pub fn rendered(snapshot: &Snapshot, tree: usize) -> Contents {
+/// What a template makes of the keys of these trees.
+pub fn rendered(snapshot: &Snapshot, trees: Trees) -> Contents {
     let mut bytes = [0; 4];
     for (name, value) in &snapshot.entries {
         if let (Some(key), Some(value)) = (keys::of_name(name), value.first())
-            && keys::tree(key) == tree
+            && trees[keys::tree(key)]
         {
             bytes[key] = *value;
+        }
+    }
+    Contents::from_le_bytes(bytes)
+}
+
+/// The same of keys as etcd has them.
+pub fn rendered_keys(keys: &Keys, trees: Trees) -> Contents {
+    let mut bytes = [0; 4];
+    for (key, kv) in keys.iter().enumerate() {
+        if let Some(kv) = kv.filter(|_| trees[keys::tree(key)]) {
+            bytes[key] = kv.value;
         }
     }
     Contents::from_le_bytes(bytes)
@@ -47,6 +64,8 @@ pub fn rendered(snapshot: &Snapshot, tree: usize) -> Contents {
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     Fails,
+    /// The next command runs into its time limit.
+    Hangs,
     /// The process is killed just before it is done.
     KilledBefore,
     /// Just after.
@@ -57,8 +76,10 @@ pub enum Fate {
 #[derive(Clone, Copy, Debug)]
 pub struct Kinds {
     pub checks: [Check; RESOURCES],
-    /// Both share one reload.
-    pub shared: bool,
+    /// Those of one number share a reload.
+    pub reloads: [u8; RESOURCES],
+    /// The third reads everything below `/`.
+    pub wide: bool,
     /// A program uses the files, and we are to run it.
     pub child: bool,
 }
@@ -78,8 +99,8 @@ pub struct Disk {
     kinds: Kinds,
     /// Reloads fail.
     pub broken: bool,
-    /// When something last failed.
-    pub troubled_at: Time,
+    /// When something of each last failed, or will.
+    pub troubled_at: [Time; RESOURCES],
     /// In `conf.d` each resource reads the other's tree.
     pub other_keys: bool,
     usual_pace: Time,
@@ -87,13 +108,18 @@ pub struct Disk {
     pub pace: Time,
     /// Reloads are left out.
     pub hold: bool,
-    /// A pass is under way.
-    pub at_work: bool,
-    /// What it is over.
-    pub due: [bool; RESOURCES],
+    /// A pass is over it.
+    pub at_work: [bool; RESOURCES],
     /// This process has begun a pass.
     pub begun: bool,
-    pub cancelled: bool,
+    /// Since when passes are to end.
+    pub cancelled_at: Option<Time>,
+    /// Reloads are to end, too.
+    pub killed: bool,
+    /// Passes that wait for a command to end.
+    pub waiting: Vec<Waker>,
+    /// Commands that hung before do so no more.
+    pub healed_at: Time,
     /// The child runs.
     pub child_runs: bool,
     /// When it was told to end.
@@ -115,15 +141,17 @@ impl Disk {
             files: [File::default(); RESOURCES],
             kinds,
             broken: false,
-            troubled_at: 0,
+            troubled_at: [0; RESOURCES],
             other_keys: false,
             usual_pace: pace,
             pace,
             hold: false,
-            at_work: false,
-            due: [false; RESOURCES],
+            at_work: [false; RESOURCES],
             begun: false,
-            cancelled: false,
+            cancelled_at: None,
+            killed: false,
+            waiting: Vec::new(),
+            healed_at: 0,
             child_runs: false,
             child_told_at: None,
             unpassed_since: None,
@@ -140,9 +168,11 @@ impl Disk {
 
     /// Nothing of the process is left, nor of its child.
     pub fn process_is_gone(&mut self) {
-        self.at_work = false;
+        self.at_work = [false; RESOURCES];
         self.begun = false;
-        self.cancelled = false;
+        self.cancelled_at = None;
+        self.killed = false;
+        self.waiting.clear();
         self.hold = false;
         self.child_is_gone();
     }
@@ -165,19 +195,51 @@ impl Disk {
         self.fates.push((after, fate));
     }
 
-    pub fn heal(&mut self) {
+    pub fn heal(&mut self, now: Time) {
+        self.healed_at = now;
+        self.wake();
         self.broken = false;
         self.stubborn = false;
         self.pace = self.usual_pace;
         self.fates.clear();
     }
 
-    /// The tree that `conf.d` has the resource read.
-    pub fn tree_of(&self, resource: usize) -> usize {
-        match self.other_keys {
-            false => resource,
-            true => RESOURCES - 1 - resource,
+    /// The trees that `conf.d` has the resource read.
+    pub fn trees_of(&self, resource: usize) -> Trees {
+        match (resource, self.other_keys) {
+            (2, _) if self.kinds.wide => ALL,
+            (1, false) | (0 | 2, true) => keys::only(1),
+            _ => keys::only(0),
         }
+    }
+
+    /// Ends passes, and later reloads.
+    pub fn wake(&mut self) {
+        self.waiting.drain(..).for_each(Waker::wake);
+    }
+
+    /// Something of these failed, or will then.
+    fn trouble(&mut self, resources: &[usize], at: Time) {
+        for resource in resources {
+            self.troubled_at[*resource] = self.troubled_at[*resource].max(at);
+        }
+    }
+
+    /// Those that share a reload or a check with it.
+    pub fn group_of(&self, resource: usize) -> impl Iterator<Item = usize> {
+        let Kinds {
+            checks, reloads, ..
+        } = self.kinds;
+        let shares = move |one: usize, other: usize| {
+            let same_check =
+                checks[one] == checks[other] && matches!(checks[one], Check::Swapped(_));
+            reloads[one] == reloads[other] || same_check
+        };
+        let through = move |one, other| {
+            shares(one, other)
+                || (0..RESOURCES).any(|third| shares(one, third) && shares(third, other))
+        };
+        (0..RESOURCES).filter(move |other| through(resource, *other))
     }
 
     pub fn has_failures(&self) -> bool {
@@ -196,8 +258,7 @@ impl Disk {
     /// Somebody else writes into the file, and has it read. Not while a transaction is at it.
     pub fn meddle(&mut self, resource: usize) -> bool {
         let file = &mut self.files[resource];
-        let at_it = self.at_work && self.due[resource];
-        let free = !at_it && !file.owed && file.previous.is_none();
+        let free = !self.at_work[resource] && !file.owed && file.previous.is_none();
         if free {
             file.dest = Some(MEDDLED);
             file.loaded = file.dest;
@@ -213,10 +274,11 @@ impl Disk {
         }
     }
 
-    fn fate(&mut self) -> Option<Fate> {
+    fn fate(&mut self, is_command: bool) -> Option<Fate> {
         let mut fate = None;
         self.fates.retain_mut(|(after, next)| {
-            if *after == 0 && fate.is_none() {
+            let fits = is_command || !matches!(next, Fate::Hangs);
+            if *after == 0 && fate.is_none() && fits {
                 fate = Some(*next);
                 return false;
             }
@@ -232,10 +294,10 @@ pub struct Killed;
 
 /// A pass under way: one action at a time.
 pub struct Pass {
-    pub snapshot: Snapshot,
+    snapshot: Arc<Snapshot>,
     pub due: Vec<usize>,
     /// That each resource reads.
-    trees: Vec<usize>,
+    trees: Vec<Trees>,
     outcomes: Vec<(usize, Outcome)>,
     groups: VecDeque<Vec<usize>>,
     group: Option<Group>,
@@ -246,16 +308,22 @@ struct Group {
     wanted: Vec<Contents>,
     transaction: Transaction<SyncError>,
     next: Option<Task>,
+    /// Until when the command of the next task hangs.
+    hangs_until: Option<Time>,
 }
 
 impl Pass {
     /// `trees`: that each resource reads.
-    pub fn start(due: Vec<usize>, trees: Vec<usize>, snapshot: Snapshot, disk: &Disk) -> Self {
-        let groups = if disk.kinds.shared {
-            VecDeque::from([due.clone()])
-        } else {
-            due.iter().map(|resource| vec![*resource]).collect()
-        };
+    pub fn start(due: Vec<usize>, trees: Vec<Trees>, snapshot: Arc<Snapshot>, disk: &Disk) -> Self {
+        let mut groups: VecDeque<Vec<usize>> = VecDeque::new();
+        let reload = |resource: usize| disk.kinds.reloads[resource];
+        for resource in &due {
+            let same = |group: &&mut Vec<usize>| reload(group[0]) == reload(*resource);
+            match groups.iter_mut().find(same) {
+                Some(group) => group.push(*resource),
+                None => groups.push_back(vec![*resource]),
+            }
+        }
         Self {
             snapshot,
             due,
@@ -266,9 +334,21 @@ impl Pass {
         }
     }
 
+    /// Whether a command that hangs is ended by now.
+    pub fn is_to_end(&self, disk: &Disk) -> bool {
+        self.group
+            .as_ref()
+            .is_some_and(|group| group.is_to_end(disk))
+    }
+
+    /// Until when a command of it hangs.
+    pub fn hangs_until(&self) -> Option<Time> {
+        self.group.as_ref()?.hangs_until
+    }
+
     /// Does one thing. Whether it was the last.
     pub fn step(&mut self, model: &mut Model) -> Result<bool, Killed> {
-        model.events += 1;
+        model.events += u64::from(self.hangs_until().is_none());
         if self.group.is_none() {
             match self.groups.pop_front() {
                 Some(members) => {
@@ -285,8 +365,12 @@ impl Pass {
         match group.next {
             Some(action) => {
                 let answer = group.answer(action, model)?;
+                let Some(answer) = answer else {
+                    return Ok(false);
+                };
                 if !matches!(answer, TaskResult::Done) {
-                    model.disk.troubled_at = model.now;
+                    let now = model.now;
+                    model.disk.trouble(&group.members, now);
                 }
                 group.next = group.transaction.on(answer);
             }
@@ -319,7 +403,7 @@ impl Pass {
 }
 
 impl Group {
-    fn prepare(members: Vec<usize>, trees: &[usize], snapshot: &Snapshot, disk: &mut Disk) -> Self {
+    fn prepare(members: Vec<usize>, trees: &[Trees], snapshot: &Snapshot, disk: &mut Disk) -> Self {
         let mut wanted = Vec::new();
         let mut found = Vec::new();
         for &member in &members {
@@ -340,44 +424,79 @@ impl Group {
             wanted,
             transaction,
             next,
+            hangs_until: None,
         }
     }
 
-    /// `Group::perform`.
-    fn answer(&mut self, action: Task, model: &mut Model) -> Result<TaskResult<SyncError>, Killed> {
-        model.trace(|| format!("proxy: {action:?} of {:?}", self.members));
+    /// `Execution::perform`; nothing while a command hangs.
+    fn answer(
+        &mut self,
+        task: Task,
+        model: &mut Model,
+    ) -> Result<Option<TaskResult<SyncError>>, Killed> {
+        if self.hangs_until.is_some() {
+            return Ok(self.ended(task, model));
+        }
+        model.trace(|| format!("proxy: {task:?} of {:?}", self.members));
         let undoing = matches!(
-            action,
+            task,
             Task::Restore(_) | Task::DropBackup(_) | Task::ClearOwed(_)
         );
-        if model.disk.cancelled && !undoing {
-            return Ok(TaskResult::Cancelled(SyncError::Cancelled));
+        if model.disk.cancelled_at.is_some() && !undoing {
+            return Ok(Some(TaskResult::Cancelled(SyncError::Cancelled)));
         }
-        let failed = || TaskResult::Failed(SyncError::CheckText("it fails".to_owned()));
-        match model.disk.fate() {
-            Some(Fate::KilledBefore) => Err(Killed),
+        Ok(Some(match model.disk.fate(is_command(task)) {
+            Some(Fate::Hangs) => {
+                let until = model.now + HANGS;
+                model.disk.trouble(&self.members, until);
+                self.hangs_until = Some(until);
+                return Ok(None);
+            }
+            Some(Fate::KilledBefore) => return Err(Killed),
             Some(Fate::KilledAfter) => {
-                self.perform(action, model);
-                Err(Killed)
+                self.perform(task, model);
+                return Err(Killed);
             }
             Some(Fate::Fails) => {
-                if let Task::Swap(member) = action {
+                if let Task::Swap(member) = task {
                     let file = &mut model.disk.files[self.members[member]];
                     if file.previous.is_some() {
                         // A file that is mounted is written into, and that may break off.
                         file.dest = Some(GARBAGE);
                     }
                 }
-                Ok(failed())
+                failed()
             }
-            None if self.perform(action, model) => Ok(TaskResult::Done),
-            None => Ok(failed()),
-        }
+            None if self.perform(task, model) => TaskResult::Done,
+            None => failed(),
+        }))
     }
 
-    fn perform(&mut self, action: Task, model: &mut Model) -> bool {
+    fn is_cancelled(&self, disk: &Disk) -> bool {
+        disk.cancelled_at.is_some() && (disk.killed || self.next != Some(Task::Reload))
+    }
+
+    fn is_to_end(&self, disk: &Disk) -> bool {
+        let healed = |until: Time| disk.healed_at >= until - HANGS;
+        self.is_cancelled(disk) || self.hangs_until.is_some_and(healed)
+    }
+
+    /// What comes of a command that hangs, once it was ended.
+    fn ended(&mut self, task: Task, model: &mut Model) -> Option<TaskResult<SyncError>> {
+        let is_late = model.now >= self.hangs_until?;
+        let result = match self.is_cancelled(&model.disk) {
+            true => TaskResult::Cancelled(SyncError::Cancelled),
+            false if is_late || self.is_to_end(&model.disk) => failed(),
+            false => return None,
+        };
+        model.trace(|| format!("proxy: {task:?} of {:?} was ended", self.members));
+        self.hangs_until = None;
+        Some(result)
+    }
+
+    fn perform(&mut self, task: Task, model: &mut Model) -> bool {
         let disk = &mut model.disk;
-        match action {
+        match task {
             Task::Stage(_) => true,
             Task::CheckStaged(member) => is_good(self.wanted[member]),
             Task::CheckSwapped(check) => {
@@ -432,12 +551,24 @@ impl Group {
             return false;
         }
         for resource in 0..RESOURCES {
-            if disk.kinds.shared || self.members.contains(&resource) {
+            let reload = disk.kinds.reloads[resource];
+            if reload == disk.kinds.reloads[self.members[0]] {
                 disk.files[resource].loaded = disk.files[resource].dest;
             }
         }
         true
     }
+}
+
+fn failed() -> TaskResult<SyncError> {
+    TaskResult::Failed(SyncError::CheckText("it fails".to_owned()))
+}
+
+fn is_command(task: Task) -> bool {
+    matches!(
+        task,
+        Task::CheckStaged(_) | Task::CheckSwapped(_) | Task::Reload
+    )
 }
 
 /// Whether a check of swapped files reads this one.

@@ -93,6 +93,10 @@ pub struct Etcd {
     log: Vec<Change>,
     /// What was there since then.
     states: Vec<(Revision, Keys)>,
+    /// What was ever there, restores included.
+    pub ever: Vec<Keys>,
+    /// Answers come in pages of one key.
+    pub paged: bool,
     pub compacted: Revision,
     pub members: Vec<Member>,
     /// Members that do not take our certificate.
@@ -119,6 +123,8 @@ impl Etcd {
             leases: Vec::new(),
             log: Vec::with_capacity(32),
             states: vec![(10, [None; KEYS])],
+            ever: vec![[None; KEYS]],
+            paged: false,
             compacted: 10,
             members: vec![Member::Up; members],
             picky: [false; 3],
@@ -246,8 +252,26 @@ impl Etcd {
         let revision = self.history.revision;
         self.log.push(Change { revision, key, kv });
         match self.states.last_mut() {
-            Some((last, keys)) if *last == revision => *keys = self.keys,
+            Some((last, keys)) if *last == revision => {
+                *keys = self.keys;
+                self.ever.pop();
+            }
             Some(_) | None => self.states.push((revision, self.keys)),
+        }
+        self.ever.push(self.keys);
+    }
+
+    /// Puts a key of each tree at one revision.
+    pub fn put_in_all_trees(&mut self, value: u8) {
+        self.history.revision += 1;
+        let revision = self.history.revision;
+        for tree in 0..TREES {
+            let kv = Kv {
+                value,
+                lease: 0,
+                revision,
+            };
+            self.record(tree * KEYS / TREES, Some(kv));
         }
     }
 
@@ -289,6 +313,7 @@ impl Etcd {
         }
         self.epoch += 1;
         self.log.clear();
+        self.ever.push(self.keys);
         self.compact();
     }
 
@@ -316,8 +341,10 @@ impl Etcd {
             bare,
             ..
         } = self.users;
-        let covered = |tree: usize| allowed[tree] && (bare || range.end.is_some());
-        !enabled || keys::tree_of(range).is_some_and(covered)
+        let trees = keys::trees_of(range);
+        let covers = |tree: usize| !trees[tree] || allowed[tree];
+        let covered = (0..TREES).all(covers) && trees.contains(&true);
+        !enabled || (covered && (bare || range.end.is_some()))
     }
 
     /// Why this is not done for somebody with a token of these users.
@@ -424,14 +451,18 @@ impl Etcd {
                 revision: kv.revision,
             })
         });
-        let entries = match read.what {
+        let mut entries = match read.what {
             What::Everything => entries.collect(),
             What::KeysOnly | What::CountOnly => Vec::new(),
         };
+        let more = self.paged && entries.len() > 1;
+        if more {
+            entries.truncate(1);
+        }
         Ok(Page {
             history: self.history,
             entries,
-            more: false,
+            more,
         })
     }
 

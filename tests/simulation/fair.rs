@@ -2,9 +2,9 @@
 //! it, whatever happens to the others and to all but one of etcd's members.
 
 use crate::clock::{NEVER, Time};
-use crate::disk::{RESOURCES, is_good, rendered};
+use crate::disk::{RESOURCES, is_good, rendered_keys};
 use crate::etcd::{LiveLease, Member};
-use crate::keys::{self, TREES, snapshot_of};
+use crate::keys::{self, ALL, TREES, Trees};
 use crate::model::Model;
 use crate::world::World;
 
@@ -58,7 +58,8 @@ impl Model {
     }
 
     /// Since when the client can do what it should, as far as etcd and the way there go.
-    fn fair_since(&self, client: usize) -> Time {
+    /// `trees`: that it reads or writes.
+    pub fn fair_since(&self, client: usize, trees: Trees) -> Time {
         let Fair {
             good_since,
             disturbed_until,
@@ -66,7 +67,8 @@ impl Model {
         let users = self.etcd.users;
         let host = &self.hosts[client];
         let named = host.process().is_some_and(|by| self.processes[by].named);
-        if users.enabled && (!named || !users.bare || users.allowed != [true; TREES]) {
+        let covers = |tree: usize| !trees[tree] || users.allowed[tree];
+        if users.enabled && (!named || !users.bare || !(0..TREES).all(covers)) {
             return NEVER;
         }
         let served = good_since.iter().flatten().min().copied();
@@ -84,7 +86,7 @@ impl Model {
     ) -> Option<&'static str> {
         let by = self.hosts[client].process()?;
         let process = &self.processes[by];
-        let since = self.fair_since(client);
+        let since = self.fair_since(client, ALL);
         let late = |since: Time| self.now > since.saturating_add(AGENT_ACTS);
         if self.lets_lease_run_low(client, by, key) {
             return Some("lets its lease run low");
@@ -107,7 +109,7 @@ impl Model {
     fn lets_lease_run_low(&self, client: usize, by: usize, key: usize) -> bool {
         let members = &self.fair[client].good_since[..self.etcd.members.len()];
         let all = members.iter().map(|since| since.unwrap_or(NEVER)).max();
-        let since = self.fair_since(client).max(all.unwrap_or(NEVER));
+        let since = self.fair_since(client, ALL).max(all.unwrap_or(NEVER));
         if self.now <= since.saturating_add(AGENT_ACTS) {
             return false;
         }
@@ -126,15 +128,21 @@ impl Model {
     /// Which file a proxy side that runs has had time enough to bring in step, and has not.
     pub fn neglect_of_proxy(&self, client: usize) -> Option<usize> {
         let disk = &self.disk;
-        let calm = disk.troubled_at.saturating_add(TRIED_AGAIN);
-        let since = self.fair_since(client).max(calm);
         let enough = PROXY_ACTS + 30 * disk.pace;
         let late = |resource: &usize| {
-            let since = since.max(self.changed_at[disk.tree_of(*resource)]);
+            let trees = disk.trees_of(*resource);
+            let changed_at = (0..TREES).filter(|tree| trees[*tree]);
+            let changed_at = changed_at.map(|tree| self.changed_at[tree]).max();
+            let troubled_at = disk
+                .group_of(*resource)
+                .map(|other| disk.troubled_at[other]);
+            let calm = troubled_at.max().unwrap_or(0).saturating_add(TRIED_AGAIN);
+            let since = self.fair_since(client, trees).max(calm);
+            let since = since.max(changed_at.unwrap_or(0));
             self.now > since.saturating_add(enough)
         };
         (0..RESOURCES).filter(late).find(|resource| {
-            let wanted = rendered(&snapshot_of(&self.etcd.keys), disk.tree_of(*resource));
+            let wanted = rendered_keys(&self.etcd.keys, disk.trees_of(*resource));
             let takes = !disk.is_checked(*resource) || is_good(wanted);
             takes && disk.files[*resource].dest != Some(wanted)
         })

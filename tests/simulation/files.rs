@@ -1,7 +1,9 @@
 //! The files and the child, as the proxy side's loop sees them.
 
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -12,13 +14,14 @@ use register::world::{Child, Files, Finished, Pass};
 use renderer::Loading;
 use renderer::resource::Resource;
 use renderer::snapshot::Snapshot;
+use renderer::transaction::Check;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::{Time, ms};
+use crate::clock::{NEVER, Time, ms};
 use crate::disk::{self, Killed, RESOURCES};
 use crate::host::SimHost;
-use crate::keys;
+use crate::keys::{self, ALL, Trees};
 use crate::model::Model;
 use crate::world::KILL_TIMEOUT;
 
@@ -30,6 +33,7 @@ pub const RELOAD: Signal = Signal::HUP;
 
 pub struct SimPass {
     host: SimHost,
+    resources: Arc<Vec<Resource>>,
     pass: disk::Pass,
     next_at: Instant,
 }
@@ -55,17 +59,22 @@ impl Files for SimHost {
 
     fn hold_reloads(&mut self, hold: bool) {
         let mut model = self.shared.borrow_mut();
-        if model.disk.at_work {
+        if model.disk.at_work.contains(&true) {
             model.fail(|| "what a pass does was changed under way".to_owned());
         }
         model.disk.hold = hold;
+    }
+
+    fn are_judged(&self) -> bool {
+        let disk = &self.shared.borrow().disk;
+        (0..RESOURCES).any(|resource| disk.at_work[resource] && !disk.is_tidy(resource))
     }
 
     fn start(
         &mut self,
         resources: &Arc<Vec<Resource>>,
         due: Vec<usize>,
-        snapshot: Snapshot,
+        snapshot: Arc<Snapshot>,
     ) -> SimPass {
         let mut model = self.shared.borrow_mut();
         model.trace(|| format!("proxy: a pass over {due:?}"));
@@ -73,33 +82,50 @@ impl Files for SimHost {
         if model.disk.hold != waits {
             model.fail(|| "reloads are held back just when they should not be".to_owned());
         }
-        if std::mem::replace(&mut model.disk.at_work, true) {
-            model.fail(|| "two passes at once".to_owned());
+        for resource in &due {
+            if std::mem::replace(&mut model.disk.at_work[*resource], true) {
+                model.fail(|| format!("two passes at once over {resource}"));
+            }
         }
-        let trees = resources.iter().map(tree_of).collect();
+        let trees: Vec<_> = resources.iter().map(trees_of).collect();
+        for resource in &due {
+            model.check_lent(&snapshot, trees[*resource]);
+        }
         model.disk.begun = true;
-        model.disk.due = std::array::from_fn(|resource| due.contains(&resource));
         let pass = disk::Pass::start(due, trees, snapshot, &model.disk);
         SimPass {
             host: self.clone(),
+            resources: Arc::clone(resources),
             pass,
             next_at: Instant::now() + ms(model.disk.pace),
         }
     }
 
     fn cancel(&self) {
-        self.shared.borrow_mut().disk.cancelled = true;
+        let mut model = self.shared.borrow_mut();
+        let now = model.now;
+        model.disk.cancelled_at.get_or_insert(now);
+        model.disk.wake();
+    }
+
+    fn kill(&self) {
+        let mut model = self.shared.borrow_mut();
+        let cancelled_at = model.disk.cancelled_at.unwrap_or(NEVER);
+        if model.now < cancelled_at.saturating_add(KILL_TIMEOUT) {
+            model.fail(|| "reloads are killed before their time".to_owned());
+        }
+        model.disk.killed = true;
+        model.disk.wake();
     }
 }
 
 impl Pass for SimPass {
     async fn finished(&mut self) -> Result<Finished, RunError> {
         loop {
-            sleep_until(self.next_at).await;
+            self.wait().await;
             if self.step() {
-                let snapshot = std::mem::take(&mut self.pass.snapshot);
                 return Ok(Finished {
-                    snapshot,
+                    resources: Arc::clone(&self.resources),
                     due: self.pass.due.clone(),
                     outcomes: self.pass.outcomes(),
                 });
@@ -109,13 +135,35 @@ impl Pass for SimPass {
 }
 
 impl SimPass {
+    /// Until the next thing is to be done, or a command that hangs is ended.
+    async fn wait(&mut self) {
+        let mut time = pin!(sleep_until(self.next_at));
+        poll_fn(|cx| {
+            let mut model = self.host.shared.borrow_mut();
+            if self.pass.hangs_until().is_some() {
+                if self.pass.is_to_end(&model.disk) {
+                    return Poll::Ready(());
+                }
+                model.disk.waiting.push(cx.waker().clone());
+            }
+            drop(model);
+            time.as_mut().poll(cx)
+        })
+        .await;
+    }
+
     /// Does one thing. Whether the pass is over.
     fn step(&mut self) -> bool {
         let mut model = self.host.shared.borrow_mut();
-        self.next_at += ms(model.disk.pace);
+        self.next_at = Instant::now() + ms(model.disk.pace);
         match self.pass.step(&mut model) {
             Ok(over) => {
-                model.disk.at_work = !over;
+                if let Some(until) = self.pass.hangs_until() {
+                    self.next_at = model.clock.at(until);
+                }
+                for resource in &self.pass.due {
+                    model.disk.at_work[*resource] = !over;
+                }
                 over
             }
             Err(Killed) => {
@@ -128,16 +176,24 @@ impl SimPass {
     }
 }
 
-fn tree_of(resource: &Resource) -> usize {
+fn trees_of(resource: &Resource) -> Trees {
     let key = resource.keys.first().expect("a resource reads something");
-    keys::tree_of(&KeyRange::exactly(key)).expect("it reads a tree")
+    match key.as_str() {
+        "/" => ALL,
+        key => keys::trees_of(&KeyRange::exactly(key)),
+    }
 }
 
 fn resource(number: usize, disk: &disk::Disk) -> Resource {
-    let prefix = keys::prefix(disk.tree_of(number));
-    // Other ranges, too.
+    let trees = disk.trees_of(number);
+    let prefix = trees
+        .iter()
+        .position(|reads| *reads)
+        .map_or("", keys::prefix);
     let keys = match disk.other_keys {
+        _ if trees == ALL => vec!["/".to_owned()],
         false => vec![prefix.to_owned()],
+        // Other ranges, too.
         true => vec![format!("{prefix}/0"), format!("{prefix}/1")],
     };
     Resource {
@@ -151,10 +207,13 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
         uid: None,
         gid: None,
         mode: None,
-        check_cmd: None,
+        check_cmd: match disk.kinds().checks[number] {
+            Check::Never | Check::Staged => None,
+            Check::Swapped(check) => Some(format!("check {check}")),
+        },
         check_timeout: Duration::from_secs(1),
-        check_swapped: false,
-        reload_cmd: disk.kinds().shared.then(|| "reload".to_owned()),
+        check_swapped: true,
+        reload_cmd: Some(format!("reload {}", disk.kinds().reloads[number])),
         reload_timeout: Duration::from_secs(1),
         require: Vec::new(),
         validate: std::collections::BTreeMap::new(),
@@ -179,7 +238,7 @@ impl Child for SimHost {
     }
 
     async fn ended(&mut self) -> Exit {
-        std::future::poll_fn(|_| {
+        poll_fn(|_| {
             let mut model = self.shared.borrow_mut();
             let now = model.now;
             match model.disk.child_ends_at {

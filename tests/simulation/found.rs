@@ -14,8 +14,9 @@ const PROXY: usize = 1;
 /// An agent whose backend is up, and the proxy side.
 fn setting() -> Setting {
     let kinds = Kinds {
-        checks: [Check::Never; 2],
-        shared: false,
+        checks: [Check::Never; 3],
+        reloads: [0, 1, 2],
+        wide: false,
         child: false,
     };
     Setting {

@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use register::etcd::api::KeyRange;
-use renderer::snapshot::Snapshot;
-
-use crate::etcd::Keys;
 
 pub const KEYS: usize = 4;
-/// Each tree has a half of the keys, and each resource reads one tree.
+/// Each tree has a half of the keys.
 pub const TREES: usize = 2;
+
+/// Some of the trees.
+pub type Trees = [bool; TREES];
+/// What lies below `/`.
+pub const ALL: Trees = [true; TREES];
 
 const NAMES: [&str; KEYS] = ["/a/0", "/a/1", "/b/0", "/b/1"];
 const PREFIXES: [&str; TREES] = ["/a", "/b"];
@@ -53,22 +55,19 @@ pub fn tree(key: usize) -> usize {
     key * TREES / KEYS
 }
 
-/// The tree in which the range lies.
-pub fn tree_of(range: &KeyRange) -> Option<usize> {
-    let is_of = |prefix: &str| range.start.starts_with(prefix.as_bytes());
-    PREFIXES.iter().position(|prefix| is_of(prefix))
+/// The trees that the range is about; none of them if it is about no key that there is.
+pub fn trees_of(range: &KeyRange) -> Trees {
+    if range.start == b"/"[..] && range.end.is_some() {
+        return ALL;
+    }
+    PREFIXES.map(|prefix| range.start.starts_with(prefix.as_bytes()))
+}
+
+pub fn only(tree: usize) -> Trees {
+    std::array::from_fn(|other| other == tree)
 }
 
 pub fn value(value: u8) -> Bytes {
     let at = usize::from(value);
     Bytes::from_static(&VALUES[at..=at])
-}
-
-pub fn snapshot_of(keys: &Keys) -> Snapshot {
-    let named = keys.iter().enumerate();
-    let entries = named.filter_map(|(key, kv)| Some((name(key), value((*kv)?.value))));
-    Snapshot {
-        entries: entries.collect(),
-        revision: 0,
-    }
 }

@@ -38,9 +38,15 @@ struct Under {
 
 impl Under {
     async fn way(&self) -> Result<Reply, EtcdError> {
-        std::future::poll_fn(|_| match self.shared.borrow_mut().heard(self.flight) {
-            Some(reply) => Poll::Ready(reply),
-            None => Poll::Pending,
+        std::future::poll_fn(|cx| {
+            let mut model = self.shared.borrow_mut();
+            match model.heard(self.flight) {
+                Some(reply) => Poll::Ready(reply),
+                None => {
+                    model.keep_waker(self.flight, cx.waker());
+                    Poll::Pending
+                }
+            }
         })
         .await
     }

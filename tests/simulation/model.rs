@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use register::etcd::api::{Condition, History};
 use register::registration::LeaseId;
+use renderer::snapshot::Snapshot;
 
 use crate::clock::{Clock, NEVER, Time};
-use crate::disk::Disk;
-use crate::etcd::{Asked, Etcd};
+use crate::disk::{Disk, rendered, rendered_keys};
+use crate::etcd::{Asked, Etcd, Keys};
 use crate::fair::Fair;
 use crate::host::Host;
-use crate::keys::TREES;
+use crate::keys::{self, TREES, Trees};
 use crate::network::Network;
 use crate::process::Flag;
 use crate::schedule::Setting;
@@ -204,6 +205,17 @@ impl Model {
         };
         if breach {
             self.fail(|| format!("{asked:?} by process {by} on what is another's"));
+        }
+    }
+
+    /// What a pass is lent of each tree was there at one revision.
+    pub fn check_lent(&mut self, snapshot: &Snapshot, trees: Trees) {
+        for tree in (0..keys::TREES).filter(|tree| trees[*tree]) {
+            let lent = rendered(snapshot, keys::only(tree));
+            let was = |keys: &Keys| rendered_keys(keys, keys::only(tree)) == lent;
+            if !self.etcd.ever.iter().rev().any(was) {
+                self.fail(|| format!("a pass is lent of tree {tree} what never was"));
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Connections, and calls on their way: late, lost, refused, or carried out with the answer lost.
 
+use std::task::Waker;
+
 use register::etcd::api::{Answer, KeyRange, Login, What};
 use register::etcd::error::{EtcdError, Problem};
 use register::registration::Revision;
@@ -148,6 +150,8 @@ pub struct Flight {
     left: bool,
     /// The client may hear of it now.
     ended: bool,
+    /// Who waits for it.
+    waker: Option<Waker>,
 }
 
 #[derive(Default)]
@@ -239,6 +243,7 @@ impl Model {
             reply,
             left: false,
             ended: false,
+            waker: None,
         });
         id
     }
@@ -263,6 +268,14 @@ impl Model {
         let reply = reply.expect("what has ended without breaking the connection was answered");
         self.note_heard(at, &reply);
         Some(reply.map_err(|problem| EtcdError::new(endpoint, problem, words(problem))))
+    }
+
+    /// Wakes who waits for it once the client may hear.
+    pub fn keep_waker(&mut self, flight: u64, waker: &Waker) {
+        let flights = &mut self.network.flights;
+        if let Some(flight) = flights.iter_mut().find(|known| known.id == flight) {
+            flight.waker = Some(waker.clone());
+        }
     }
 
     /// The client does not wait for it any more; the server may carry it out still.
@@ -298,6 +311,10 @@ impl Model {
         if *state == State::Open {
             *state = State::Broken;
             let client = *client;
+            let flights = self.network.flights.iter_mut();
+            for flight in flights.filter(|flight| flight.link == link) {
+                flight.waker.take().into_iter().for_each(Waker::wake);
+            }
             self.wake(client);
         }
     }
@@ -343,6 +360,9 @@ impl Model {
             flight.ends_at = NEVER;
             flight.ended = flight.reply.is_some() && !flight.breaks;
             let (link, breaks) = (flight.link, flight.breaks);
+            if let Some(waker) = self.network.flights[at].waker.take() {
+                waker.wake();
+            }
             self.wake(self.network.links[link].client);
             if breaks {
                 self.break_link(link);

@@ -4,11 +4,11 @@ use register::etcd::api::Condition;
 use register::health::Verdict;
 
 use crate::clock::{NEVER, Time};
-use crate::disk::{RESOURCES, is_good, rendered};
+use crate::disk::{RESOURCES, is_good, rendered_keys};
 use crate::etcd::SLACK;
 use crate::files::CHILD_ENDS;
 use crate::host::{Met, NOTICED, WATCHDOG};
-use crate::keys::{KEYS, snapshot_of};
+use crate::keys::KEYS;
 use crate::model::Model;
 use crate::network::LATEST;
 use crate::schedule::{Schedule, Setting, What};
@@ -103,7 +103,7 @@ async fn pass(world: &mut World, time: Time) -> Option<()> {
 /// there is no better one.
 async fn end_pass(world: &mut World) -> Option<()> {
     for _ in 0..QUIET {
-        if !world.shared.borrow().disk.at_work {
+        if !world.shared.borrow().disk.at_work.contains(&true) {
             break;
         }
         pass(world, 1).await?;
@@ -321,14 +321,13 @@ impl World {
             return;
         }
         let model = self.shared.borrow();
-        let snapshot = snapshot_of(&model.etcd.keys);
         let disk = &model.disk;
-        let wanted = |resource: usize| rendered(&snapshot, disk.tree_of(resource));
+        let wanted = |resource: usize| rendered_keys(&model.etcd.keys, disk.trees_of(resource));
         let good = |resource: usize| !disk.is_checked(resource) || is_good(wanted(resource));
         let all_good = (0..RESOURCES).all(good);
         // A child that waits for good files has read none.
         let reads = !disk.kinds().child || disk.child_runs;
-        if disk.at_work && !all_good {
+        if disk.at_work.contains(&true) && !all_good {
             return;
         }
         let mut fault = None;

@@ -43,6 +43,8 @@ pub struct Setting {
     pub interval: Option<Time>,
     /// What one action on the files takes.
     pub pace: Time,
+    /// Reads are answered in pages of one key.
+    pub paged: bool,
     /// Service managers want to know that loops turn, which turns them.
     pub watched: bool,
     /// Everybody has a user's name and password.
@@ -143,6 +145,10 @@ pub enum What {
         key: usize,
         value: u8,
     },
+    /// At one revision.
+    PutInAllTrees {
+        value: u8,
+    },
     /// More than there is room for.
     Burst {
         key: usize,
@@ -203,6 +209,7 @@ impl Setting {
             proxy: None,
             interval: None,
             pace: 2,
+            paged: false,
             watched: true,
             named: true,
             guarded: true,
@@ -213,8 +220,9 @@ impl Setting {
 
     pub fn kinds(&self) -> Kinds {
         let unused = Kinds {
-            checks: [Check::Never; 2],
-            shared: false,
+            checks: [Check::Never; RESOURCES],
+            reloads: [0, 1, 2],
+            wide: false,
             child: false,
         };
         self.proxy.map_or(unused, |(kinds, _)| kinds)
@@ -260,15 +268,16 @@ fn setting(rng: &mut Rng) -> Setting {
             checks: *pick(
                 rng,
                 &[
-                    [Check::Never; 2],
-                    [Check::Staged; 2],
-                    [Check::Swapped(0); 2],
-                    [Check::Swapped(0), Check::Swapped(1)],
-                    [Check::Staged, Check::Swapped(0)],
-                    [Check::Never, Check::Swapped(0)],
+                    [Check::Never; 3],
+                    [Check::Staged; 3],
+                    [Check::Swapped(0); 3],
+                    [Check::Swapped(0), Check::Swapped(1), Check::Swapped(2)],
+                    [Check::Staged, Check::Swapped(0), Check::Swapped(0)],
+                    [Check::Never, Check::Swapped(0), Check::Staged],
                 ],
             ),
-            shared: rng.bool(),
+            reloads: *pick(rng, &[[0, 1, 2], [0, 1, 2], [0, 0, 1], [0, 1, 0], [0; 3]]),
+            wide: rng.bool(),
             child: rng.u8(0..3) == 0,
         };
         (kinds, rng.u64(..))
@@ -284,6 +293,7 @@ fn setting(rng: &mut Rng) -> Setting {
             _ => None,
         },
         pace: *pick(rng, &[2, 2, 2, 30]),
+        paged: rng.u8(0..4) == 0,
         watched: rng.bool(),
         named: rng.bool(),
         guarded: rng.u8(0..4) == 0,
@@ -318,6 +328,7 @@ fn what(setting: &Setting, rng: &mut Rng) -> What {
                 rng,
                 &[
                     disk::Fate::Fails,
+                    disk::Fate::Hangs,
                     disk::Fate::KilledBefore,
                     disk::Fate::KilledAfter,
                 ],
@@ -453,7 +464,8 @@ fn by_others(rng: &mut Rng) -> What {
             value,
             ttl: rng.bool().then(|| rng.u64(500..8_000)),
         },
-        2 | 3 => What::Put { key, value },
+        2 => What::Put { key, value },
+        3 => What::PutInAllTrees { value },
         4 => What::Burst {
             key,
             count: rng.u8(2..40),

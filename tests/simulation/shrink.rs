@@ -59,6 +59,7 @@ fn simpler_setting(schedule: &mut Schedule, fails: &impl Fn(&Schedule) -> bool) 
     without(|schedule| schedule.setting.others_stay = false);
     without(|schedule| schedule.setting.slack = 0);
     without(|schedule| schedule.setting.interval = None);
+    without(|schedule| schedule.setting.paged = false);
     for simpler in tries {
         if fails(&simpler) {
             *schedule = simpler;

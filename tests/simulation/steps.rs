@@ -36,6 +36,7 @@ impl World {
             What::Meddle { file } => self.meddle(file),
             What::PutLeased { .. }
             | What::Put { .. }
+            | What::PutInAllTrees { .. }
             | What::Burst { .. }
             | What::Delete { .. }
             | What::Revoke { .. } => self.by_others(what),
@@ -54,8 +55,10 @@ impl World {
             return;
         }
         let at = model.now + self.setting.interval.unwrap_or_default();
-        let tree = model.disk.tree_of(file);
-        model.changed_at[tree] = model.changed_at[tree].max(at);
+        let trees = model.disk.trees_of(file);
+        for tree in (0..keys::TREES).filter(|tree| trees[*tree]) {
+            model.changed_at[tree] = model.changed_at[tree].max(at);
+        }
         drop(model);
         if self.setting.interval.is_none() {
             self.signal(self.proxy(), 1);
@@ -77,6 +80,7 @@ impl World {
                 etcd.put(key, value, self.others);
             }
             What::Put { key, value } => etcd.put(key, value, 0),
+            What::PutInAllTrees { value } => etcd.put_in_all_trees(value),
             What::Burst { key, count } => {
                 for value in 1..=count {
                     // Not one that makes a file bad.
@@ -194,7 +198,7 @@ impl Model {
             host.deaf = false;
         }
         self.network.lines.fill(Line::default());
-        self.disk.heal();
+        self.disk.heal(now);
         self.healed_at = now;
     }
 }

@@ -138,7 +138,8 @@ impl Model {
     /// brought already.
     pub fn compact(&mut self) {
         let last = self.etcd.history.revision;
-        for watch in &mut self.network.watches {
+        let going_on = |watch: &&mut Watch| !watch.cancelled;
+        for watch in self.network.watches.iter_mut().filter(going_on) {
             for (number, watched) in watch.ranges.iter_mut().enumerate() {
                 let concerns = |key| watched.range.contains(&keys::name(key));
                 let missed = self.etcd.since(watched.next);

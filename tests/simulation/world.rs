@@ -76,7 +76,8 @@ pub struct World {
 impl World {
     pub async fn new(setting: &Setting, trace: Trace) -> Self {
         let root = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        let model = Model::new(setting, trace);
+        let mut model = Model::new(setting, trace);
+        model.etcd.paged = setting.paged;
         let clients = model.hosts.len();
         let mut world = Self {
             shared: Rc::new(model.into()),
@@ -214,6 +215,7 @@ impl World {
             debounce: DEBOUNCE,
             options: Options::default(),
             child,
+            kill_timeout: ms(KILL_TIMEOUT),
             watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(self.setting.proxy.map_or(0, |(_, seed)| seed)),
         };

@@ -94,6 +94,7 @@ fn read() -> Call<'static> {
         revision: 0,
         limit: 1,
         what: What::Everything,
+        serializable: false,
     })
 }
 
