@@ -8,7 +8,11 @@ use crate::harness::{Confdir, Etcd, Logged, Nginx, Running, SOON, Wire, own_addr
 
 /// Users enabled: root, and `web`, who may write below `/services/web/` and nothing else.
 pub fn etcd_with_users() -> Etcd {
-    let mut etcd = etcd_that_knows_users();
+    with_users(Etcd::start())
+}
+
+pub fn with_users(mut etcd: Etcd) -> Etcd {
+    add_users(&etcd);
     enable_authentication(&mut etcd);
     etcd
 }
@@ -27,6 +31,11 @@ fn disable_authentication(etcd: &mut Etcd) {
 /// The same users, while authentication is not enabled.
 fn etcd_that_knows_users() -> Etcd {
     let etcd = Etcd::start();
+    add_users(&etcd);
+    etcd
+}
+
+fn add_users(etcd: &Etcd) {
     etcd.ctl(&["user", "add", "root:secret"]);
     etcd.ctl(&["user", "grant-role", "root", "root"]);
     etcd.ctl(&["role", "add", "web"]);
@@ -40,7 +49,6 @@ fn etcd_that_knows_users() -> Etcd {
     ]);
     etcd.ctl(&["user", "add", "web:sesame"]);
     etcd.ctl(&["user", "grant-role", "web", "web"]);
-    etcd
 }
 
 const WITHOUT_USERS: &str = "authentication_not_enabled";

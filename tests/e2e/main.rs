@@ -18,6 +18,8 @@ mod access;
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
 mod confd;
+/// Trees of keys that a role does not let the proxy side read.
+mod denied;
 /// The command's surroundings: its terminal, its environment, its signals.
 mod edges;
 /// TLS to etcd.

@@ -58,13 +58,28 @@ impl Etcd {
         Self::start_with("--election-timeout=2000".to_owned())
     }
 
+    /// Its logins' tokens say of which users and roles they know, and are of no use once those are
+    /// changed. By default only the tokens of users that are changed are.
+    pub fn start_with_signed_tokens() -> Self {
+        let etcd = Self::prepare("m0");
+        let secret = etcd.directory.path().join("secret");
+        std::fs::write(&secret, "what the tokens are signed with").unwrap();
+        let path = secret.display();
+        etcd.started_with(format!(
+            "--auth-token=jwt,sign-method=HS256,priv-key={path}"
+        ))
+    }
+
     fn start_with(server_flag: String) -> Self {
-        let mut etcd = Self::prepare("m0");
-        etcd.cluster = etcd.member();
-        etcd.server_flags = vec![server_flag];
-        etcd.run();
-        etcd.wait_until_healthy();
-        etcd
+        Self::prepare("m0").started_with(server_flag)
+    }
+
+    fn started_with(mut self, server_flag: String) -> Self {
+        self.cluster = self.member();
+        self.server_flags = vec![server_flag];
+        self.run();
+        self.wait_until_healthy();
+        self
     }
 
     /// From now on every write is refused with the code for data loss; reads are served.
