@@ -6,7 +6,7 @@ use rustix::process::Signal;
 
 use crate::access::{etcd_with_users, with_users};
 use crate::harness::running::{outcome, render};
-use crate::harness::{Confdir, Etcd, Logged, Running, SOON, Wire, figure, register};
+use crate::harness::{Confdir, Etcd, Logged, Running, SOON, Wire, eventually, figure, register};
 
 const WEB: &str = "keys = [\"/services/web\"]";
 const WEB_SERVERS: &str = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
@@ -211,6 +211,63 @@ fn a_role_that_is_widened_is_noticed_in_time_though_the_connection_is_never_sile
     });
     put(&etcd, &confdir, "db", "2");
     assert_eq!(proxy.said("etcd_lost"), 0, "{}", proxy.log());
+}
+
+const ALL: &str = "keys = [\"/\"]";
+const ALL_SERVICES: &str = "{{range ls \"/services\"}}{{.}}\n{{end}}";
+
+#[test]
+fn a_denied_tree_takes_nothing_from_one_that_lies_in_it() {
+    let (etcd, confdir) = two_services();
+    confdir.add("all.conf", ALL, ALL_SERVICES);
+    let flags = [&USER[..], &["--log-level", "debug"]].concat();
+    let proxy = Running::proxy(&etcd.url(), &confdir, &flags);
+    confdir.wait_for("web.conf", "server 1;\n", SOON);
+    wait_until_denied(&proxy, &confdir, "all.conf", "/");
+    wait_until_denied(&proxy, &confdir, "db.conf", "/services/db");
+    // What may not be read is asked for again, and refused again.
+    let read = proxy.said("keys_read");
+    proxy.signal(Signal::HUP);
+    eventually("it was tried again", SOON, || {
+        let now = proxy.said("keys_read");
+        if now > read { Ok(()) } else { Err(proxy.log()) }
+    });
+    etcd.ctl(&["put", "/services/web/b", "2"]);
+    confdir.wait_for("web.conf", "server 1;\nserver 2;\n", SOON);
+    assert_eq!(proxy.said("resource_failed"), 2, "{}", proxy.log());
+}
+
+#[test]
+fn a_tree_that_may_be_read_at_last_is_read_with_those_that_lie_in_it() {
+    let (etcd, confdir) = two_services();
+    confdir.add("all.conf", ALL, ALL_SERVICES);
+    let proxy = Running::proxy(&etcd.url(), &confdir, &USER);
+    confdir.wait_for("web.conf", "server 1;\n", SOON);
+    wait_until_denied(&proxy, &confdir, "all.conf", "/");
+    allow(&etcd, "");
+    proxy.signal(Signal::HUP);
+    confdir.wait_for("all.conf", "db\nweb\n", SOON);
+    put(&etcd, &confdir, "db", "3");
+    put(&etcd, &confdir, "web", "4");
+    etcd.ctl(&["put", "/services/new/a", "1"]);
+    confdir.wait_for("all.conf", "db\nnew\nweb\n", SOON);
+}
+
+#[test]
+fn of_a_tree_that_may_not_be_read_any_more_those_that_lie_in_it_are_followed_on() {
+    let (etcd, confdir) = two_services();
+    confdir.add("all.conf", ALL, ALL_SERVICES);
+    allow(&etcd, "/");
+    let wire = Wire::to(etcd.address());
+    let proxy = Running::proxy(&wire.url(), &confdir, &USER);
+    confdir.wait_for("all.conf", "db\nweb\n", SOON);
+    confdir.wait_for("web.conf", "server 1;\n", SOON);
+    forbid(&etcd, "/");
+    wire.cut();
+    wait_until_denied(&proxy, &confdir, "all.conf", "/");
+    wait_until_denied(&proxy, &confdir, "db.conf", "/services/db");
+    put(&etcd, &confdir, "web", "2");
+    assert_eq!(confdir.read("all.conf").unwrap(), "db\nweb\n", "it stays");
 }
 
 #[test]
