@@ -54,6 +54,8 @@ mod rendering;
 mod resources;
 /// What flags, variables and files come to.
 mod settings;
+/// Commands that hang, and what goes on beside them.
+mod side_by_side;
 /// Readers of ours that do not read: of the log, of notifications, of followed files.
 mod stalled;
 /// `register render -- COMMAND`.
