@@ -2,7 +2,6 @@
 #![expect(
     unreachable_pub,
     dead_code,
-    unused_imports,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -56,6 +55,8 @@ mod resources;
 mod settings;
 /// Commands that hang, and what goes on beside them.
 mod side_by_side;
+/// Members that fall silent, and those that have nothing to say.
+mod silence;
 /// Readers of ours that do not read: of the log, of notifications, of followed files.
 mod stalled;
 /// `register render -- COMMAND`.
