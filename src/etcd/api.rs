@@ -221,8 +221,14 @@ pub struct KeyRange {
 impl KeyRange {
     #[must_use]
     pub fn exactly(key: &str) -> Self {
+        Self::exact(key.as_bytes().to_vec())
+    }
+
+    /// A key that need not be text.
+    #[must_use]
+    pub fn exact(key: Vec<u8>) -> Self {
         Self {
-            start: Bytes::copy_from_slice(key.as_bytes()),
+            start: key.into(),
             end: None,
         }
     }

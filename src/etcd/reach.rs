@@ -42,6 +42,8 @@ pub struct Reach<W: World> {
     outage: Outage,
     /// It was said that etcd does not know users.
     without_users: Rc<Cell<bool>>,
+    /// See [`Connection::is_alive`].
+    last_question: Rc<Cell<u64>>,
     /// None once the connection is known to be a good one.
     settles_at: Option<Instant>,
 }
@@ -54,6 +56,7 @@ pub struct Connection<W: World> {
     /// How often it has been logged in. Of calls that want a login at one time, one does.
     logins: Mutex<u64>,
     without_users: Rc<Cell<bool>>,
+    last_question: Rc<Cell<u64>>,
 }
 
 /// Nobody listens any more.
@@ -88,6 +91,7 @@ impl<W: World> Reach<W> {
             call_timeout,
             outage: Outage::default(),
             without_users: Rc::default(),
+            last_question: Rc::new(Cell::new(seed)),
             settles_at: None,
         }
     }
@@ -191,6 +195,7 @@ impl<W: World> Reach<W> {
                 call_timeout: self.call_timeout,
                 logins: Mutex::default(),
                 without_users: Rc::clone(&self.without_users),
+                last_question: Rc::clone(&self.last_question),
             };
             connection.log_in().await?;
             Ok(connection)
@@ -276,16 +281,20 @@ impl<W: World> Connection<W> {
         *self.logins.lock().await
     }
 
-    /// Whether the member is alive, as one that answers whatever it is asked is. What it has of
-    /// `range` will do.
+    /// Whether the member is alive, as one that answers whatever it is asked is. It is asked for a
+    /// key in `range` that nobody has asked for: of others etcd's gRPC proxy keeps the answers, and
+    /// gives them for a member that is not alive.
     ///
     /// # Errors
     /// When it does not answer in time, or the connection broke.
     pub(super) async fn is_alive(&self, range: KeyRange, limit: Duration) -> Result<(), EtcdError> {
+        let question = self.last_question.get().wrapping_add(1);
+        self.last_question.set(question);
+        let unheard_of = [&range.start[..], b"\0", &question.to_be_bytes()].concat();
         let call = Call::Read(Read {
             what: What::KeysOnly,
             serializable: true,
-            ..anything(range)
+            ..anything(KeyRange::exact(unheard_of))
         });
         let asked = async || self.within(limit, self.link.ask(&call)).await;
         match self.logged_in(asked).await {

@@ -136,3 +136,37 @@ fn several_trees_are_followed_through_a_grpc_proxy() {
         confdir.wait_for("db.conf", &format!("server {value};\n"), SOON);
     }
 }
+
+#[test]
+fn a_grpc_proxy_whose_member_is_stopped_is_left_for_another_in_time() {
+    let members = Etcd::start_cluster(3);
+    let confdir = resource();
+    let gateway = GrpcProxy::start(&[members[0].url()]);
+    let endpoints = [gateway.url(), members[1].url()];
+    let proxy = Running::proxy(&endpoints.join(","), &confdir, &[]);
+    put(&members[2], &confdir, "1");
+    left_for_another(&members, &proxy, || members[0].hang());
+    confdir.wait_for("web.conf", "server 2;\n", SOON);
+    members[0].resume();
+}
+
+/// It sends some of what it is asked to the member that is stopped.
+#[test]
+fn behind_a_grpc_proxy_that_has_other_members_following_goes_on() {
+    let members = Etcd::start_cluster(3);
+    let confdir = resource();
+    let all: Vec<_> = members.iter().map(Etcd::url).collect();
+    let gateway = GrpcProxy::start(&all);
+    let _proxy = Running::proxy(&gateway.url(), &confdir, &[]);
+    put(&members[2], &confdir, "1");
+    members[0].hang();
+    for value in ["2", "3", "4"] {
+        eventually("etcd takes a put", SOON, || {
+            members[2].try_ctl(&["put", "/services/web/a", value])
+        });
+        confdir.wait_for("web.conf", &format!("server {value};\n"), 4 * SOON);
+        // So long that it is asked whether it is alive.
+        std::thread::sleep(Duration::from_secs(4));
+    }
+    members[0].resume();
+}
