@@ -283,11 +283,15 @@ impl<W: World> Connection<W> {
 
     /// Whether the member is alive, as one that answers whatever it is asked is. It is asked for a
     /// key in `range` that nobody has asked for: of others etcd's gRPC proxy keeps the answers, and
-    /// gives them for a member that is not alive.
+    /// gives them for a member that is not alive. While anything arrives, the answer may be behind it.
     ///
     /// # Errors
-    /// When it does not answer in time, or the connection broke.
-    pub(super) async fn is_alive(&self, range: KeyRange, limit: Duration) -> Result<(), EtcdError> {
+    /// When it has sent nothing for `patience`, or the connection broke.
+    pub(super) async fn is_alive(
+        &self,
+        range: KeyRange,
+        patience: Duration,
+    ) -> Result<(), EtcdError> {
         let question = self.last_question.get().wrapping_add(1);
         self.last_question.set(question);
         let unheard_of = [&range.start[..], b"\0", &question.to_be_bytes()].concat();
@@ -296,7 +300,11 @@ impl<W: World> Connection<W> {
             serializable: true,
             ..anything(KeyRange::exact(unheard_of))
         });
-        let asked = async || self.within(limit, self.link.ask(&call)).await;
+        let silent = |Silence| EtcdError::silent(self.endpoint(), patience);
+        let asked = async || {
+            let answer = outlast(|| self.arrived(), patience, self.link.ask(&call));
+            answer.await.map_err(silent)?
+        };
         match self.logged_in(asked).await {
             Err(error) if !error.is_answer() => Err(error),
             Ok(_) | Err(_) => Ok(()),
