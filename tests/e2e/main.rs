@@ -57,6 +57,8 @@ mod settings;
 mod side_by_side;
 /// Members that fall silent, and those that have nothing to say.
 mod silence;
+/// Ways to etcd that are long or narrow, and what is read over them.
+mod slow_ways;
 /// Readers of ours that do not read: of the log, of notifications, of followed files.
 mod stalled;
 /// `register render -- COMMAND`.

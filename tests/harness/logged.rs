@@ -30,6 +30,11 @@ impl Logged {
         self.0[name].as_str().unwrap_or_default()
     }
 
+    /// A field's number, 0 where there is none.
+    pub fn number(&self, name: &str) -> u64 {
+        self.0[name].as_u64().unwrap_or_default()
+    }
+
     /// Whether the message or another field has this in it. Meant for what is no wording of ours:
     /// an address, a file's name, somebody else's error.
     pub fn tells(&self, detail: &str) -> bool {

@@ -20,6 +20,8 @@ pub enum Line {
     Good,
     /// What is sent arrives so much later.
     Slow(Duration),
+    /// The same, and of each connection no more than so many bytes pass in a second.
+    Narrow(Duration, u32),
     /// What is sent waits for better times, as TCP has it.
     Silent,
 }
@@ -37,6 +39,9 @@ struct State {
     back: Line,
     /// Members of etcd for which both directions are silent, as their requests name them.
     unreachable_for: Vec<String>,
+    /// The first that a client sends over a connection is lost. It is sent again, as TCP has it, so
+    /// much later.
+    first_sent_again_after: Duration,
     /// After so many more bytes to a client all connections are reset.
     resets_after: Option<usize>,
     /// How often the connections were broken: those of before are not to be used any more.
@@ -44,6 +49,8 @@ struct State {
     open: Vec<TcpStream>,
     /// Connections so far.
     made: usize,
+    /// Bytes to clients so far.
+    carried: usize,
 }
 
 impl Wire {
@@ -60,6 +67,11 @@ impl Wire {
     /// How many connections have been made so far.
     pub fn connections(&self) -> usize {
         self.shared.state().made
+    }
+
+    /// How many bytes clients have been sent so far.
+    pub fn carried(&self) -> usize {
+        self.shared.state().carried
     }
 
     /// Relays to a member of etcd what others send to it, and knows which of them did.
@@ -109,6 +121,12 @@ impl Wire {
         self.shared.changed.notify_all();
     }
 
+    /// From now on the first that is sent to the server over each connection is lost, and sent again
+    /// so much later.
+    pub fn lose_first(&self, sent_again_after: Duration) {
+        self.shared.state().first_sent_again_after = sent_again_after;
+    }
+
     /// From now on nothing passes between the server and this member of etcd.
     pub fn part_from(&self, member: &str) {
         self.shared.state().unreachable_for.push(member.to_owned());
@@ -118,6 +136,7 @@ impl Wire {
     pub fn mend(&self) {
         let mut state = self.shared.state();
         (state.there, state.back) = (Line::Good, Line::Good);
+        state.first_sent_again_after = Duration::ZERO;
         state.unreachable_for.clear();
         self.shared.changed.notify_all();
     }
@@ -193,38 +212,45 @@ impl Shared {
         caller: &str,
         breaks: u64,
     ) {
+        let mut last = Instant::now();
+        if let Way::There = way {
+            last += self.state().first_sent_again_after;
+        }
         for (sent_at, bytes) in on_its_way {
-            let Some(count) = self.let_through(sent_at, bytes.len(), way, caller, breaks) else {
+            self.wait_for(sent_at, bytes.len(), way, caller, &mut last);
+            let Some(count) = self.let_through(bytes.len(), way, caller, breaks) else {
                 return;
             };
             if to.write_all(&bytes[..count]).is_err() {
                 return;
             }
-            self.reset_if_due(way, count);
+            self.count(way, count);
         }
         if self.state().breaks == breaks {
             let _ = to.shutdown(Shutdown::Write);
         }
     }
 
-    /// Waits for as long as the line has it; how much may pass. None once the connection is broken.
-    fn let_through(
-        &self,
-        sent_at: Instant,
-        count: usize,
-        way: Way,
-        caller: &str,
-        breaks: u64,
-    ) -> Option<usize> {
-        let mut state = self.state();
-        if let Line::Slow(delay) = state.line(way, caller) {
-            drop(state);
-            thread::sleep((sent_at + delay).saturating_duration_since(Instant::now()));
-            state = self.state();
-        }
+    /// Waits for as long as so many bytes take. `last`: when what was sent before was through.
+    fn wait_for(&self, sent_at: Instant, count: usize, way: Way, caller: &str, last: &mut Instant) {
+        let line = self.state().line(way, caller);
+        let (delay, takes) = match line {
+            Line::Good | Line::Silent => (Duration::ZERO, Duration::ZERO),
+            Line::Slow(delay) => (delay, Duration::ZERO),
+            Line::Narrow(delay, rate) => {
+                let count = u32::try_from(count).unwrap();
+                (delay, Duration::from_secs(1) * count / rate)
+            }
+        };
+        *last = sent_at.max(*last) + takes;
+        thread::sleep((*last + delay).saturating_duration_since(Instant::now()));
+    }
+
+    /// Waits while the line is silent; how much may pass. None once the connection is broken.
+    fn let_through(&self, count: usize, way: Way, caller: &str, breaks: u64) -> Option<usize> {
         let state = self
             .changed
-            .wait_while(state, |state| {
+            .wait_while(self.state(), |state| {
                 state.breaks == breaks && state.line(way, caller) == Line::Silent
             })
             .unwrap();
@@ -235,9 +261,14 @@ impl Shared {
         (state.breaks == breaks).then_some(count.min(most))
     }
 
-    fn reset_if_due(&self, way: Way, count: usize) {
+    /// So many bytes have passed: resets all connections if that was asked for.
+    fn count(&self, way: Way, count: usize) {
         let mut state = self.state();
-        let (Way::Back, Some(left)) = (way, state.resets_after) else {
+        let Way::Back = way else {
+            return;
+        };
+        state.carried += count;
+        let Some(left) = state.resets_after else {
             return;
         };
         state.resets_after = Some(left.saturating_sub(count)).filter(|left| *left > 0);
