@@ -22,6 +22,15 @@ pub fn rss(pid: u32) -> f64 {
     field(pid, "status", "VmRSS:")
 }
 
+/// Resident memory at its highest so far, or since [`forget_peak`], in MB.
+pub fn peak(pid: u32) -> f64 {
+    field(pid, "status", "VmHWM:")
+}
+
+pub fn forget_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
+}
+
 /// Resident memory with shared pages shared out, in MB.
 pub fn pss(pid: u32) -> f64 {
     field(pid, "smaps_rollup", "Pss:")

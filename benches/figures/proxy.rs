@@ -6,14 +6,17 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Confdir, Etcd, Running, SOON, eventually};
+use crate::harness::running::{outcome, render};
+use crate::harness::{Confdir, Etcd, Line, Running, SOON, Wire, eventually};
 use crate::peers;
-use crate::process::{cpu, ms, rss};
+use crate::process::{cpu, forget_peak, ms, peak, rss};
 use crate::report::{Budget, Report};
 
 const ROUNDS: usize = 4;
 const CHANGES_PER_ROUND: usize = 20;
 const OUTAGE: Duration = Duration::from_secs(8);
+const IDLE: Duration = Duration::from_secs(30);
+const PASSES: usize = 7;
 const TEMPLATE: &str =
     "upstream web {\n{{range getvs \"/services/web/*\"}}    server {{.}};\n{{end}}}\n";
 
@@ -21,8 +24,11 @@ pub fn measure(report: &mut Report) {
     changes(report, 10, 2.5, None);
     changes(report, 1_000, 3.5, None);
     changes(report, 10_000, 8.0, Some((4.0, 16.0)));
+    busy(report);
     burst(report);
+    idle(report);
     outage(report);
+    far_away(report);
 }
 
 /// One proxy of its own etcd.
@@ -142,6 +148,36 @@ fn changes(report: &mut Report, keys: usize, limit: f64, cpu_and_rss: Option<(f6
     }
 }
 
+/// Memory at its peak, while passes and changes overlap.
+fn busy(report: &mut Report) {
+    const KEYS: usize = 10_000;
+    const CHANGES: usize = 1_000;
+    let subjects = [Some(Subject::register(KEYS)), Subject::confd(KEYS)];
+    for (position, subject) in subjects.into_iter().flatten().enumerate() {
+        let pid = subject.proxy.id();
+        forget_peak(pid);
+        let mut putter = subject.etcd.putter();
+        for n in 0..CHANGES {
+            putter.put(&key(n), &value(200_000 + n));
+            sleep(Duration::from_millis(2));
+        }
+        let last = value(200_000 + CHANGES - 1);
+        eventually("the last state", SOON, || {
+            let text = subject.confdir.read("app.conf").unwrap_or_default();
+            let is_there = text.contains(&last);
+            is_there.then_some(()).ok_or_else(String::new)
+        });
+        let (what, peak) = (
+            "proxy RSS at its peak, 10000 keys, 1000 changes in 2 s",
+            vec![peak(pid)],
+        );
+        match position {
+            0 => report.add(what, "MB", peak, Budget::AtMost(16.0)),
+            _ => report.beside(what, "confd -watch", "MB", peak),
+        }
+    }
+}
+
 /// 300 puts in 0.4 s.
 fn burst(report: &mut Report) {
     let subjects = [Some(Subject::register(10)), Subject::confd(10)];
@@ -183,6 +219,49 @@ fn burst(report: &mut Report) {
             }
         }
     }
+}
+
+/// CPU while nothing happens.
+fn idle(report: &mut Report) {
+    let subjects = [Some(Subject::register(1_000)), Subject::confd(1_000)];
+    for (position, subject) in subjects.into_iter().flatten().enumerate() {
+        let pid = subject.proxy.id();
+        let used = cpu(pid);
+        sleep(IDLE);
+        let share = vec![100.0 * (cpu(pid) - used).as_secs_f64() / IDLE.as_secs_f64()];
+        let what = "CPU while nothing happens";
+        match position {
+            0 => report.add(what, "% of a core", share, Budget::AtMost(0.05)),
+            _ => report.beside(what, "confd -watch", "% of a core", share),
+        }
+    }
+}
+
+/// One pass over many trees, each read of which takes a while.
+fn far_away(report: &mut Report) {
+    const TREES: usize = 300;
+    let (etcd, confdir) = (Etcd::start(), Confdir::new());
+    etcd.put_each((0..TREES).map(|n| (format!("/services/{n:03}/a"), value(n))));
+    for n in 0..TREES {
+        let template = format!("{{{{range getvs \"/services/{n:03}/*\"}}}}{{{{.}}}}\n{{{{end}}}}");
+        let keys = format!("keys = [\"/services/{n:03}\"]");
+        confdir.add(&format!("{n:03}"), &keys, &template);
+    }
+    let wire = Wire::to(etcd.address());
+    let slow = Line::Slow(Duration::from_millis(20));
+    wire.set(slow, slow);
+    let once = |_| {
+        let start = Instant::now();
+        let (code, _, stderr) = outcome(render(&wire.url(), &confdir).arg("--once"));
+        assert_eq!(code, 0, "{stderr}");
+        ms(start.elapsed())
+    };
+    report.add(
+        "one pass over 300 trees, 40 ms to etcd and back",
+        "ms",
+        (0..PASSES).map(once).collect(),
+        Budget::AtMost(3_000.0),
+    );
 }
 
 /// CPU while etcd is down, and how soon the file is in step again.
