@@ -129,6 +129,30 @@ fn lint_names_file_line_and_reason_and_needs_no_etcd() {
 }
 
 #[test]
+fn lint_warns_where_two_groups_commands_start_the_same_program() {
+    let reload = |flag: &str| format!("{KEYS}\nreload_cmd = \"nginx -s {flag}\"");
+    let confdir = Confdir::new()
+        .with("a.conf", &reload("reload"), SERVERS)
+        .with("b.conf", &reload("reopen"), SERVERS);
+    let lint = || outcome(register().args(["render", "lint", "--confdir", &confdir.flag()]));
+    let (code, stdout, _) = lint();
+    assert_eq!(code, 0, "{stdout}");
+    let lines: Vec<_> = stdout.lines().collect();
+    let [warning] = lines[..] else {
+        panic!("one line: {stdout}");
+    };
+    let later = confdir.path("conf.d/b.conf.toml").display().to_string();
+    assert!(warning.starts_with(&later), "{warning}");
+    for detail in [": warning: ", "reload_cmd", "nginx", "a.conf.toml"] {
+        assert!(warning.contains(detail), "{detail}: {warning}");
+    }
+    // With one command for both they are one group.
+    confdir.add("b.conf", &reload("reload"), SERVERS);
+    let (code, stdout, _) = lint();
+    assert_eq!((code, stdout.as_str()), (0, ""));
+}
+
+#[test]
 fn a_confdir_that_is_not_there_is_a_mistake() {
     for flags in [&["render", "--once"][..], &["render", "lint"]] {
         let flags = [flags, &["--confdir", "/does/not/exist"]].concat();
