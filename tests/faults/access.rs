@@ -1,5 +1,7 @@
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 
 use crate::harness::running::render;
 use crate::harness::{Etcd, Nginx, Pki, Running, SOON, own_address};
@@ -22,6 +24,12 @@ const USERS: &[&[&str]] = &[
     &["user", "grant-role", "web", "web"],
     &["auth", "enable"],
 ];
+
+/// Another tree, as a role is given it.
+const DB: [&str; 3] = ["--prefix=true", "read", "/services/db/"];
+
+/// How often the proxy side tries what it may not read.
+const RECHECK: Duration = Duration::from_secs(30);
 
 fn enable_users(members: &mut [Etcd]) {
     for arguments in USERS {
@@ -68,6 +76,64 @@ pub fn token_expires() -> Row {
     }
 }
 
+/// The role of the proxy side loses one of two trees, and is given it back.
+pub fn role_narrowed() -> Row {
+    let site = Site::with(&Plan {
+        client_flags: &["--user=web:sesame"],
+        prepare: Some(|members| {
+            enable_users(members);
+            members[0].ctl(&[&["role", "grant-permission", "web"][..], &DB].concat());
+            members[0].ctl(&["put", "/services/db/a", "1"]);
+        }),
+        admin: Some(("root", "secret")),
+        ..Plan::default()
+    });
+    let ours = site.backend.address();
+    let member = &site.members[1];
+    let resource = "{{range getvs \"/services/db/*\"}}{{.}}\n{{end}}";
+    site.confdir
+        .add("db", "keys = [\"/services/db\"]", resource);
+    site.proxy.signal(Signal::HUP);
+    site.confdir.wait_for("db", "1\n", SLACK);
+
+    let since = Instant::now();
+    member.ctl(&["role", "revoke-permission", "web", "--prefix", DB[2]]);
+    // A watch that was allowed goes on until its connection ends.
+    for wire in &site.wires {
+        wire.cut();
+    }
+    let dest = site.confdir.dest("db").display().to_string();
+    site.proxy
+        .wait_for_event_with("resource_failed", &dest, PROXY_TRIES_AGAIN + SLACK);
+    let named = since.elapsed();
+    member.ctl(&["put", "/services/db/a", "2"]);
+    site.put_other(1, "10.0.0.1:80");
+    site.wait_for_file(&[&ours, "10.0.0.1:80"], SLACK);
+    assert_eq!(site.confdir.read("db").unwrap(), "1\n", "it stays");
+
+    let widened = Instant::now();
+    member.ctl(&[&["role", "grant-permission", "web"][..], &DB].concat());
+    site.confdir.wait_for("db", "2\n", RECHECK + SLACK);
+    let back = widened.elapsed();
+    site.put_other(1, "10.0.0.2:80");
+    site.wait_for_file(&[&ours, "10.0.0.2:80"], SLACK);
+    assert_eq!(
+        site.proxy.said("resource_failed"),
+        1,
+        "{}",
+        site.proxy.log()
+    );
+    site.assert_kept_for_a_ttl(since);
+    Row {
+        fault: "the role is narrowed to one of two trees, connections break, and the role is widened \
+                again",
+        promised: "the other tree's files stay and are named once, all else is followed; followed \
+                   again within 30 s of being allowed to, or at SIGHUP",
+        agent: "key kept".to_owned(),
+        proxy: format!("named {}, followed again {}", after(named), after(back)),
+    }
+}
+
 /// All of them, on either side: another authority, and what it signed. Etcd takes a restart for
 /// that.
 pub fn certificates_replaced() -> Row {
@@ -87,7 +153,7 @@ pub fn certificates_replaced() -> Row {
         ["--cert-key".to_owned(), text(&client.1)],
     ];
     let flags = flags.as_flattened();
-    let ttl = std::time::Duration::from_secs(30);
+    let ttl = Duration::from_secs(30);
     let agent = Running::spawn(site::agent(&backend, &etcd.url(), ttl).args(flags));
     let proxy = Running::spawn(render(&etcd.url(), &confdir).args(flags));
     let first = etcd.wait_for(&backend.key(), SOON);

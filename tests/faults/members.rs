@@ -60,7 +60,7 @@ pub fn member_hung() -> Row {
     Row::of(
         "the leader is stopped (SIGSTOP), and continued",
         "the key stays under its lease, the file follows again; noticed by a half of the TTL, by \
-         the proxy side within 13 s",
+         the proxy side within 5 s",
         noticed,
         recovered,
     )
@@ -82,7 +82,7 @@ pub fn member_cut_off_from_the_others() -> Row {
     Row::of(
         "the leader is cut off from the other members, but not from us",
         "the key stays under its lease, the file follows again; noticed by a half of the TTL, by \
-         the proxy side within 13 s",
+         the proxy side within 5 s",
         noticed,
         recovered,
     )

@@ -13,6 +13,12 @@ use crate::site::{
     self, Both, ETCD_REVOKES, PROXY_CONNECTS, PROXY_NOTICES, PROXY_TRIES_AGAIN, Plan, SLACK, Site,
 };
 
+/// Until two megabytes have come over a way that carries one a second, what came in vain included.
+const NARROW: Duration = Duration::from_secs(10);
+
+/// TCP's first guess.
+const SENT_AGAIN: Duration = Duration::from_secs(1);
+
 /// From all of etcd, for longer than the TTL.
 pub fn partition() -> Row {
     let site = Site::start();
@@ -78,7 +84,7 @@ fn changed_way(there: Line, back: Line, fault: &'static str) -> Row {
     Row::of(
         fault,
         "the key stays under its lease, the file follows again; noticed by a half of the TTL, by \
-         the proxy side within 13 s",
+         the proxy side within 5 s",
         noticed,
         recovered,
     )
@@ -118,6 +124,88 @@ pub fn slow_everywhere() -> Row {
         agent: "key kept".to_owned(),
         proxy: format!("change in the file {}", after(took)),
     }
+}
+
+/// Long and narrow, and there is much to read.
+pub fn narrow_everywhere() -> Row {
+    const BYTES: usize = 2_000_000;
+    let site = Site::with(&Plan {
+        ttl: Some(Duration::from_secs(18)),
+        ..Plan::default()
+    });
+    let since = Instant::now();
+    let narrow = Line::Narrow(Duration::from_millis(20), 1_000_000);
+    for wire in &site.wires {
+        wire.set(narrow, narrow);
+    }
+    let value = "x".repeat(2_000);
+    let pairs = (0..BYTES / value.len()).map(|n| (format!("/services/web/{n:04}"), value.clone()));
+    site.members[0].put_each(pairs);
+    site.put_other(0, "10.0.0.1:80");
+    let put = Instant::now();
+    let ours = site.backend.address();
+    let mut all = vec![value.as_str(); BYTES / value.len()];
+    all.extend([ours.as_str(), "10.0.0.1:80"]);
+    site.wait_for_file(&all, NARROW + SLACK);
+    let followed = put.elapsed();
+    // From nothing.
+    let (confdir, urls) = (site::file(), site.wires.iter().map(Wire::url));
+    let urls = urls.collect::<Vec<_>>().join(",");
+    let started = Instant::now();
+    let proxy = Running::proxy(&urls, &confdir, &[]);
+    site::wait_for_file(&confdir, &all, NARROW + SLACK);
+    let read = started.elapsed();
+    site.assert_kept_for_a_ttl(since);
+    for proxy in [&site.proxy, &proxy] {
+        assert_eq!(proxy.said(site::LOST), 0, "{}", proxy.log());
+    }
+    Row {
+        fault: "the way to every member takes 20 ms each way and 1 MB a second (TTL 18 s), and 2 MB \
+                are put",
+        promised: "the key stays under its lease; the file follows, and is written from nothing, as \
+                   soon as all of it has come; nobody takes etcd for gone",
+        agent: "key kept".to_owned(),
+        proxy: format!(
+            "last change {}, from nothing {}",
+            after(followed),
+            after(read)
+        ),
+    }
+}
+
+/// TCP sends again what was lost at first; connections are made anew.
+pub fn first_packet_lost() -> Row {
+    let site = Site::with(&Plan {
+        ttl: Some(Duration::from_secs(18)),
+        ..Plan::default()
+    });
+    for wire in &site.wires {
+        wire.lose_first(SENT_AGAIN);
+    }
+    let since = Instant::now();
+    for wire in &site.wires {
+        wire.cut();
+    }
+    let at_once = Both {
+        agent: Duration::from_secs(1),
+        proxy: Duration::from_secs(1),
+    };
+    let again = Both {
+        agent: SENT_AGAIN + site.agent_tries_again(),
+        proxy: SENT_AGAIN + PROXY_TRIES_AGAIN,
+    };
+    let [noticed, recovered] = site.lost_and_back(since, at_once, again);
+    site.put_other(1, "10.0.0.1:80");
+    site.wait_for_file(&[&site.backend.address(), "10.0.0.1:80"], SLACK);
+    site.assert_kept_for_a_ttl(since);
+    site.assert_said_once();
+    Row::of(
+        "all connections break, and over new ones the first packet is lost and sent again after a \
+         second (TTL 18 s)",
+        "the key stays under its lease, the file follows again: an attempt to connect has 2 s",
+        noticed,
+        recovered,
+    )
 }
 
 /// In the middle of a message, on each wire: wherever the two are.
