@@ -165,20 +165,18 @@ impl<W: World> Follower<W> {
     /// listens any more.
     async fn connect_and_follow(&mut self) -> Result<Turn, Closed> {
         self.want_something().await?;
+        let was_served = self.reach.has_ever_connected();
         let progress = &mut self.progress;
         let opened = self.reach.attempt(async |connection| {
             connection.serves().await?;
-            open(connection, progress).await
+            open(connection, progress, was_served).await
         });
         match opened.await {
             Ok((connection, opened)) => match self.follow(&connection, opened).await {
                 Err(Stop::Etcd(error)) => Ok(self.reach.lost(error)),
                 Err(Stop::Closed) => Err(Closed),
             },
-            Err(turn) => {
-                self.tell_denied().await?;
-                Ok(turn)
-            }
+            Err(turn) => Ok(turn),
         }
     }
 
@@ -222,7 +220,7 @@ impl<W: World> Follower<W> {
         let mut reading: Beside<'_, Begun<W>> = None;
         let mut question: Beside<'_, ()> = None;
         let mut heard_at = now();
-        let mut logins = connection.logins().await;
+        let mut logins = connection.logins();
         loop {
             let unread = self.progress.unread();
             if reading.is_none() && !unread.is_empty() {
@@ -254,7 +252,7 @@ impl<W: World> Follower<W> {
                     question = None;
                     alive?;
                     heard_at = now();
-                    let before = std::mem::replace(&mut logins, connection.logins().await);
+                    let before = std::mem::replace(&mut logins, connection.logins());
                     if before != logins {
                         // Users or roles have changed.
                         self.progress.retry_denied();
@@ -309,14 +307,6 @@ impl<W: World> Follower<W> {
                 Err(error.into())
             }
         }
-    }
-
-    /// That trees may not be read, though there is no connection over which others may.
-    async fn tell_denied(&mut self) -> Result<(), Closed> {
-        if self.reach.has_ever_connected() && self.progress.has_denied() {
-            self.tell_standing().await?;
-        }
-        Ok(())
     }
 
     /// How the wanted trees stand, where nothing was read afresh.

@@ -23,6 +23,9 @@ use crate::world::World;
 /// Connecting, TLS and login included, and the first answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A page over the slowest way: its watches send on while the page hangs.
+const LONGEST_READ: Duration = Duration::from_secs(120);
+
 /// How often it is looked whether something came, within the time that nothing may.
 const LOOKS: u32 = 20;
 
@@ -53,8 +56,10 @@ pub struct Reach<W: World> {
 pub struct Connection<W: World> {
     link: W::Link,
     call_timeout: Duration,
-    /// How often it has been logged in. Of calls that want a login at one time, one does.
-    logins: Mutex<u64>,
+    /// How often it has been logged in anew.
+    logins: Cell<u64>,
+    /// Of calls that want a login at one time, one logs in.
+    logging_in: Mutex<()>,
     without_users: Rc<Cell<bool>>,
     last_question: Rc<Cell<u64>>,
 }
@@ -193,7 +198,8 @@ impl<W: World> Reach<W> {
             let connection = Connection {
                 link: self.dial.dial(endpoint, round).await?,
                 call_timeout: self.call_timeout,
-                logins: Mutex::default(),
+                logins: Cell::default(),
+                logging_in: Mutex::default(),
                 without_users: Rc::clone(&self.without_users),
                 last_question: Rc::clone(&self.last_question),
             };
@@ -277,8 +283,8 @@ impl<W: World> Connection<W> {
     }
 
     /// How often it has been logged in anew: users or roles have changed.
-    pub(super) async fn logins(&self) -> u64 {
-        *self.logins.lock().await
+    pub(super) fn logins(&self) -> u64 {
+        self.logins.get()
     }
 
     /// Whether the member is alive, as one that answers whatever it is asked is. It is asked for a
@@ -361,13 +367,17 @@ impl<W: World> Connection<W> {
         asked().await.map_err(EtcdError::after_reads)
     }
 
-    /// [`Self::read`] for as long as etcd keeps sending.
+    /// [`Self::read`] for as long as etcd keeps sending, be it something else; at most
+    /// [`LONGEST_READ`].
     ///
     /// # Errors
     /// As [`Self::ask`], and when it has sent nothing for `patience`.
     pub async fn read_patiently(&self, read: Read, patience: Duration) -> Result<Page, EtcdError> {
         let call = Call::Read(read);
-        let asked = async || self.outlast(patience, self.link.ask(&call)).await?;
+        let asked = async || {
+            let answer = self.outlast(patience, self.link.ask(&call));
+            self.within(LONGEST_READ, answer).await?
+        };
         self.logged_in(asked).await.map(page)
     }
 
@@ -418,7 +428,7 @@ impl<W: World> Connection<W> {
         &self,
         call: impl AsyncFn() -> Result<T, EtcdError>,
     ) -> Result<T, EtcdError> {
-        let logins = *self.logins.lock().await;
+        let logins = self.logins.get();
         match call().await {
             Err(error) if error.wants_login() => {
                 self.within(self.call_timeout, self.log_in_after(logins))
@@ -431,10 +441,10 @@ impl<W: World> Connection<W> {
 
     /// Logs in, unless another call has done so since there were so many logins.
     async fn log_in_after(&self, logins: u64) -> Result<(), EtcdError> {
-        let mut so_far = self.logins.lock().await;
-        if *so_far == logins {
+        let _alone = self.logging_in.lock().await;
+        if self.logins.get() == logins {
             self.log_in().await?;
-            *so_far += 1;
+            self.logins.set(logins + 1);
         }
         Ok(())
     }

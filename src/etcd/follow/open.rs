@@ -16,7 +16,7 @@ use crate::world::World;
 const ATTEMPTS: usize = 3;
 
 /// A connection that serves us: by watches on what was followed before or, where nothing was, by what
-/// was read.
+/// was read. Without a stream nothing may be read.
 pub(super) struct Opened<W: World> {
     pub streams: Streams<W>,
     pub fresh: Vec<Fresh>,
@@ -28,11 +28,14 @@ pub(super) struct Begun<W: World> {
     watch: Option<W::Watch>,
 }
 
+/// `was_served`: by this connection or an earlier one.
+///
 /// # Errors
-/// [`EtcdError`]; a refusal if no wanted tree may be read.
+/// [`EtcdError`]; a refusal if no wanted tree may be read, and none ever was.
 pub(super) async fn open<W: World>(
     connection: &Connection<W>,
     progress: &mut Progress,
+    was_served: bool,
 ) -> Result<Opened<W>, EtcdError> {
     let mut opened = Opened {
         streams: Streams::new(resume(connection, progress).await?),
@@ -40,6 +43,9 @@ pub(super) async fn open<W: World>(
     };
     while opened.streams.is_empty() {
         let unread = progress.unread();
+        if unread.is_empty() && was_served {
+            break;
+        }
         if unread.is_empty() {
             return Err(denied(connection, &progress.denied()));
         }
