@@ -23,10 +23,10 @@ mod tail;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use futures_util::FutureExt as _;
 use renderer::Str;
 use renderer::descriptors::raise_limit;
 use renderer::options::Options;
@@ -55,8 +55,9 @@ use schedule::Schedule;
 use supervise::{SuperviseConfig, Supervisor};
 use tail::Tail;
 
-/// Updates that are taken in before anything else is looked at: one revision may come in several.
-const UPDATES_AT_ONCE: usize = 64;
+/// Updates that are taken in before anything is begun: one revision may come in several, one for
+/// each range at the most.
+const UPDATES_AT_ONCE: usize = 1_024;
 
 /// How soon to see whether files that were not judged are.
 const JUDGED_SOON: Duration = Duration::from_millis(20);
@@ -209,7 +210,7 @@ impl<W: World> Proxy<W> {
             self.start_due();
             self.settle()?;
             self.reload_child();
-            let has_room = self.passes.room() > 0;
+            let has_room = self.room() > 0;
             let deadline = self.schedule.deadline().filter(|_| has_room);
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
@@ -245,7 +246,7 @@ impl<W: World> Proxy<W> {
     /// a part of it.
     fn take_in_ready(&mut self) -> Option<Result<Exit, RunError>> {
         for _ in 0..UPDATES_AT_ONCE {
-            let update = self.following.next().now_or_never()?;
+            let update = self.following.next_ready()?;
             if let Some(ended) = self.take_in(update) {
                 return Some(ended);
             }
@@ -298,8 +299,19 @@ impl<W: World> Proxy<W> {
         }
     }
 
+    /// How many passes may be begun: none while the child waits for the last of them to end.
+    fn room(&self) -> usize {
+        let starts = self.is_settled() && self.supervisor.is_waiting() && !self.log.has_failures();
+        if starts { 0 } else { self.passes.room() }
+    }
+
+    /// Whether something has become of everything.
+    fn is_settled(&self) -> bool {
+        self.told && self.awaited.is_empty()
+    }
+
     fn start_due(&mut self) {
-        for due in self.schedule.due(self.passes.room(), now()) {
+        for due in self.schedule.due(self.room(), now()) {
             let resources = &self.catalog.resources;
             let pass = self
                 .files
@@ -310,28 +322,32 @@ impl<W: World> Proxy<W> {
 
     /// A pass is over. Whether any file was replaced.
     fn take_back(&mut self, finished: &Finished) -> bool {
-        for (number, outcome) in finished.due.iter().zip(&finished.outcomes) {
-            self.note(&finished.resources[*number], outcome);
+        for (due, outcome) in finished.due.iter().zip(&finished.outcomes) {
+            let resource = &finished.resources[*due];
+            let number = if Arc::ptr_eq(&finished.resources, &self.catalog.resources) {
+                Some(*due)
+            } else {
+                self.catalog.number_of(resource)
+            };
+            // One that is another by now, or none any more, is none of what this is about.
+            if let Some(number) = number {
+                self.note(number, resource, outcome);
+            }
         }
         self.note_at_work();
         let updated = |outcome: &Outcome| matches!(outcome.result, Ok(Synced::Updated));
         finished.outcomes.iter().any(updated)
     }
 
-    /// What became of a resource, which may be another by now, or none any more.
-    fn note(&mut self, resource: &Resource, outcome: &Outcome) {
+    /// What became of a resource.
+    fn note(&mut self, number: usize, resource: &Resource, outcome: &Outcome) {
         let failure = match &outcome.result {
             Ok(_) => None,
             // Neither a success nor a failure: we are about to leave.
             Err(SyncError::Cancelled) => return,
             Err(error) => Some(failure(error, &resource.dest, self.options.dialect)),
         };
-        let Some(number) = self.catalog.number_of(&resource.file) else {
-            return;
-        };
-        if self.catalog.resources[number] == *resource {
-            self.awaited.remove(&resource.file);
-        }
+        self.awaited.remove(&resource.file);
         self.schedule.done(number, failure.is_some(), now());
         // One of which something may not be read by now fails of that.
         let standing = self.known.standing(self.catalog.trees_of(number));
@@ -340,15 +356,15 @@ impl<W: World> Proxy<W> {
         }
     }
 
-    /// Which groups have a file that a pass is over.
+    /// Which groups a pass is over.
     fn note_at_work(&mut self) {
-        let resources = &self.catalog.resources;
-        self.schedule.set_at_work(&self.passes.over(resources));
+        let at_work = self.passes.resources_at_work(&self.catalog.resources);
+        self.schedule.set_at_work(&at_work);
     }
 
     /// Once something has become of everything: the child is started, or the first time is over.
     fn settle(&mut self) -> io::Result<()> {
-        if !self.told || !self.awaited.is_empty() {
+        if !self.is_settled() {
             return Ok(());
         }
         if self.supervisor.is_waiting() {

@@ -1,7 +1,7 @@
 //! The resources of `conf.d`, and which keys each of them depends on.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use renderer::options::{Dialect, Options};
@@ -68,11 +68,11 @@ impl Catalog {
         files.collect()
     }
 
-    /// Which resource that file holds.
+    /// The number of that very resource.
     #[must_use]
-    pub(super) fn number_of(&self, file: &Path) -> Option<usize> {
+    pub(super) fn number_of(&self, resource: &Resource) -> Option<usize> {
         let mut resources = self.resources.iter();
-        resources.position(|resource| resource.file == file)
+        resources.position(|other| other == resource)
     }
 
     /// What all of them read, each tree once. They may lie in each other.

@@ -1,9 +1,13 @@
 //! What is told of etcd, and the follower that finds it out.
 
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::Poll;
 
+use futures_util::FutureExt as _;
 use renderer::snapshot::Subtree;
 use tokio::sync::{mpsc, watch};
+use tokio::task::unconstrained;
 
 use crate::etcd::follow::{Follower, Update};
 use crate::world::World;
@@ -41,20 +45,53 @@ impl Following {
         let Self {
             follower, updates, ..
         } = self;
-        loop {
-            tokio::select! {
-                biased;
-                update = updates.recv() => return update,
-                () = go_on(follower) => {}
+        poll_fn(|cx| {
+            if let Poll::Ready(update) = updates.poll_recv(cx) {
+                return Poll::Ready(update);
             }
-        }
+            if let Some(running) = follower
+                && running.as_mut().poll(cx).is_ready()
+            {
+                *follower = None;
+            }
+            // It may just have told something.
+            updates.poll_recv(cx)
+        })
+        .await
+    }
+
+    /// The next that is there already. Not held back by the runtime, which would have others go on
+    /// in the midst of what belongs together.
+    pub(super) fn next_ready(&mut self) -> Option<Option<Update>> {
+        unconstrained(self.next()).now_or_never()
     }
 }
 
-async fn go_on(follower: &mut Option<Pin<Box<dyn Future<Output = ()>>>>) {
-    match follower {
-        Some(running) => running.await,
-        None => std::future::pending().await,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_that_is_told_already_is_taken_at_once_however_much() {
+        const TOLD: usize = 500;
+        let (trees, _wanted) = watch::channel(Vec::new());
+        let (sender, updates) = mpsc::channel(UPDATES_DEPTH);
+        let follower = async move {
+            for _ in 0..TOLD {
+                let told = sender.send(Update::Changed(Vec::new())).await;
+                told.expect("somebody listens");
+            }
+            std::future::pending().await
+        };
+        let mut following = Following {
+            follower: Some(Box::pin(follower)),
+            trees,
+            updates,
+        };
+        let mut taken = 0;
+        while following.next_ready().is_some() {
+            taken += 1;
+        }
+        assert_eq!(taken, TOLD);
     }
-    *follower = None;
 }

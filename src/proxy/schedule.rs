@@ -119,7 +119,7 @@ impl Schedule {
     }
 
     /// Passes over these are under way, and over no others.
-    pub fn set_at_work(&mut self, resources: &[usize]) {
+    pub fn set_at_work(&mut self, resources: &BTreeSet<usize>) {
         for group in &mut self.groups {
             group.at_work = false;
         }
@@ -178,7 +178,7 @@ mod tests {
     /// What is due, each group of which is at work for no time.
     fn due(schedule: &mut Schedule, now: Instant) -> Vec<usize> {
         let mut due = schedule.due(usize::MAX, now).concat();
-        schedule.set_at_work(&[]);
+        schedule.set_at_work(&BTreeSet::from([]));
         due.sort_unstable();
         due
     }
@@ -306,7 +306,7 @@ mod tests {
         schedule.changed(2, now + ms(100));
         assert_eq!(schedule.due(usize::MAX, now + ms(100)), [[2]]);
         assert_eq!(schedule.deadline(), None);
-        schedule.set_at_work(&[2]);
+        schedule.set_at_work(&BTreeSet::from([2]));
         assert_eq!(schedule.due(usize::MAX, now + ms(300)), [[1]]);
     }
 
