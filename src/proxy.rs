@@ -59,6 +59,12 @@ use tail::Tail;
 /// each range at the most.
 const UPDATES_AT_ONCE: usize = 1_024;
 
+/// Former snapshots that passes may keep; as many render at one time.
+const COPIES: usize = 4;
+
+/// How soon to see whether passes have let theirs go.
+const RENDERED_SOON: Duration = Duration::from_millis(20);
+
 /// How soon to see whether files that were not judged are.
 const JUDGED_SOON: Duration = Duration::from_millis(20);
 
@@ -210,8 +216,7 @@ impl<W: World> Proxy<W> {
             self.start_due();
             self.settle()?;
             self.reload_child();
-            let has_room = self.room() > 0;
-            let deadline = self.schedule.deadline().filter(|_| has_room);
+            let deadline = self.deadline();
             // Losing the other branches loses nothing: all are cancel-safe.
             tokio::select! {
                 biased;
@@ -299,10 +304,23 @@ impl<W: World> Proxy<W> {
         }
     }
 
-    /// How many passes may be begun: none while the child waits for the last of them to end.
-    fn room(&self) -> usize {
+    /// How many passes may be begun: none while the child waits for the last of them to end, or many
+    /// have yet to render what they were lent.
+    fn room(&mut self) -> usize {
         let starts = self.is_settled() && self.supervisor.is_waiting() && !self.log.has_failures();
-        if starts { 0 } else { self.passes.room() }
+        if starts || self.known.copies() >= COPIES {
+            return 0;
+        }
+        self.passes.room()
+    }
+
+    /// When to look for passes to begin. Where there is no room, the end of one comes before.
+    fn deadline(&mut self) -> Option<Instant> {
+        let deadline = self.schedule.deadline()?;
+        if self.known.copies() >= COPIES {
+            return Some(deadline.max(now() + RENDERED_SOON));
+        }
+        (self.room() > 0).then_some(deadline)
     }
 
     /// Whether something has become of everything.
@@ -311,11 +329,11 @@ impl<W: World> Proxy<W> {
     }
 
     fn start_due(&mut self) {
-        for due in self.schedule.due(self.room(), now()) {
+        let room = self.room();
+        for due in self.schedule.due(room, now()) {
             let resources = &self.catalog.resources;
-            let pass = self
-                .files
-                .start(resources, due.clone(), self.known.snapshot());
+            let snapshot = self.known.lend();
+            let pass = self.files.start(resources, due.clone(), snapshot);
             self.passes.begin(pass, resources, &due);
         }
     }

@@ -77,7 +77,7 @@ impl Turns {
         self.ever_connected
     }
 
-    /// The connection has lasted for [`SETTLED_AFTER`].
+    /// The connection has lasted for `SETTLED_AFTER`.
     pub fn settled(&mut self) {
         self.settled = true;
         self.failed = 0;

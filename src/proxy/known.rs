@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use renderer::Str;
 use renderer::snapshot::{Snapshot, Subtree};
@@ -14,6 +14,8 @@ use crate::etcd::follow::Fresh;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     snapshot: Arc<Snapshot>,
+    /// What was lent, each version once.
+    lent: Vec<Weak<Snapshot>>,
     trees: BTreeSet<Subtree>,
     denied: BTreeSet<Subtree>,
 }
@@ -33,13 +35,26 @@ impl Known {
     pub(super) fn all(snapshot: Snapshot, trees: Vec<Subtree>) -> Self {
         Self {
             snapshot: Arc::new(snapshot),
+            lent: Vec::new(),
             trees: trees.into_iter().collect(),
             denied: BTreeSet::new(),
         }
     }
 
-    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+    pub(super) fn lend(&mut self) -> Arc<Snapshot> {
+        let lent = Arc::downgrade(&self.snapshot);
+        if !self.lent.iter().any(|other| other.ptr_eq(&lent)) {
+            self.lent.push(lent);
+        }
         Arc::clone(&self.snapshot)
+    }
+
+    /// How many former versions are in use still: each is a copy.
+    pub(super) fn copies(&mut self) -> usize {
+        self.lent.retain(|lent| lent.strong_count() > 0);
+        let now = Arc::as_ptr(&self.snapshot);
+        let former = self.lent.iter().filter(|lent| lent.as_ptr() != now);
+        former.count()
     }
 
     /// What was read afresh. The keys that changed.
@@ -170,6 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn former_versions_count_for_as_long_as_a_pass_has_them() {
+        let mut known = Known::default();
+        let (first, same) = (known.lend(), known.lend());
+        assert_eq!(known.copies(), 0, "it is what there is");
+        known.take_in(fresh(&["/a"], &[], &["/a/x"]));
+        let second = known.lend();
+        known.take_in(fresh(&["/a"], &[], &["/a/y"]));
+        assert_eq!(known.copies(), 2);
+        drop((first, second));
+        assert_eq!(known.copies(), 1);
+        drop(same);
+        assert_eq!(known.copies(), 0);
+    }
+
+    #[test]
     fn a_resource_is_known_once_all_that_it_reads_is_and_denied_if_a_part_of_it_is() {
         let mut known = Known::default();
         assert_eq!(known.standing(&trees(&["/a"])), Standing::Unread);
@@ -185,7 +215,7 @@ mod tests {
     fn what_a_pass_was_lent_does_not_change_under_it() {
         let mut known = Known::default();
         known.take_in(fresh(&["/a"], &[], &["/a"]));
-        let lent = known.snapshot();
+        let lent = known.lend();
         let deletion = Change {
             key: "/a".into(),
             value: None,
@@ -194,7 +224,7 @@ mod tests {
         };
         assert_eq!(known.patch(vec![deletion]), ["/a"]);
         assert!(lent.entries.contains_key(&b"/a"[..]));
-        assert!(known.snapshot().entries.is_empty());
+        assert!(known.lend().entries.is_empty());
     }
 
     #[test]
@@ -206,7 +236,7 @@ mod tests {
             ..Fresh::default()
         };
         assert_eq!(known.take_in(standing), [""; 0]);
-        assert_eq!(known.snapshot().entries.len(), 1);
+        assert_eq!(known.lend().entries.len(), 1);
         assert_ne!(known.standing(&trees(&["/a"])), Standing::Known);
     }
 
@@ -221,7 +251,7 @@ mod tests {
             ..Fresh::default()
         };
         assert_eq!(known.take_in(denied), ["/a", "/b/x"]);
-        assert!(known.snapshot().entries.contains_key(&b"/a/x"[..]));
+        assert!(known.lend().entries.contains_key(&b"/a/x"[..]));
     }
 
     #[test]
@@ -229,7 +259,7 @@ mod tests {
         let mut known = Known::default();
         known.take_in(fresh(&["/a", "/b"], &[], &["/a/x", "/b/x"]));
         known.forget_all_but(&trees(&["/b"]));
-        let snapshot = known.snapshot();
+        let snapshot = known.lend();
         let keys: Vec<_> = snapshot.entries.keys().collect();
         assert_eq!(keys, ["/b/x"]);
     }

@@ -78,7 +78,7 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
             Standing::Known | Standing::Unread => due.push(number),
         }
     }
-    let mut pass = files.start(&catalog.resources, due, known.snapshot());
+    let mut pass = files.start(&catalog.resources, due, known.lend());
     let Finished { due, outcomes, .. } = pass.finished().await?;
     for (number, outcome) in due.into_iter().zip(outcomes) {
         match outcome.result {

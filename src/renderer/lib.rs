@@ -2,8 +2,7 @@
 //!
 //! A [`Resource`](resource::Resource) says which template makes which file from which keys; a
 //! [`Snapshot`](snapshot::Snapshot) holds the keys and their values; a [`Syncer`](sync::Syncer)
-//! brings the files in step with it. Templates are Go's `text/template`, and [`template`] is of use
-//! without the rest. The crate knows nothing of where the keys come from, and blocks while commands
+//! brings the files in step with it. Templates are Go's `text/template`, of the crate `gotemplate`. The crate knows nothing of where the keys come from, and blocks while commands
 //! run.
 //!
 //! What a sync promises:

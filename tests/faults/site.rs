@@ -241,7 +241,7 @@ pub fn assert_said_once(running: &Running) {
             outage.first() == Some(&LOST) && outage.get(1).is_none_or(|end| *end == BACK)
         });
         assert!(in_turn, "{}", running.log());
-        if said.len() % 2 == 0 {
+        if said.len().is_multiple_of(2) {
             Ok(())
         } else {
             Err(running.log())

@@ -1,4 +1,4 @@
-//! Functions that change the order of a slice, in place as confd's do.
+//! Functions that change the order of a slice, in place.
 
 use crate::library::mistyped;
 use crate::value::Value;
@@ -13,7 +13,6 @@ pub fn reverse(args: &[Value]) -> Result<Value, String> {
     };
     match slice {
         Value::Strings(items) => items.borrow_mut().reverse(),
-        // confd leaves what `gets` returns as it is.
         Value::Pairs(items) | Value::PairSlice(items) => items.borrow_mut().reverse(),
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! `datetime`, and the methods of Go's package `time`.
 //!
-//! [`TIME_METHODS`], [`DURATION_METHODS`], [`MONTH_METHODS`], [`WEEKDAY_METHODS`] and
-//! [`LOCATION_METHODS`] are what templates can call. `String` of each is how the values print; for
+//! `TIME_METHODS`, `DURATION_METHODS`, `MONTH_METHODS`, `WEEKDAY_METHODS` and
+//! `LOCATION_METHODS` are what templates can call. `String` of each is how the values print; for
 //! a time without the monotonic clock reading that Go appends.
 
 mod duration;
