@@ -451,7 +451,6 @@ impl<W: World> Proxy<W> {
         let seed = self.rng.u64(..);
         self.schedule = Schedule::new(&catalog.groups(), self.debounce, seed);
         self.log.keep_only(&catalog.resources);
-        self.known.forget_all_but(&catalog.trees());
         let before = &self.catalog.resources;
         let is_awaited = |resource: &&Resource| {
             self.awaited.contains(&resource.file) || !before.contains(resource)

@@ -8,7 +8,7 @@ use register::etcd::api::{
     Answer, Call, Dial, History, Link, Login, Page, Read, Watch, WatchAnswer, WatchFrom, What,
 };
 use register::etcd::error::{EtcdError, Problem};
-use register::etcd::follow::{Follower, Update};
+use register::etcd::follow::{Follower, Fresh, Update};
 use register::host::ThisHost;
 use register::world::World;
 use renderer::snapshot::{Subtree, ranges};
@@ -137,9 +137,13 @@ fn add_one(count: &Cell<u32>) {
 }
 
 fn trees() -> Vec<Subtree> {
-    ["/a", "/b"]
-        .map(|key| ranges("", &[key.to_owned()]))
-        .concat()
+    trees_of(&["/a", "/b"])
+}
+
+fn trees_of(keys: &[&str]) -> Vec<Subtree> {
+    keys.iter()
+        .flat_map(|key| ranges("", &[(*key).to_owned()]))
+        .collect()
 }
 
 /// Follows for a while, and does something to etcd at some time. What etcd saw; whether the follower
@@ -185,4 +189,43 @@ async fn a_page_that_never_comes_is_not_waited_for_as_long_as_etcd_says_that_it_
     let (during, at) = (Duration::from_secs(600), Duration::from_secs(1));
     let (etcd, _) = follow(during, at, |etcd| etcd.hangs.set(true)).await;
     assert!(etcd.dialled.get() >= 2, "the connection was kept");
+}
+
+/// The next that is told, if anything is.
+async fn told(updates: &mut mpsc::Receiver<Update>) -> Option<Fresh> {
+    match timeout(Duration::from_secs(1), updates.recv()).await {
+        Ok(Some(Update::Read(fresh))) => Some(fresh),
+        Ok(other) => unreachable!("nothing changes, but {other:?} was told"),
+        Err(_) => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_that_is_wanted_again_is_read_again_once_it_was_dropped() {
+    let (wanted, receiver) = watch::channel(trees_of(&["/a", "/c"]));
+    let (sender, mut updates) = mpsc::channel::<Update>(16);
+    let follower = Follower::<Scripted>::new(Etcd::default(), receiver, sender, 1);
+    let story = async {
+        let first = told(&mut updates).await.expect("all is read");
+        assert_eq!(first.ranges.len(), 4);
+
+        wanted.send_replace(trees_of(&["/a"]));
+        wanted.send_replace(trees_of(&["/a", "/c"]));
+        assert!(told(&mut updates).await.is_none(), "nothing was dropped");
+
+        wanted.send_replace(trees_of(&["/a"]));
+        let dropped = told(&mut updates).await.expect("what is followed still");
+        assert_eq!(dropped.all.map(|ranges| ranges.len()), Some(2));
+
+        wanted.send_replace(trees_of(&["/a", "/c"]));
+        let standing = told(&mut updates).await.expect("what is known so far");
+        assert_eq!(standing.known, trees_of(&["/a"]));
+        let again = told(&mut updates).await.expect("the other is read");
+        assert_eq!(again.ranges.len(), 2);
+        assert_eq!(again.known, trees_of(&["/a", "/c"]));
+    };
+    tokio::select! {
+        () = follower.run() => unreachable!("it ends after we do"),
+        () = story => {}
+    }
 }

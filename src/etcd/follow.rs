@@ -59,7 +59,7 @@ pub struct Fresh {
     pub ranges: Vec<KeyRange>,
     /// All that is in those ranges.
     pub snapshot: Snapshot,
-    /// All ranges that are followed, where one is not any more: it may not be read.
+    /// All ranges that are followed, where one is not any more: it may not be read, or is not wanted.
     pub all: Option<Vec<KeyRange>>,
     /// What is in these trees has been told.
     pub known: Vec<Subtree>,
@@ -116,6 +116,8 @@ pub struct Follower<W: World> {
     reach: Reach<W>,
     wanted: watch::Receiver<Vec<Subtree>>,
     progress: Progress,
+    /// Other trees are wanted than was told of.
+    wants_others: bool,
     /// When to try again what may not be read.
     recheck_at: Option<Instant>,
     updates: mpsc::Sender<Update>,
@@ -138,6 +140,7 @@ impl<W: World> Follower<W> {
             reach: Reach::new(dial, CALL_TIMEOUT, false, seed),
             wanted,
             progress: Progress::default(),
+            wants_others: false,
             recheck_at: None,
             updates,
         }
@@ -197,8 +200,11 @@ impl<W: World> Follower<W> {
 
     /// What may not be read is tried again, too.
     fn want(&mut self) {
-        let wanted = self.wanted.borrow_and_update().clone();
-        self.progress.want(wanted);
+        let wanted = self.wanted.borrow_and_update();
+        if !self.progress.wants(&wanted) {
+            self.progress.want(wanted.iter().cloned());
+            self.wants_others = true;
+        }
         self.progress.retry_denied();
     }
 
@@ -235,8 +241,10 @@ impl<W: World> Follower<W> {
                 changed = self.wanted.changed() => {
                     changed.map_err(|_| Closed)?;
                     self.want();
-                    streams.keep_followed(&self.progress);
-                    self.tell_standing().await?;
+                    if self.wants_others {
+                        streams.keep_followed(&self.progress);
+                        self.tell_standing().await?;
+                    }
                 }
                 () = sleep_until_some(self.reach.settles_at()) => self.reach.settled(connection),
                 () = sleep_until_some(self.recheck_at) => {
@@ -319,7 +327,10 @@ impl<W: World> Follower<W> {
         self.tell(standing).await
     }
 
-    async fn tell(&self, fresh: Fresh) -> Result<(), Closed> {
+    async fn tell(&mut self, mut fresh: Fresh) -> Result<(), Closed> {
+        if std::mem::take(&mut self.wants_others) {
+            fresh.all = Some(self.progress.followed_ranges());
+        }
         let told = self.updates.send(Update::Read(fresh)).await;
         told.map_err(|_| Closed)
     }

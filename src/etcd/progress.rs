@@ -69,6 +69,12 @@ impl Progress {
         self.settle();
     }
 
+    /// Whether it is these already; in order, or it does not see.
+    #[must_use]
+    pub fn wants(&self, trees: &[Subtree]) -> bool {
+        self.wanted.iter().eq(trees)
+    }
+
     #[must_use]
     pub fn wants_nothing(&self) -> bool {
         self.wanted.is_empty()
@@ -189,6 +195,11 @@ impl Progress {
                 }),
                 Standing::Unread | Standing::Denied { .. } => None,
             })
+    }
+
+    #[must_use]
+    pub fn followed_ranges(&self) -> Vec<KeyRange> {
+        self.followed().map(|followed| followed.range).collect()
     }
 
     /// Everything that is followed was told until then; none where nothing is.

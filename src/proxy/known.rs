@@ -77,11 +77,6 @@ impl Known {
         patch(Arc::make_mut(&mut self.snapshot), changes)
     }
 
-    /// Forgets what is in none of these trees.
-    pub(super) fn forget_all_but(&mut self, trees: &[Subtree]) {
-        self.keep_only(|key| trees.iter().any(|tree| tree.contains(key)));
-    }
-
     /// The keys that went.
     fn keep_only(&mut self, is_kept: impl Fn(&[u8]) -> bool) -> Vec<Str> {
         let keys = self.snapshot.entries.keys();
@@ -252,16 +247,6 @@ mod tests {
         };
         assert_eq!(known.take_in(denied), ["/a", "/b/x"]);
         assert!(known.lend().entries.contains_key(&b"/a/x"[..]));
-    }
-
-    #[test]
-    fn what_nobody_reads_any_more_is_forgotten() {
-        let mut known = Known::default();
-        known.take_in(fresh(&["/a", "/b"], &[], &["/a/x", "/b/x"]));
-        known.forget_all_but(&trees(&["/b"]));
-        let snapshot = known.lend();
-        let keys: Vec<_> = snapshot.entries.keys().collect();
-        assert_eq!(keys, ["/b/x"]);
     }
 
     fn snapshot(pairs: &[(&'static str, &'static str)], revision: i64) -> Snapshot {

@@ -182,11 +182,10 @@ impl<W: World> Begun<W> {
         if let Some(watch) = self.watch {
             streams.add(Stream { watch, followed });
         }
-        let all = is_news.then(|| progress.followed().map(|followed| followed.range));
         Fresh {
             ranges,
             snapshot,
-            all: all.map(Iterator::collect),
+            all: is_news.then(|| progress.followed_ranges()),
             known: progress.known(),
             denied: progress.denied(),
         }
