@@ -321,6 +321,25 @@ fn one_pass_of_confd_does_what_it_may_read_and_exits_1() {
 }
 
 #[test]
+fn a_role_that_loses_everything_later_is_waited_for() {
+    let (etcd, confdir) = two_services();
+    std::fs::remove_file(confdir.path("conf.d/db.conf.toml")).unwrap();
+    let wire = Wire::to(etcd.address());
+    let mut proxy = Running::proxy(&wire.url(), &confdir, &USER);
+    confdir.wait_for("web.conf", "server 1;\n", SOON);
+    forbid(&etcd, "/services/web/");
+    wire.cut();
+    wait_until_denied(&proxy, &confdir, "web.conf", "/services/web");
+    etcd.ctl(&["put", "/services/web/a", "2"]);
+    assert_eq!(confdir.read("web.conf").unwrap(), "server 1;\n", "it stays");
+    assert_eq!(proxy.try_wait(), None, "{}", proxy.log());
+    allow(&etcd, "/services/web/");
+    confdir.wait_for("web.conf", "server 2;\n", SOON);
+    proxy.wait_for_event("resource_recovered", SOON);
+    assert_eq!(proxy.said("resource_failed"), 1, "{}", proxy.log());
+}
+
+#[test]
 fn where_nothing_may_be_read_at_the_start_it_exits_3() {
     let (etcd, confdir) = two_services();
     forbid(&etcd, "/services/web/");

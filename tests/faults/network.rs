@@ -160,8 +160,8 @@ pub fn narrow_everywhere() -> Row {
         assert_eq!(proxy.said(site::LOST), 0, "{}", proxy.log());
     }
     Row {
-        fault: "the way to every member takes 20 ms each way and 1 MB a second (TTL 18 s), and 2 MB \
-                are put",
+        fault: "the way to every member takes 20 ms each way and carries 1 MB a second, and 2 MB are \
+                put (TTL 18 s)",
         promised: "the key stays under its lease; the file follows, and is written from nothing, as \
                    soon as all of it has come; nobody takes etcd for gone",
         agent: "key kept".to_owned(),
@@ -200,8 +200,8 @@ pub fn first_packet_lost() -> Row {
     site.assert_kept_for_a_ttl(since);
     site.assert_said_once();
     Row::of(
-        "all connections break, and over new ones the first packet is lost and sent again after a \
-         second (TTL 18 s)",
+        "connections break, and over each new one the first packet is lost, and sent again after 1 s \
+         (TTL 18 s)",
         "the key stays under its lease, the file follows again: an attempt to connect has 2 s",
         noticed,
         recovered,

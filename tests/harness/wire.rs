@@ -172,6 +172,10 @@ impl Shared {
     }
 
     fn relay(self: Arc<Self>, near: TcpStream, far: TcpStream, caller: &str) {
+        // Each of them sends at once what little there is: the ends wait for one another.
+        for stream in [&near, &far] {
+            stream.set_nodelay(true).unwrap();
+        }
         let mut state = self.state();
         for (from, to, way) in [(&near, &far, Way::There), (&far, &near, Way::Back)] {
             let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
