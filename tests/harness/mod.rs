@@ -68,8 +68,8 @@ pub fn figure(text: &str) {
 pub fn own_address() -> SocketAddrV4 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let own = NEXT.fetch_add(1, Ordering::Relaxed);
-    assert!(own < 511, "more servers than addresses");
-    let ip = Ipv4Addr::from_bits(127 << 24 | own_block() << 9 | own);
+    assert!(own < 1023, "more servers than addresses");
+    let ip = Ipv4Addr::from_bits(127 << 24 | own_block() << 10 | own);
     let port = TcpListener::bind((ip, 0))
         .unwrap()
         .local_addr()
@@ -78,10 +78,10 @@ pub fn own_address() -> SocketAddrV4 {
     SocketAddrV4::new(ip, port)
 }
 
-/// Which 512 addresses of 127.0.0.0/8 are this process's for as long as it lives: whoever has bound
+/// Which 1024 addresses of 127.0.0.0/8 are this process's for as long as it lives: whoever has bound
 /// the name that goes with them. Such names, like the addresses, are those of the network name space.
 fn own_block() -> u32 {
-    const BLOCKS: u32 = 0x7fff;
+    const BLOCKS: u32 = 0x3fff;
     static OWN: OnceLock<(u32, UnixDatagram)> = OnceLock::new();
     let claim = |block| {
         let name = SocketAddr::from_abstract_name(format!("register's tests: {block}")).unwrap();
