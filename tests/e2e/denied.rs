@@ -334,9 +334,11 @@ fn a_role_that_loses_everything_later_is_waited_for() {
     assert_eq!(confdir.read("web.conf").unwrap(), "server 1;\n", "it stays");
     assert_eq!(proxy.try_wait(), None, "{}", proxy.log());
     allow(&etcd, "/services/web/");
+    proxy.signal(Signal::HUP);
     confdir.wait_for("web.conf", "server 2;\n", SOON);
     proxy.wait_for_event("resource_recovered", SOON);
     assert_eq!(proxy.said("resource_failed"), 1, "{}", proxy.log());
+    assert!(proxy.said("etcd_lost") <= 2, "{}", proxy.log());
 }
 
 #[test]
