@@ -368,7 +368,7 @@ impl<W: World> Connection<W> {
     }
 
     /// [`Self::read`] for as long as etcd keeps sending, be it something else; at most
-    /// [`LONGEST_READ`].
+    /// two minutes.
     ///
     /// # Errors
     /// As [`Self::ask`], and when it has sent nothing for `patience`.

@@ -37,7 +37,7 @@ pub enum Event {
     Read { revision: Revision, holder: Holder },
     /// News: the key changed.
     Changed { revision: Revision, holder: Holder },
-    /// The time that [`Registration::deadline`] named has come.
+    /// The time that `Registration::deadline` named has come.
     DeadlineReached,
     /// Stop: withdraw, drain, exit. Repeats are ignored.
     Shutdown,
