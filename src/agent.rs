@@ -1,46 +1,55 @@
-//! Drives one service: probes, signals and news from etcd go in as events, and what its registration
-//! decides is carried out.
+//! The agent: probes, signals and news from etcd go in as events of its services' registrations, and what
+//! those decide is carried out.
 //!
-//! One loop owns all of it. The session with etcd and the probe are futures beside the loop's:
+//! One loop owns all of it. The session with etcd and the probes are futures beside the loop's:
 //! dropping them ends what they are at.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 pub mod once;
+mod prober;
+mod reload;
 pub mod service;
+mod services;
+mod status;
 
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use tracing::{info, warn};
 
 use crate::config::AgentConfig;
 use crate::deadline::{now, sleep_until_some};
 use crate::etcd::error::EtcdError;
-use crate::etcd::session::{News, Session};
+use crate::etcd::session::{News, Order, Session};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
 use crate::os::alarm::Alarm;
 use crate::os::notify::{self, Notifier, NotifySocket};
-use crate::os::signal::Caught;
+use crate::os::signal::{self, Caught};
 use crate::probe::attempt::Attempt;
-use crate::registration::{Action, Event, Request, Status, Stopped};
-use crate::world::{Backend, Signals, Timer, World};
-use service::{Service, ServiceSettings};
+use crate::registration::{Action, Event, ServiceId, Status, Stopped};
+use crate::world::{Signals, Source, World};
+use prober::Prober;
+use service::ServiceSettings;
+use services::Services;
+use status::Summary;
 
-/// Room for a few changes of the key; the session waits when it is full.
+/// Room for a few changes of the keys; the session waits when it is full.
 const NEWS_DEPTH: usize = 16;
-/// The registration has one request under way at a time.
-const REQUEST_DEPTH: usize = 1;
+
+/// First probes of many services are spread over one interval, and no more than this.
+const LONGEST_SPREAD: Duration = Duration::from_secs(5);
 
 /// What an agent is to do.
 #[derive(Clone, Debug)]
-pub struct AgentSettings {
-    pub service: ServiceSettings,
+pub struct AgentSettings<B> {
+    pub services: Vec<ServiceSettings<B>>,
     /// How often the service manager is told that the loop turns, if it wants to know.
     pub watchdog: Option<Duration>,
+    /// How many descriptors attempts may use at one time.
+    pub descriptors: usize,
     /// For all that is random.
     pub seed: u64,
 }
@@ -48,10 +57,11 @@ pub struct AgentSettings {
 /// What an agent has to do with.
 pub struct AgentSurroundings<W: World> {
     pub dial: W::Dial,
-    pub backend: W::Backend,
+    /// Where the services are read from anew.
+    pub source: W::Source,
     /// For the wait between probes.
     pub between: W::Timer,
-    /// For the lease's renewal.
+    /// For the leases' renewal.
     pub renewal: W::Timer,
     pub manager: W::Manager,
     pub signals: W::Signals,
@@ -63,20 +73,23 @@ pub struct AgentSurroundings<W: World> {
 /// When etcd refuses us at the start.
 pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
     let settings = AgentSettings {
-        service: ServiceSettings {
+        services: vec![ServiceSettings {
             announcement: config.announcement,
+            backend: config.probe,
             thresholds: config.thresholds,
             cadence: config.cadence,
             ttl: config.ttl,
             drain: config.drain,
             stop_timeout: config.stop_timeout,
-        },
+            drained: false,
+        }],
         watchdog: notify::watchdog_period(),
+        descriptors: host::descriptors(),
         seed: host::seed(),
     };
     let surroundings = AgentSurroundings {
         dial: WireDial::new(config.etcd),
-        backend: config.probe,
+        source: host::NoSource,
         between: Alarm::new()?,
         renewal: Alarm::new()?,
         manager: NotifySocket::from_env(),
@@ -90,160 +103,233 @@ pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError>
 /// # Errors
 /// When etcd refuses us at the start.
 pub async fn drive<W: World>(
-    settings: AgentSettings,
+    settings: AgentSettings<W::Backend>,
     surroundings: AgentSurroundings<W>,
 ) -> Result<Exit, EtcdError> {
     let AgentSurroundings {
         dial,
-        backend,
+        source,
         between,
         renewal,
         manager,
         mut signals,
     } = surroundings;
-    let (requests, requests_end) = mpsc::channel(REQUEST_DEPTH);
+    let (orders, orders_end) = mpsc::unbounded_channel();
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
-    let agent = Agent::<W>::new(&settings, manager, requests);
-    let ServiceSettings {
-        announcement, ttl, ..
-    } = settings.service;
-    let session = Session::<W>::new(dial, announcement, ttl, renewal, news_end, settings.seed);
-    let session = pin!(session.run(requests_end));
-    let waits = Waits {
-        backend: &backend,
-        between: &between,
+    let session = Session::<W>::new(dial, renewal, orders_end, news_end, settings.seed);
+    let mut agent = Agent::<W> {
+        services: Services::new(settings.seed),
+        prober: Prober::new(between, settings.descriptors),
+        orders,
+        notifier: Notifier::new(manager, settings.watchdog),
+        summary: Summary::new(settings.services.len() == 1 && !source.is_lasting()),
+        ready: false,
+        reloading: false,
+        stopping: false,
+        exit: Exit::Done,
     };
-    agent.drive(waits, session, news, &mut signals).await
+    agent.begin_all(settings.services);
+    let session = pin!(session.run());
+    agent.drive(&source, session, news, &mut signals).await
 }
 
 struct Agent<W: World> {
-    service: Service,
-    requests: mpsc::Sender<Request>,
+    services: Services<W::Backend>,
+    prober: Prober<W>,
+    orders: mpsc::UnboundedSender<Order>,
     notifier: Notifier<W::Manager>,
+    summary: Summary,
+    /// The service manager was told so.
+    ready: bool,
+    reloading: bool,
     stopping: bool,
+    /// How it is to end: the worst of its services so far.
+    exit: Exit,
 }
 
-impl<W: World> Agent<W> {
-    fn new(settings: &AgentSettings, manager: W::Manager, requests: mpsc::Sender<Request>) -> Self {
-        Self {
-            service: Service::new(&settings.service, settings.seed),
-            requests,
-            notifier: Notifier::new(manager, settings.watchdog),
-            stopping: false,
-        }
-    }
+/// What was read of the services, or is being.
+type Reading<'a, B> = Pin<Box<dyn Future<Output = Result<Vec<ServiceSettings<B>>, String>> + 'a>>;
 
+impl<W: World> Agent<W> {
     async fn drive(
         mut self,
-        waits: Waits<'_, W>,
+        source: &W::Source,
         mut session: Pin<&mut impl Future<Output = ()>>,
         mut news: mpsc::Receiver<News>,
         signals: &mut W::Signals,
     ) -> Result<Exit, EtcdError> {
-        let mut attempt = waits.next_attempt(Duration::ZERO);
+        let mut reading: Option<Reading<'_, W::Backend>> = None;
         loop {
-            let deadline = self.service.deadline();
-            // A lost probe attempt is polled again in the next turn, and so is the session; `recv`
-            // is cancel-safe and the rest are signals and timers.
-            let event = tokio::select! {
+            let deadline = self.services.deadline();
+            // What goes on beside the loop is polled again in the next turn; `recv` and `next` are
+            // cancel-safe, and the rest are signals and timers.
+            tokio::select! {
                 biased;
-                signal = signals.next() => {
-                    if self.stopping {
+                number = signals.next() => {
+                    if number == signal::RELOAD && source.is_lasting() {
+                        if !self.stopping {
+                            self.begin_reload();
+                            reading = Some(Box::pin(source.read()));
+                        }
+                    } else if self.stopping {
                         warn!(event = "second_signal", "second signal: leaving at once");
-                        return Ok(Exit::Signal(signal));
+                        return Ok(Exit::Signal(number));
+                    } else {
+                        reading = None;
+                        self.stop();
                     }
-                    self.stopping = true;
-                    attempt = Box::pin(std::future::pending());
-                    info!(event = "stopping", "stopping");
-                    self.notifier.stopping();
-                    Event::Shutdown
                 }
-                () = self.notifier.tick() => continue,
-                () = sleep_until_some(deadline) => Event::DeadlineReached,
+                () = self.notifier.tick() => {}
+                () = sleep_until_some(self.summary.due_at()) => self.report(),
+                () = sleep_until_some(deadline.map(|(at, _)| at)) => {
+                    if let Some((_, service)) = deadline {
+                        self.react(service, Event::DeadlineReached);
+                    }
+                }
+                () = &mut session, if !news.is_closed() => {}
                 told = news.recv() => match told {
-                    Some(News::Event(event)) => event,
-                    Some(News::Neighbour(neighbour)) => {
-                        self.service.note_neighbour(neighbour);
-                        continue;
+                    Some(News::Event(service, event)) => self.react(service, event),
+                    Some(News::Neighbour(service, neighbour)) => {
+                        if let Some(service) = self.services.get(service) {
+                            service.note_neighbour(neighbour);
+                        }
                     }
                     Some(News::Refused(error)) => return Err(error),
                     // The session ends before us only when it has told why.
                     None => return Ok(Exit::Store),
                 },
-                result = &mut attempt => {
-                    let turned = self.service.observe(&result);
-                    attempt = waits.next_attempt(self.service.pause());
-                    match turned {
-                        Some(verdict) => Event::Verdict(verdict),
-                        None => continue,
-                    }
+                read = some(&mut reading) => {
+                    reading = None;
+                    self.reload(read);
                 }
-                () = &mut session, if !news.is_closed() => continue,
-            };
-            if let Some(exit) = self.react(event) {
-                return Ok(exit);
+                (service, attempt) = self.prober.next() => self.observe(service, &attempt),
+            }
+            if self.stopping && self.services.is_empty() {
+                return Ok(self.exit);
             }
         }
     }
 
-    fn react(&mut self, event: Event) -> Option<Exit> {
-        let (actions, status) = self.service.on(event);
+    /// First probes of many are spread.
+    fn begin_all(&mut self, services: Vec<ServiceSettings<W::Backend>>) {
+        let now = now();
+        let count = u32::try_from(services.len()).unwrap_or(u32::MAX);
+        for (number, settings) in (0..).zip(services) {
+            let spread = settings.cadence.interval.min(LONGEST_SPREAD);
+            let at = now + spread / count.max(1) * number;
+            self.begin(settings, at);
+        }
+    }
+
+    fn begin(&mut self, settings: ServiceSettings<W::Backend>, probe_at: Instant) {
+        let (announcement, ttl) = (settings.announcement.clone(), settings.ttl);
+        let (backend, drained) = (settings.backend.clone(), settings.drained);
+        let service = self.services.begin(settings);
+        self.summary.add(Status::Starting);
+        self.order(Order::Begin {
+            service,
+            announcement,
+            ttl,
+        });
+        self.prober.set(service, backend);
+        self.prober.probe_at(service, probe_at);
+        if drained {
+            self.react(service, Event::Drained(true));
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopping = true;
+        self.prober.stop();
+        self.services.forget_successors();
+        info!(event = "stopping", "stopping");
+        self.notifier.stopping();
+        for service in self.services.ids() {
+            self.react(service, Event::Shutdown);
+        }
+    }
+
+    fn observe(&mut self, id: ServiceId, attempt: &Attempt) {
+        let Some(service) = self.services.get(id) else {
+            return;
+        };
+        let turned = service.observe(attempt);
+        let pause = service.pause();
+        self.prober.probe_at(id, now() + pause);
+        if let Some(verdict) = turned {
+            self.react(id, Event::Verdict(verdict));
+        }
+    }
+
+    fn react(&mut self, id: ServiceId, event: Event) {
+        let Some(service) = self.services.get(id) else {
+            return;
+        };
+        let before = service.status();
+        let actions = service.on(event);
+        let (status, deadline) = (service.status(), service.deadline());
+        self.services.set_deadline(id, deadline);
+        if status != before {
+            self.summary.turn(before, status);
+            self.report();
+        }
         for action in actions {
             match action {
-                Action::Ask(request) => self.ask(request),
-                Action::Ready => self.notifier.ready(),
-                Action::Exit(stopped) => {
-                    self.service.log_end(stopped);
-                    return Some(exit_of(stopped));
-                }
+                Action::Ask(request) => self.order(Order::Ask(id, request)),
+                Action::Ready => self.is_ready(id),
+                Action::Exit(stopped) => self.end(id, stopped),
             }
         }
-        if let Some(status) = status {
-            self.report(status);
-        }
-        None
     }
 
-    fn ask(&self, request: Request) {
+    fn is_ready(&mut self, id: ServiceId) {
+        if let Some(service) = self.services.get(id) {
+            service.set_ready();
+        }
+        self.look_whether_ready();
+    }
+
+    /// It is once all of its services are.
+    fn look_whether_ready(&mut self) {
+        if !self.ready && self.services.iter().all(service::Service::is_ready) {
+            self.ready = true;
+            self.notifier.ready();
+        }
+    }
+
+    fn end(&mut self, id: ServiceId, stopped: Stopped) {
+        if let Some(service) = self.services.get(id) {
+            service.log_end(stopped);
+            let status = service.status();
+            self.summary.remove(status);
+        }
+        if stopped == Stopped::LeftToTtl {
+            self.exit = Exit::Store;
+        }
+        self.prober.end(id);
+        self.order(Order::End(id));
+        if let Some(successor) = self.services.end(id) {
+            self.begin(successor, now());
+        }
+        self.look_whether_ready();
+    }
+
+    fn order(&self, order: Order) {
         // A session that has ended takes none, which shows as the end of its news.
-        if let Err(TrySendError::Full(request)) = self.requests.try_send(request) {
-            unreachable!("one request is under way at a time: {request:?} is a second");
+        let _taken = self.orders.send(order);
+    }
+
+    fn report(&mut self) {
+        if let Some(text) = self.summary.due(now()) {
+            self.notifier.status(&text);
         }
     }
-
-    fn report(&mut self, status: Status) {
-        self.service.log(status);
-        self.notifier.status(match status {
-            Status::Starting => "probing for the first time",
-            Status::Registered => "registered",
-            Status::Unhealthy => "backend is down; not registered",
-            Status::Displaced => "displaced by another registration; standing by",
-            Status::Pending => "waiting for etcd",
-            Status::Stopping => "deregistering",
-            Status::Draining => "deregistered; draining",
-        });
-    }
 }
 
-fn exit_of(stopped: Stopped) -> Exit {
-    match stopped {
-        Stopped::Clean => Exit::Done,
-        Stopped::LeftToTtl => Exit::Store,
-    }
-}
-
-/// What the wait for the next probe needs.
-struct Waits<'a, W: World> {
-    backend: &'a W::Backend,
-    between: &'a W::Timer,
-}
-
-impl<'a, W: World> Waits<'a, W> {
-    fn next_attempt(&self, wait: Duration) -> Pin<Box<dyn Future<Output = Attempt> + 'a>> {
-        let Self { backend, between } = *self;
-        Box::pin(async move {
-            between.until(Some(now() + wait)).await;
-            backend.attempt().await
-        })
+/// Waits for work that goes on beside; for ever if there is none. Cancel-safe.
+async fn some<T>(beside: &mut Option<Pin<Box<dyn Future<Output = T> + '_>>>) -> T {
+    match beside {
+        Some(work) => work.await,
+        None => std::future::pending().await,
     }
 }

@@ -1,5 +1,6 @@
 //! The world as it is: the network, this host's processes, files and clocks.
 
+use crate::etcd::wire::renewals::WireRenewals;
 use crate::etcd::wire::{WireDial, WireLink, WireWatch};
 use crate::os::alarm::Alarm;
 use crate::os::notify::NotifySocket;
@@ -8,6 +9,8 @@ use crate::probe::Probe;
 use crate::proxy::child::HostChild;
 use crate::proxy::pass::HostFiles;
 use crate::world::World;
+use renderer::descriptors::raise_limit;
+use rustix::process::{Resource, getrlimit};
 
 #[derive(Debug)]
 pub enum ThisHost {}
@@ -18,14 +21,46 @@ pub fn seed() -> u64 {
     fastrand::u64(..)
 }
 
+/// Descriptors for all but probes: etcd, logs, signals, files that are being read.
+const OTHER_DESCRIPTORS: u64 = 64;
+
+/// How many descriptors probes may use at one time, once the limit was raised.
+#[must_use]
+pub fn descriptors() -> usize {
+    raise_limit();
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let room = limit.saturating_sub(OTHER_DESCRIPTORS).max(LEAST_ROOM);
+    usize::try_from(room).unwrap_or(usize::MAX)
+}
+
+/// For one probe at a time, whatever it is.
+const LEAST_ROOM: u64 = 8;
+
 impl World for ThisHost {
     type Dial = WireDial;
     type Link = WireLink;
     type Watch = WireWatch;
+    type Renewals = WireRenewals;
     type Backend = Probe;
+    type Source = NoSource;
     type Timer = Alarm;
     type Manager = NotifySocket;
     type Signals = Caught;
     type Files = HostFiles;
     type Child = HostChild;
+}
+
+pub struct NoSource;
+impl<B> crate::world::Source<B> for NoSource {
+    fn is_lasting(&self) -> bool {
+        false
+    }
+    async fn read(&self) -> Result<Vec<crate::agent::service::ServiceSettings<B>>, String> {
+        Ok(Vec::new())
+    }
+}
+impl PartialEq for Probe {
+    fn eq(&self, _: &Self) -> bool {
+        false
+    }
 }

@@ -103,6 +103,15 @@ impl Probe {
 }
 
 impl Backend for Probe {
+    fn descriptors(&self) -> usize {
+        match &self.kind {
+            ProbeKind::Http(_) | ProbeKind::Tcp(_) => 1,
+            // Both ends of its pipe, and what it takes to start it and to see it end.
+            ProbeKind::Exec(_) => 6,
+            ProbeKind::None => 0,
+        }
+    }
+
     /// Dropping the future closes a connection and kills a command.
     async fn attempt(&self) -> Attempt {
         let start = Instant::now();

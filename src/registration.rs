@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use crate::backoff::Backoff;
 use crate::health::Verdict;
 use crate::longest;
-pub use event::{Action, Claim, Event, Holder, LeaseId, Request, Revision, Status, Stopped};
+pub use event::{
+    Action, Claim, Event, Holder, LeaseId, Request, Revision, ServiceId, Status, Stopped,
+};
 use key::Key;
 
 /// The first wait after a failed request, doubled up to [`RETRY_CAP`].
@@ -53,7 +55,11 @@ struct Retry {
 /// Displaced → stand by.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    wanted: Option<Verdict>,
+    verdict: Option<Verdict>,
+    /// Taken out, whatever the verdict.
+    drained: bool,
+    /// What is being announced is not what is to be announced any more.
+    restated: bool,
     key: Key,
     in_flight: bool,
     /// Whether something that this process put may be in etcd.
@@ -78,7 +84,9 @@ impl Registration {
     #[must_use]
     pub fn new(drain: Duration, stop_timeout: Duration, seed: u64) -> Self {
         Self {
-            wanted: None,
+            verdict: None,
+            drained: false,
+            restated: false,
             key: Key::Unknown,
             in_flight: false,
             may_have_written: false,
@@ -112,14 +120,30 @@ impl Registration {
         }
     }
 
+    /// From now on, as [`Self::new`].
+    pub fn set_limits(&mut self, drain: Duration, stop_timeout: Duration) {
+        self.drain = drain.min(longest::WAIT);
+        self.stop_timeout = stop_timeout.min(longest::WAIT);
+    }
+
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.phase != Phase::Running
+    }
+
     #[must_use]
     pub fn status(&self) -> Status {
-        match (self.phase, self.wanted, self.key) {
+        match (self.phase, self.wanted(), self.key) {
             (Phase::Withdrawing { .. } | Phase::Done, _, _) => Status::Stopping,
             (Phase::Draining { .. }, _, _) => Status::Draining,
             (Phase::Running, None, _) => Status::Starting,
             (Phase::Running, Some(Verdict::Up), Key::Present { .. }) => Status::Registered,
             (Phase::Running, Some(Verdict::Up), Key::Displaced { .. }) => Status::Displaced,
+            (Phase::Running, Some(Verdict::Down), Key::Absent | Key::Displaced { .. })
+                if self.drained =>
+            {
+                Status::Drained
+            }
             (Phase::Running, Some(Verdict::Down), Key::Absent | Key::Displaced { .. }) => {
                 Status::Unhealthy
             }
@@ -133,9 +157,15 @@ impl Registration {
     fn take_in(&mut self, event: Event, now: Instant) {
         match event {
             Event::Verdict(verdict) => {
-                self.wanted = Some(verdict);
+                self.verdict = Some(verdict);
                 self.retry = None;
             }
+            Event::Drained(drained) => {
+                self.drained = drained;
+                self.retry = None;
+            }
+            Event::Restated if self.in_flight => self.restated = true,
+            Event::Restated => self.key = self.key.doubted(),
             Event::Announced { lease, revision } => {
                 self.announced_before = true;
                 // It was under way when the stop came: now clients may know of the backend.
@@ -191,8 +221,18 @@ impl Registration {
         self.retry = None;
     }
 
+    /// What the key is to show. None before the first verdict.
+    fn wanted(&self) -> Option<Verdict> {
+        if self.drained {
+            Some(Verdict::Down)
+        } else {
+            self.verdict
+        }
+    }
+
     fn failed(&mut self, on_connecting: bool, now: Instant) {
         self.in_flight = false;
+        self.restated = false;
         self.key = self.key.doubted();
         self.catch_up(now);
         self.retry = Some(Retry {
@@ -204,6 +244,9 @@ impl Registration {
     fn answered(&mut self, key: Key, now: Instant) {
         self.in_flight = false;
         self.key = key;
+        if std::mem::take(&mut self.restated) {
+            self.key = key.doubted();
+        }
         self.backoff.reset();
         self.retry = None;
         self.catch_up(now);
@@ -256,7 +299,7 @@ impl Registration {
     }
 
     fn is_carried_out(&self) -> bool {
-        match (self.wanted, self.key) {
+        match (self.wanted(), self.key) {
             (Some(Verdict::Up), Key::Present { .. } | Key::Displaced { .. })
             | (Some(Verdict::Down), Key::Absent | Key::Displaced { .. }) => !self.in_flight,
             (None, _)
@@ -302,7 +345,7 @@ impl Registration {
             return None;
         }
         let wanted = match self.phase {
-            Phase::Running => self.wanted?,
+            Phase::Running => self.wanted()?,
             Phase::Withdrawing { .. } => Verdict::Down,
             Phase::Draining { .. } | Phase::Done => return None,
         };

@@ -11,15 +11,18 @@ use renderer::snapshot::Snapshot;
 use renderer::sync::Outcome;
 use rustix::process::Signal;
 
-use crate::etcd::api::{Dial, Link, Watch};
+use crate::agent::service::ServiceSettings;
+use crate::etcd::api::{Dial, Link, Renewals, Watch};
 use crate::exit::{Exit, RunError};
 use crate::probe::attempt::Attempt;
 
 pub trait World: 'static {
     type Dial: Dial<Link = Self::Link> + Clone;
-    type Link: Link<Watch = Self::Watch>;
+    type Link: Link<Watch = Self::Watch, Renewals = Self::Renewals>;
     type Watch: Watch;
-    type Backend: Backend;
+    type Renewals: Renewals;
+    type Backend: Backend + Clone + PartialEq;
+    type Source: Source<Self::Backend>;
     type Timer: Timer;
     type Manager: Manager;
     type Signals: Signals;
@@ -32,6 +35,22 @@ pub trait World: 'static {
 pub trait Backend {
     /// Tries once. Dropping the future ends the attempt.
     async fn attempt(&self) -> Attempt;
+
+    /// The most that an attempt has open at one time.
+    fn descriptors(&self) -> usize;
+}
+
+/// Where the settings of the services are.
+#[expect(async_fn_in_trait, reason = "the loops run in one thread")]
+pub trait Source<B> {
+    /// Whether they can be read again: SIGHUP asks for that then, and stops the agent otherwise.
+    fn is_lasting(&self) -> bool;
+
+    /// Reads them.
+    ///
+    /// # Errors
+    /// All that is wrong with them, a line each.
+    async fn read(&self) -> Result<Vec<ServiceSettings<B>>, String>;
 }
 
 /// For the waits in which an agent spends its life.

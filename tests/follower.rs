@@ -25,6 +25,8 @@ impl World for Scripted {
     type Dial = Etcd;
     type Link = Etcd;
     type Watch = Quiet;
+    type Renewals = <ThisHost as World>::Renewals;
+    type Source = <ThisHost as World>::Source;
     type Backend = <ThisHost as World>::Backend;
     type Timer = <ThisHost as World>::Timer;
     type Manager = <ThisHost as World>::Manager;
@@ -69,6 +71,7 @@ impl Dial for Etcd {
 
 impl Link for Etcd {
     type Watch = Quiet;
+    type Renewals = <ThisHost as World>::Renewals;
 
     fn endpoint(&self) -> &str {
         ENDPOINT
@@ -80,7 +83,7 @@ impl Link for Etcd {
         Ok(Login::AsAsked)
     }
 
-    async fn ask(&self, call: &Call<'_>) -> Result<Answer, EtcdError> {
+    async fn ask(&self, call: &Call) -> Result<Answer, EtcdError> {
         let Call::Read(read) = call else {
             unreachable!("the follower only reads, and asked for {call:?}");
         };
@@ -105,6 +108,10 @@ impl Link for Etcd {
 
     async fn watch(&self, _: &[WatchFrom<'_>]) -> Result<Quiet, EtcdError> {
         Ok(Quiet)
+    }
+
+    fn renewals(&self) -> Self::Renewals {
+        unreachable!("the follower has no lease")
     }
 
     fn arrived(&self) -> u64 {

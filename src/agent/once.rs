@@ -1,5 +1,6 @@
 //! The commands that do one thing and end: `--once`, `deregister`, `check`.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -60,6 +61,7 @@ pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
         }
         Err(_) => ("unhealthy", Exit::Failed),
     };
+    let announcement = Rc::new(announcement);
     let mut our_leases = OurLeases::default();
     let mut tries = 0;
     let done = within(etcd, stop_timeout, async |connection| {
@@ -97,6 +99,7 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
         timeout,
         etcd,
     } = config;
+    let announcement = Rc::new(announcement);
     let mut tries = 0;
     let done = within(etcd, timeout, async |connection| {
         tries += 1;

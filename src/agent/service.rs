@@ -14,44 +14,88 @@ use crate::registration::{Action, Event, Registration, Status, Stopped};
 use crate::wording;
 
 /// What is to be registered, and when.
-#[derive(Clone, Debug)]
-pub struct ServiceSettings {
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceSettings<B> {
     pub announcement: Announcement,
+    /// What is probed.
+    pub backend: B,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
     /// Whole seconds.
     pub ttl: Duration,
     pub drain: Duration,
     pub stop_timeout: Duration,
+    /// Taken out from the start.
+    pub drained: bool,
 }
 
-pub(super) struct Service {
+impl<B> ServiceSettings<B> {
+    /// Whether the key in etcd is to be another.
+    pub(super) fn announces_as(&self, other: &Self) -> bool {
+        self.announcement == other.announcement && self.ttl == other.ttl
+    }
+}
+
+pub(super) struct Service<B> {
+    settings: ServiceSettings<B>,
     health: Health,
     excuse: Excuse,
-    cadence: Cadence,
     registration: Registration,
-    key: String,
+    /// Its first verdict has been carried out.
+    ready: bool,
     /// Whether another instance on this host holds the key.
     neighbour: bool,
     rng: Rng,
 }
 
-impl Service {
-    pub(super) fn new(settings: &ServiceSettings, seed: u64) -> Self {
+impl<B> Service<B> {
+    pub(super) fn new(settings: ServiceSettings<B>, seed: u64) -> Self {
         let ServiceSettings {
             drain,
             stop_timeout,
             ..
-        } = *settings;
+        } = settings;
         Self {
             health: Health::new(settings.thresholds),
             excuse: Excuse::new(settings.cadence.interval),
-            cadence: settings.cadence,
             registration: Registration::new(drain, stop_timeout, seed),
-            key: settings.announcement.key.clone(),
+            ready: false,
             neighbour: false,
             rng: Rng::with_seed(seed),
+            settings,
         }
+    }
+
+    pub(super) fn settings(&self) -> &ServiceSettings<B> {
+        &self.settings
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.settings.announcement.key
+    }
+
+    /// These hold from now on; what is known of the backend stays.
+    pub(super) fn change(&mut self, settings: ServiceSettings<B>) {
+        self.health.set_thresholds(settings.thresholds);
+        self.registration
+            .set_limits(settings.drain, settings.stop_timeout);
+        self.settings = settings;
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.registration.is_stopping()
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    pub(super) fn set_ready(&mut self) {
+        self.ready = true;
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.registration.status()
     }
 
     /// When to tell it [`Event::DeadlineReached`], at the latest.
@@ -63,28 +107,29 @@ impl Service {
         self.neighbour = neighbour;
     }
 
-    /// Takes in an event: what to do now, and how it stands if that is another way than before.
-    pub(super) fn on(&mut self, event: Event) -> (Vec<Action>, Option<Status>) {
-        let before = self.registration.status();
+    /// Takes in an event: what to do now.
+    pub(super) fn on(&mut self, event: Event) -> Vec<Action> {
+        let before = self.status();
         let actions = self.registration.on(event, now());
-        let status = self.registration.status();
-        (actions, (status != before).then_some(status))
+        let status = self.status();
+        if status != before {
+            self.log(status);
+        }
+        actions
     }
 
     /// The verdict, if a probe turned it.
     pub(super) fn observe(&mut self, attempt: &Attempt) -> Option<Verdict> {
-        debug!(event = "probed", took = ?attempt.took, result = %attempt.text(), "probed");
+        let key = self.key();
+        debug!(event = "probed", key, took = ?attempt.took, result = %attempt.text(), "probed");
         if self.is_excused(attempt) {
             return None;
         }
         let turned = self.health.observe(attempt.result.is_ok());
+        let (key, text) = (self.key(), attempt.text());
         match turned {
-            Some(Verdict::Up) => info!(event = "backend_up", "backend is up: {}", attempt.text()),
-            Some(Verdict::Down) => warn!(
-                event = "backend_down",
-                "backend is down: {}",
-                attempt.text()
-            ),
+            Some(Verdict::Up) => info!(event = "backend_up", key, "backend is up: {text}"),
+            Some(Verdict::Down) => warn!(event = "backend_down", key, "backend is down: {text}"),
             None => {}
         }
         turned
@@ -95,15 +140,18 @@ impl Service {
         let failure = attempt.result.as_ref().err();
         let Some(failure) = failure.filter(|failure| failure.is_own_hosts()) else {
             if self.excuse.ends() {
-                info!(event = "host_can_probe", "this host can probe again");
+                let key = self.key();
+                info!(event = "host_can_probe", key, "this host can probe again");
             }
             return false;
         };
         let covered = self.excuse.covers(now());
         if covered == Covered::ForTheFirstTime {
             let limit = wording::duration(self.excuse.limit());
+            let key = self.key();
             warn!(
                 event = "host_cannot_probe",
+                key,
                 "this host cannot probe: {failure}; that is not held against the backend for {limit}"
             );
         }
@@ -112,17 +160,18 @@ impl Service {
 
     /// From the end of one probe to the next.
     pub(super) fn pause(&mut self) -> Duration {
+        let cadence = self.settings.cadence;
         let pause = if self.excuse.is_needed() {
-            self.cadence.fast_interval.min(self.cadence.interval)
+            cadence.fast_interval.min(cadence.interval)
         } else {
-            self.health.wait(self.cadence)
+            self.health.wait(cadence)
         };
         health::jittered(pause, self.rng.f64())
     }
 
     /// Says how it stands, where an operator wants to know at once.
-    pub(super) fn log(&self, status: Status) {
-        let key = &self.key;
+    fn log(&self, status: Status) {
+        let key = self.key();
         match status {
             Status::Displaced if self.neighbour => warn!(
                 event = "displaced",
@@ -134,6 +183,7 @@ impl Service {
                 key, "displaced by another registration; standing by"
             ),
             Status::Draining => info!(event = "draining", key, "draining"),
+            Status::Drained => info!(event = "drained", key, "drained: kept out of etcd"),
             Status::Starting
             | Status::Registered
             | Status::Unhealthy
@@ -147,7 +197,7 @@ impl Service {
         if stopped == Stopped::LeftToTtl {
             warn!(
                 event = "key_left_to_ttl",
-                key = self.key,
+                key = self.key(),
                 "etcd could not be told in time: the key is left to its TTL"
             );
         }

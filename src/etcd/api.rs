@@ -1,9 +1,11 @@
 //! What is asked of etcd, in our words. `wire` asks over the network, the simulation asks a model.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::announcement::Announcement;
 use super::error::EtcdError;
 use super::lease::Lease;
 use crate::registration::{LeaseId, Revision};
@@ -31,6 +33,7 @@ pub trait Dial {
 #[expect(async_fn_in_trait, reason = "the loops run in one thread")]
 pub trait Link {
     type Watch: Watch;
+    type Renewals: Renewals;
 
     fn endpoint(&self) -> &str;
 
@@ -42,13 +45,16 @@ pub trait Link {
 
     /// # Errors
     /// [`EtcdError`]; what was asked may have happened unless it is an answer.
-    async fn ask(&self, call: &Call<'_>) -> Result<Answer, EtcdError>;
+    async fn ask(&self, call: &Call) -> Result<Answer, EtcdError>;
 
     /// One stream with a watch for each of `watches`, once etcd has confirmed all of them.
     ///
     /// # Errors
     /// [`EtcdError`]
     async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<Self::Watch, EtcdError>;
+
+    /// A stream over which leases are renewed. It asks nothing of etcd yet.
+    fn renewals(&self) -> Self::Renewals;
 
     /// How many bytes have come in so far.
     fn arrived(&self) -> u64;
@@ -64,6 +70,27 @@ pub trait Watch {
     async fn next(&mut self) -> Result<WatchAnswer, EtcdError>;
 }
 
+/// A stream of renewals.
+#[expect(async_fn_in_trait, reason = "the loops run in one thread")]
+pub trait Renewals {
+    /// Asks for a lease to be renewed.
+    fn ask(&mut self, lease: LeaseId);
+
+    /// The next answer; none comes before something was asked. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`EtcdError`]; the stream is of no further use.
+    async fn next(&mut self) -> Result<Renewed, EtcdError>;
+}
+
+/// A lease was renewed, or is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    pub lease: LeaseId,
+    /// None if etcd does not know it.
+    pub ttl: Option<Duration>,
+}
+
 /// Whether our user's name and password are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Login {
@@ -75,7 +102,7 @@ pub enum Login {
 
 /// What to ask of etcd.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call<'a> {
+pub enum Call {
     Read(Read),
     /// A lease of this id.
     Grant {
@@ -84,17 +111,15 @@ pub enum Call<'a> {
     },
     /// Under the lease, if the key was last written at this revision; 0 if it is not there.
     Put {
-        key: &'a str,
-        value: &'a str,
+        announcement: Rc<Announcement>,
         lease: LeaseId,
         unchanged_since: Revision,
     },
     Delete {
-        key: &'a str,
+        announcement: Rc<Announcement>,
         when: Condition,
     },
     Revoke(LeaseId),
-    Renew(Lease),
     TimeLeft(LeaseId),
 }
 
@@ -150,7 +175,7 @@ pub enum Answer {
     /// The condition did not hold.
     Unchanged,
     Revoked,
-    /// Of [`Call::Renew`] and [`Call::TimeLeft`]; none if etcd does not know the lease.
+    /// None if etcd does not know the lease.
     TimeLeft(Option<Duration>),
 }
 

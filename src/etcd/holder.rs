@@ -1,53 +1,80 @@
-//! Our key over a connection: puts it, keeps its lease alive, takes it away.
+//! One key of ours: which calls put it or take it away, and what is said of it. It asks nothing itself.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use fastrand::Rng;
 use tracing::{debug, info, warn};
 
 use super::announcement::{Announcement, KEY_OF_ITS_OWN};
-use super::api::Call;
+use super::api::{Answer, Call};
 use super::error::{EtcdError, Problem};
 use super::lease::Lease;
 use super::our_leases::OurLeases;
 use super::procedure::{Done, Ended, Next, Procedure, TakenOver};
 use super::reach::Connection;
-use crate::deadline::now;
 use crate::registration::{Event, LeaseId, Request};
 use crate::world::World;
 
 pub(super) struct KeyHolder {
-    announcement: Announcement,
+    announcement: Rc<Announcement>,
     /// As asked for.
     ttl: Duration,
     our_leases: OurLeases,
-    lease: Option<Lease>,
+    /// What is under way.
+    procedure: Option<Procedure>,
     written: bool,
     /// What the last announcement took over.
     taken_over: Option<TakenOver>,
+    /// The error that was etcd's last answer to a request, as it was logged.
+    turned_down: Option<String>,
+    /// Whether, by its value, another instance on this host holds the key.
+    neighbour: bool,
+    /// The same, when what is under way was begun.
+    neighbour_before: bool,
     rng: Rng,
+}
+
+/// What follows on an answer.
+pub(super) enum Step {
+    Ask(Call),
+    /// The request is answered.
+    Announced(Lease, Event),
+    Over(Event),
+    /// It may have happened, unless etcd said no.
+    Failed(EtcdError),
+    /// The connection works, and another would not help: somebody else kept writing the key.
+    Contended,
 }
 
 impl KeyHolder {
     pub(super) fn new(announcement: Announcement, ttl: Duration, seed: u64) -> Self {
         Self {
-            announcement,
+            announcement: Rc::new(announcement),
             ttl,
             our_leases: OurLeases::default(),
-            lease: None,
+            procedure: None,
             written: false,
             taken_over: None,
+            turned_down: None,
+            neighbour: false,
+            neighbour_before: false,
             rng: Rng::with_seed(seed),
         }
     }
 
-    pub(super) fn announcement(&self) -> &Announcement {
-        &self.announcement
+    /// From the next announcement on.
+    pub(super) fn restate(&mut self, announcement: Announcement, ttl: Duration) {
+        self.announcement = Rc::new(announcement);
+        self.ttl = ttl;
     }
 
-    /// The lease that is kept alive, as etcd last confirmed it.
-    pub(super) fn lease(&self) -> Option<Lease> {
-        self.lease
+    pub(super) fn key(&self) -> &str {
+        &self.announcement.key
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        self.ttl
     }
 
     /// Whether etcd ever took a write of ours.
@@ -55,101 +82,98 @@ impl KeyHolder {
         self.written
     }
 
-    /// Nobody counts on the lease any more.
-    pub(super) fn let_go(&mut self) {
-        self.lease = None;
+    /// The key as it was found: whether it has come to be a neighbour's, or is not any more.
+    pub(super) fn note_value(&mut self, value: &[u8]) -> Option<bool> {
+        let neighbour = self.announcement.is_of_another_port(value);
+        let before = std::mem::replace(&mut self.neighbour, neighbour);
+        (before != neighbour).then_some(neighbour)
     }
 
-    /// Gives the lease up if it could not be renewed for its whole TTL.
-    pub(super) fn expire(&mut self) -> Option<LeaseId> {
-        let lease = self.lease.take_if(|lease| now() >= lease.expires_at())?;
-        warn!(
-            event = "lease_expired",
-            "the lease could not be renewed for its whole TTL: taken for gone"
-        );
-        Some(lease.id)
-    }
-
-    /// Carries a request out: the event that answers it. From here on the lease is not kept alive,
-    /// whatever comes of it.
-    ///
-    /// # Errors
-    /// [`EtcdError`]; then it may have happened, unless etcd said no.
-    pub(super) async fn perform<W: World>(
-        &mut self,
-        connection: &Connection<W>,
-        request: Request,
-        neighbour: bool,
-    ) -> Result<Event, EtcdError> {
-        self.lease = None;
-        let begun = match request {
+    /// Begins what is asked for: the first call.
+    pub(super) fn begin(&mut self, request: Request) -> Call {
+        let (procedure, call) = match request {
             Request::Announce { take_over } => {
                 let fresh = (fresh_lease(&mut self.rng), self.ttl);
                 Procedure::announce(&self.announcement, fresh, take_over, &mut self.our_leases)
             }
             Request::Withdraw(claim) => Procedure::withdraw(&self.announcement, claim),
         };
-        let done = carry_out(connection, begun, &mut self.our_leases).await?;
-        Ok(match done {
+        self.procedure = Some(procedure);
+        self.neighbour_before = self.neighbour;
+        call
+    }
+
+    /// Leaves what is under way, if anything is: its answer will not come.
+    pub(super) fn leave(&mut self) -> bool {
+        self.procedure.take().is_some()
+    }
+
+    /// Takes in the answer to the last call.
+    pub(super) fn on(&mut self, call: &Call, answer: Result<Answer, EtcdError>) -> Option<Step> {
+        let mut procedure = self.procedure.take()?;
+        note(call, &answer);
+        Some(match procedure.on(answer, &mut self.our_leases) {
+            Next::Call(call) => {
+                self.procedure = Some(procedure);
+                Step::Ask(call)
+            }
+            Next::Over(Ended::Done(done)) => self.done(done),
+            Next::Over(Ended::Failed(error)) => Step::Failed(error),
+            Next::Over(Ended::Contended) => Step::Contended,
+        })
+    }
+
+    fn done(&mut self, done: Done) -> Step {
+        if self.turned_down.take().is_some() {
+            info!(
+                event = "writes_accepted",
+                key = self.announcement.key,
+                "etcd takes our requests again"
+            );
+        }
+        match done {
             Done::Put {
                 lease,
                 revision,
                 taken_over,
             } => {
                 self.written = true;
-                self.log_registered(lease.id, taken_over, neighbour);
-                self.lease = Some(lease);
-                let lease = lease.id;
-                Event::Announced { lease, revision }
+                self.log_registered(lease.id, taken_over);
+                let id = lease.id;
+                let event = Event::Announced {
+                    lease: id,
+                    revision,
+                };
+                Step::Announced(lease, event)
             }
-            Done::Occupied { revision } => Event::Occupied { revision },
+            Done::Occupied { revision } => Step::Over(Event::Occupied { revision }),
             Done::Withdrawn { deleted } => {
                 if deleted {
                     self.written = true;
                     self.taken_over = None;
-                    info!(
-                        event = "deregistered",
-                        key = self.announcement.key,
-                        "deregistered"
-                    );
+                    let key = &self.announcement.key;
+                    info!(event = "deregistered", key, "deregistered");
                 }
-                Event::Withdrawn
-            }
-        })
-    }
-
-    /// Renews the lease, if there is one. Its id if etcd does not know it any more.
-    ///
-    /// # Errors
-    /// [`EtcdError`]
-    pub(super) async fn keep_alive<W: World>(
-        &mut self,
-        connection: &Connection<W>,
-    ) -> Result<Option<LeaseId>, EtcdError> {
-        let Some(mut lease) = self.lease else {
-            return Ok(None);
-        };
-        let sent_at = now();
-        match connection.renew(lease).await? {
-            Some(ttl) => {
-                lease.renewed(ttl, sent_at);
-                self.lease = Some(lease);
-                Ok(None)
-            }
-            None => {
-                warn!(
-                    event = "lease_lost",
-                    lease = %format_args!("{:x}", lease.id),
-                    "etcd has lost the lease"
-                );
-                self.lease = None;
-                Ok(Some(lease.id))
+                Step::Over(Event::Withdrawn)
             }
         }
     }
 
+    /// Etcd said no.
+    pub(super) fn turned_down(&mut self, error: &EtcdError) {
+        let reason = error.to_string();
+        if self.turned_down.as_ref() != Some(&reason) {
+            warn!(
+                event = "write_rejected",
+                key = self.announcement.key,
+                "{reason}; trying again until it is taken"
+            );
+            self.turned_down = Some(reason);
+        }
+    }
+
     /// A key that somebody overwrites again and again is talked of once.
-    fn log_registered(&mut self, lease: LeaseId, taken_over: Option<TakenOver>, neighbour: bool) {
+    fn log_registered(&mut self, lease: LeaseId, taken_over: Option<TakenOver>) {
         let key = &self.announcement.key;
         let lease = format_args!("{lease:x}");
         let repeated = taken_over.is_some() && taken_over == self.taken_over;
@@ -159,7 +183,7 @@ impl KeyHolder {
             return;
         }
         match taken_over {
-            Some(TakenOver::Foreign) if neighbour => warn!(
+            Some(TakenOver::Foreign) if self.neighbour_before => warn!(
                 event = "taken_over",
                 key,
                 "took over a key that held another value, for another port of this host; {KEY_OF_ITS_OWN}"
@@ -190,28 +214,34 @@ pub fn fresh_lease(rng: &mut Rng) -> LeaseId {
 /// it was given back.
 pub async fn carry_out<W: World>(
     connection: &Connection<W>,
-    (mut procedure, mut call): (Procedure<'_>, Call<'_>),
+    (mut procedure, mut call): (Procedure, Call),
     our_leases: &mut OurLeases,
 ) -> Result<Done, EtcdError> {
     loop {
         let answer = connection.ask(&call).await;
-        if let (Call::Revoke(id), Err(error)) = (&call, &answer) {
-            debug!(
-                event = "lease_not_revoked",
-                lease = %format_args!("{id:x}"),
-                %error,
-                "lease not revoked"
-            );
-        }
+        note(&call, &answer);
         call = match procedure.on(answer, our_leases) {
             Next::Call(next) => next,
             Next::Over(Ended::Done(done)) => return Ok(done),
             Next::Over(Ended::Failed(error)) => return Err(error),
-            // The connection works: another one would not help.
-            Next::Over(Ended::Contended) => {
-                return Err(connection.error(Problem::Rejected, "the key kept changing"));
-            }
+            Next::Over(Ended::Contended) => return Err(contended(connection)),
         }
+    }
+}
+
+/// The connection works: another one would not help.
+pub(super) fn contended<W: World>(connection: &Connection<W>) -> EtcdError {
+    connection.error(Problem::Rejected, "the key kept changing")
+}
+
+fn note(call: &Call, answer: &Result<Answer, EtcdError>) {
+    if let (Call::Revoke(id), Err(error)) = (call, answer) {
+        debug!(
+            event = "lease_not_revoked",
+            lease = %format_args!("{id:x}"),
+            %error,
+            "lease not revoked"
+        );
     }
 }
 
@@ -233,7 +263,8 @@ mod tests {
         let mut holder = KeyHolder::new(announcement, Duration::from_secs(30), 1);
         captured::lines(|| {
             for (taken_over, neighbour) in registrations {
-                holder.log_registered(LEASE, *taken_over, *neighbour);
+                holder.neighbour_before = *neighbour;
+                holder.log_registered(LEASE, *taken_over);
             }
         })
     }

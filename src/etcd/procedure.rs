@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::announcement::Announcement;
@@ -20,8 +21,8 @@ use crate::registration::{Claim, LeaseId, Revision};
 const RACES: usize = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next<'a> {
-    Call(Call<'a>),
+pub enum Next {
+    Call(Call),
     Over(Ended),
 }
 
@@ -100,25 +101,25 @@ enum Then {
 
 /// One announcement or withdrawal.
 #[derive(Clone, Debug)]
-pub struct Procedure<'a> {
-    announcement: &'a Announcement,
+pub struct Procedure {
+    announcement: Rc<Announcement>,
     goal: Goal,
     step: Step,
     lease: Option<Lease>,
     races: usize,
 }
 
-impl<'a> Procedure<'a> {
+impl Procedure {
     /// Puts the key under a new lease, whose id is `fresh`. Choosing it ourselves lets us recognise
     /// the lease even if the answer is lost. `take_over`: even if another live lease holds the key.
     pub fn announce(
-        announcement: &'a Announcement,
+        announcement: &Rc<Announcement>,
         (fresh, ttl): (LeaseId, Duration),
         take_over: bool,
         our_leases: &mut OurLeases,
-    ) -> (Self, Call<'a>) {
+    ) -> (Self, Call) {
         let mut procedure = Self {
-            announcement,
+            announcement: Rc::clone(announcement),
             goal: Goal::Announce {
                 fresh,
                 ttl,
@@ -138,7 +139,7 @@ impl<'a> Procedure<'a> {
 
     /// Deletes the key if `claim` covers it.
     #[must_use]
-    pub fn withdraw(announcement: &'a Announcement, claim: Claim) -> (Self, Call<'a>) {
+    pub fn withdraw(announcement: &Rc<Announcement>, claim: Claim) -> (Self, Call) {
         let (step, call) = match claim {
             Claim::Lease(id) => (
                 Step::Writing { taken_over: None },
@@ -147,7 +148,7 @@ impl<'a> Procedure<'a> {
             Claim::AnyLease | Claim::Value => (Step::Reading, read(announcement)),
         };
         let procedure = Self {
-            announcement,
+            announcement: Rc::clone(announcement),
             goal: Goal::Withdraw(claim),
             step,
             lease: None,
@@ -161,7 +162,7 @@ impl<'a> Procedure<'a> {
         &mut self,
         answer: Result<Answer, EtcdError>,
         our_leases: &mut OurLeases,
-    ) -> Next<'a> {
+    ) -> Next {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return self.failed(error, our_leases),
@@ -199,7 +200,7 @@ impl<'a> Procedure<'a> {
         }
     }
 
-    fn failed(&mut self, error: EtcdError, our_leases: &mut OurLeases) -> Next<'a> {
+    fn failed(&mut self, error: EtcdError, our_leases: &mut OurLeases) -> Next {
         let said_no = error.is_answer();
         match (self.step.clone(), self.goal) {
             // If it could not be revoked, it is gone already, or we may not.
@@ -229,7 +230,7 @@ impl<'a> Procedure<'a> {
         revision: Revision,
         taken_over: Option<TakenOver>,
         our_leases: &mut OurLeases,
-    ) -> Next<'a> {
+    ) -> Next {
         let Some(lease) = self.lease else {
             return self.withdrawn(true, our_leases);
         };
@@ -241,7 +242,7 @@ impl<'a> Procedure<'a> {
         self.give_back(Some(lease.id), Then::End(done), our_leases)
     }
 
-    fn not_written(&mut self, our_leases: &mut OurLeases) -> Next<'a> {
+    fn not_written(&mut self, our_leases: &mut OurLeases) -> Next {
         if matches!(self.goal, Goal::Withdraw(Claim::Lease(_))) {
             return self.withdrawn(false, our_leases);
         }
@@ -258,7 +259,7 @@ impl<'a> Procedure<'a> {
         now: Revision,
         found: Option<&KeyValue>,
         our_leases: &mut OurLeases,
-    ) -> Next<'a> {
+    ) -> Next {
         match self.goal {
             Goal::Announce {
                 fresh, take_over, ..
@@ -271,8 +272,7 @@ impl<'a> Procedure<'a> {
                 }
                 self.step = Step::Writing { taken_over };
                 Next::Call(Call::Put {
-                    key: &self.announcement.key,
-                    value: &self.announcement.value,
+                    announcement: Rc::clone(&self.announcement),
                     lease: fresh,
                     unchanged_since: found.map_or(0, |found| found.revision),
                 })
@@ -287,7 +287,7 @@ impl<'a> Procedure<'a> {
                 };
                 self.step = Step::Writing { taken_over: None };
                 let unchanged = Condition::UnchangedSince(found.revision);
-                Next::Call(delete(self.announcement, unchanged))
+                Next::Call(delete(&self.announcement, unchanged))
             }
         }
     }
@@ -306,18 +306,18 @@ impl<'a> Procedure<'a> {
         found.value == self.announcement.value.as_bytes()
     }
 
-    fn grant(&mut self, fresh: LeaseId, ttl: Duration, our_leases: &mut OurLeases) -> Call<'a> {
+    fn grant(&mut self, fresh: LeaseId, ttl: Duration, our_leases: &mut OurLeases) -> Call {
         self.step = Step::Granting;
         our_leases.push(fresh);
         Call::Grant { lease: fresh, ttl }
     }
 
-    fn read(&mut self) -> Next<'a> {
+    fn read(&mut self) -> Next {
         self.step = Step::Reading;
-        Next::Call(read(self.announcement))
+        Next::Call(read(&self.announcement))
     }
 
-    fn withdrawn(&mut self, deleted: bool, our_leases: &mut OurLeases) -> Next<'a> {
+    fn withdrawn(&mut self, deleted: bool, our_leases: &mut OurLeases) -> Next {
         self.give_back(None, Then::End(Done::Withdrawn { deleted }), our_leases)
     }
 
@@ -327,7 +327,7 @@ impl<'a> Procedure<'a> {
         kept: Option<LeaseId>,
         then: Then,
         our_leases: &mut OurLeases,
-    ) -> Next<'a> {
+    ) -> Next {
         match our_leases.other_than(kept) {
             Some(id) => {
                 self.step = Step::Returning { id, kept, then };
@@ -337,7 +337,7 @@ impl<'a> Procedure<'a> {
         }
     }
 
-    fn go_on(&mut self, then: Then, our_leases: &mut OurLeases) -> Next<'a> {
+    fn go_on(&mut self, then: Then, our_leases: &mut OurLeases) -> Next {
         match then {
             Then::End(done) => Next::Over(Ended::Done(done)),
             Then::Grant { fresh, ttl } => Next::Call(self.grant(fresh, ttl, our_leases)),
@@ -345,7 +345,7 @@ impl<'a> Procedure<'a> {
     }
 
     /// Etcd answers, but the key is not to be had: a lease that was granted for it is given back.
-    fn give_up(&mut self, ended: Ended) -> Next<'a> {
+    fn give_up(&mut self, ended: Ended) -> Next {
         match self.lease {
             Some(Lease { id, .. }) => {
                 self.step = Step::GivingUp { id, ended };
@@ -356,13 +356,13 @@ impl<'a> Procedure<'a> {
     }
 }
 
-fn read(announcement: &Announcement) -> Call<'_> {
+fn read(announcement: &Announcement) -> Call {
     Call::Read(Read::key(&announcement.key))
 }
 
-fn delete(announcement: &Announcement, when: Condition) -> Call<'_> {
+fn delete(announcement: &Rc<Announcement>, when: Condition) -> Call {
     Call::Delete {
-        key: &announcement.key,
+        announcement: Rc::clone(announcement),
         when,
     }
 }

@@ -12,7 +12,6 @@ use tracing::warn;
 
 use super::api::{Answer, Call, Dial, KeyRange, Link, Login, Page, Read, WatchFrom, What};
 use super::error::{EtcdError, Problem};
-use super::lease::Lease;
 use super::outage::Outage;
 use super::turns::{SETTLED_AFTER, Turn, Turns};
 use crate::deadline::now;
@@ -99,6 +98,11 @@ impl<W: World> Reach<W> {
             last_question: Rc::new(Cell::new(seed)),
             settles_at: None,
         }
+    }
+
+    /// Of each call over the next connections.
+    pub(super) fn set_call_timeout(&mut self, call_timeout: Duration) {
+        self.call_timeout = call_timeout;
     }
 
     /// One attempt at the endpoint whose turn it is. `open` is what the connection is for: where it
@@ -326,7 +330,7 @@ impl<W: World> Connection<W> {
     ///
     /// # Errors
     /// [`EtcdError`]; what was asked may have happened unless it is an answer.
-    pub async fn ask(&self, call: &Call<'_>) -> Result<Answer, EtcdError> {
+    pub async fn ask(&self, call: &Call) -> Result<Answer, EtcdError> {
         let asked = async || self.within(self.call_timeout, self.link.ask(call)).await;
         self.logged_in(asked).await
     }
@@ -337,20 +341,27 @@ impl<W: World> Connection<W> {
         Ok(page(self.ask(&Call::Read(read)).await?))
     }
 
-    /// The TTL after the renewal; none if etcd does not know the lease.
+    /// See [`Link::renewals`].
+    pub(super) fn renewals(&self) -> W::Renewals {
+        self.link.renewals()
+    }
+
+    /// Logs in, for what goes on over a stream.
     ///
     /// # Errors
-    /// As [`Self::ask`].
-    pub async fn renew(&self, lease: Lease) -> Result<Option<Duration>, EtcdError> {
-        Ok(time_left(self.ask(&Call::Renew(lease)).await?))
+    /// [`EtcdError`]
+    pub(super) async fn log_in_anew(&self) -> Result<(), EtcdError> {
+        let logins = self.logins.get();
+        self.within(self.call_timeout, self.log_in_after(logins))
+            .await
     }
 
     /// # Errors
     /// As [`Self::ask`].
     pub async fn watch(&self, watches: &[WatchFrom<'_>]) -> Result<W::Watch, EtcdError> {
         let asked = async || {
-            let watch = self.link.watch(watches);
-            self.within(self.call_timeout, watch).await
+            let watch = self.outlast(self.call_timeout, self.link.watch(watches));
+            self.within(LONGEST_READ, watch).await?
         };
         let done = self.logged_in(&asked).await;
         let Err(EtcdError {

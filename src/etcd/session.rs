@@ -1,33 +1,66 @@
-//! An agent's dealings with etcd: carries requests out one at a time, renews the lease and watches
-//! the key, and reports each as an event of the registration.
+//! An agent's dealings with etcd: one link for all of its services. It carries their requests out, renews
+//! their leases and watches their keys, and reports each as an event of a registration.
 //!
-//! It owns the link and the lease. It ends when its requests or its events have no other end.
+//! It owns the link and the leases. It ends when its orders or its news have no other end.
+
+mod keys;
+mod watching;
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::announcement::Announcement;
-use super::api::{Change, KeyRange, Page, Read, Watch, WatchAnswer, WatchFrom};
+use super::api::{Answer, Call, Page, Renewals as _, Renewed, Watch as _, WatchAnswer};
 use super::error::EtcdError;
-use super::holder::KeyHolder;
+use super::holder::{Step, contended};
 use super::lease::call_timeout;
 use super::reach::{Closed, Connection, Reach, Stop};
+use super::renewal::{LostLease, Renewal};
 use super::turns::Turn;
-use crate::deadline::sleep_until_some;
-use crate::registration::{Event, Holder, LeaseId, Request};
+use crate::deadline::{now, sleep_until_some};
+use crate::registration::{Event, LeaseId, Request, ServiceId};
 use crate::world::{Timer, World};
+use keys::Keys;
+use watching::{Watching, watch};
+
+/// Calls that are under way at one time. The others wait, and their time begins when they are asked.
+const AT_ONCE: usize = 64;
+
+/// What the session is told.
+#[derive(Debug)]
+pub enum Order {
+    /// There is a service.
+    Begin {
+        service: ServiceId,
+        announcement: Announcement,
+        /// Whole seconds.
+        ttl: Duration,
+    },
+    /// What is announced of it from now on.
+    Restate {
+        service: ServiceId,
+        announcement: Announcement,
+        ttl: Duration,
+    },
+    /// One at a time for each service.
+    Ask(ServiceId, Request),
+    /// There is no such service any more.
+    End(ServiceId),
+}
 
 /// What the session tells.
 #[derive(Debug)]
 pub enum News {
-    Event(Event),
-    /// Whether, by its value, another instance on this host holds the key. WatchAnswer before the event
-    /// that comes of it.
-    Neighbour(bool),
+    Event(ServiceId, Event),
+    /// Whether, by its value, another instance on this host holds the key. Before the event that comes
+    /// of it.
+    Neighbour(ServiceId, bool),
     /// Etcd never let us in, or never took a write: wrong credentials, certificates or roles. The
     /// session has ended.
     Refused(EtcdError),
@@ -35,234 +68,377 @@ pub enum News {
 
 pub struct Session<W: World> {
     reach: Reach<W>,
-    holder: KeyHolder,
-    /// For the lease's renewal.
-    renewal: W::Timer,
-    /// The error that was etcd's last answer to a request, as it was logged.
-    turned_down: Option<String>,
-    /// As last told.
-    neighbour: bool,
+    keys: Keys,
+    renewal: Renewal,
+    /// For the renewals.
+    timer: W::Timer,
+    orders: mpsc::UnboundedReceiver<Order>,
     news: mpsc::Sender<News>,
+    seed: u64,
 }
 
-/// A connection, and the watch on our key.
-struct WatchedKey<W: World> {
-    connection: Connection<W>,
-    watch: W::Watch,
+/// What goes on beside the loop, and how it ended.
+enum Done<W: World> {
+    Answered(ServiceId, Call, Result<Answer, EtcdError>),
+    LoggedIn(Result<(), EtcdError>),
+    Watching(Result<Watching<W>, EtcdError>),
+}
+
+/// One connection, and all that goes on over it.
+struct Served<'a, W: World> {
+    connection: &'a Connection<W>,
+    watching: Watching<W>,
+    renewals: W::Renewals,
+    /// Renewals go on once we are logged in again.
+    logging_in: bool,
+    /// Whether renewals failed after a login, too.
+    logged_in: bool,
+    /// The keys are being watched anew, with others besides.
+    rewatching: bool,
+    calls: usize,
+    beside: FuturesUnordered<Pin<Box<dyn Future<Output = Done<W>> + 'a>>>,
 }
 
 impl<W: World> Session<W> {
     #[must_use]
     pub fn new(
         dial: W::Dial,
-        announcement: Announcement,
-        ttl: Duration,
-        renewal: W::Timer,
+        timer: W::Timer,
+        orders: mpsc::UnboundedReceiver<Order>,
         news: mpsc::Sender<News>,
         seed: u64,
     ) -> Self {
         Self {
-            reach: Reach::new(dial, call_timeout(ttl), false, seed),
-            holder: KeyHolder::new(announcement, ttl, seed),
-            renewal,
-            turned_down: None,
-            neighbour: false,
+            reach: Reach::new(dial, call_timeout(Duration::MAX), false, seed),
+            keys: Keys::default(),
+            renewal: Renewal::default(),
+            timer,
+            orders,
             news,
+            seed,
         }
     }
 
     /// Runs until the other ends are gone, or etcd refuses us at the start.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    pub async fn run(mut self) {
         // Nobody listens any more, or has been told that nothing more is to come.
-        let Err(Closed) = self.keep_in_touch(&mut requests).await;
+        let Err(Closed) = self.keep_in_touch().await;
     }
 
-    async fn keep_in_touch(
-        &mut self,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Infallible, Closed> {
-        let mut waiting = None;
+    async fn keep_in_touch(&mut self) -> Result<Infallible, Closed> {
         loop {
-            let turn = self.connect_and_serve(&mut waiting, requests).await?;
+            self.take_orders()?;
+            let turn = self.connect_and_serve().await?;
+            self.leave_all().await?;
             self.expire().await?;
             match turn {
                 Turn::AtOnce => {}
                 Turn::After(pause) => {
-                    if waiting.take().is_some() {
-                        // As after a request that was begun.
-                        self.holder.let_go();
-                        self.tell(Event::Failed).await?;
-                    }
-                    waiting = self.pause(pause, requests).await?;
+                    self.take_orders()?;
+                    self.fail_waiting().await?;
+                    self.pause(pause).await?;
                 }
                 Turn::Never(refusal) => return Err(self.refused(refusal).await),
             }
         }
     }
 
-    /// Over one connection, if one is to be had: the request that is waiting, and all that come
-    /// after it. When to make the next.
-    async fn connect_and_serve(
-        &mut self,
-        waiting: &mut Option<Request>,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Turn, Closed> {
-        let key = &self.holder.announcement().key;
+    /// Over one connection, if one is to be had. When to make the next.
+    async fn connect_and_serve(&mut self) -> Result<Turn, Closed> {
+        self.reach.set_call_timeout(call_timeout(self.keys.shortest_ttl()));
+        let keys = &self.keys;
         let opened = self
             .reach
-            .attempt(async |connection| open(connection, key).await);
-        let (connection, (page, watch)) = match opened.await {
+            .attempt(async |connection| watch(connection, keys.to_watch(), keys.history()).await);
+        let (connection, watching) = match opened.await {
             Ok(opened) => opened,
             Err(turn) => return Ok(turn),
         };
-        self.report_page(&page).await?;
-        self.tell(Event::Connected).await?;
-        let link = WatchedKey { connection, watch };
-        match self.serve(link, waiting.take(), requests).await {
+        match self.serve(&connection, watching).await {
             Err(Stop::Closed) => Err(Closed),
             Err(Stop::Etcd(error)) => Ok(self.reach.lost(error)),
         }
     }
 
-    /// The wait between two rounds. A request cuts it short.
-    async fn pause(
-        &mut self,
-        pause: Duration,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Option<Request>, Closed> {
-        let expires_at = self.holder.lease().map(|lease| lease.expires_at());
-        // Losing the other branches loses nothing: `recv` is cancel-safe, the rest are timers.
-        tokio::select! {
-            biased;
-            () = sleep(pause) => Ok(None),
-            () = sleep_until_some(expires_at) => self.expire().await.map(|()| None),
-            request = requests.recv() => request.map(Some).ok_or(Closed),
-        }
-    }
-
-    /// Serves requests over one connection until it breaks, `first` before anything else. Without
-    /// one the lease is renewed at once: etcd shows that it can do more than be read.
-    async fn serve(
-        &mut self,
-        mut link: WatchedKey<W>,
-        first: Option<Request>,
-        requests: &mut mpsc::Receiver<Request>,
-    ) -> Result<Infallible, Stop> {
-        match first {
-            Some(request) => self.perform(&link.connection, request).await?,
-            None => self.keep_alive(&link.connection).await?,
-        }
+    /// The wait between two rounds.
+    async fn pause(&mut self, pause: Duration) -> Result<(), Closed> {
+        let mut over = std::pin::pin!(sleep(pause));
         loop {
-            let renew_at = self.holder.lease().map(|lease| lease.renew_at());
-            // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest
-            // are timers.
+            let expires_at = self.renewal.expires_at();
+            // Losing the other branches loses nothing: `closed` is cancel-safe, the rest are timers.
             tokio::select! {
                 biased;
-                () = self.renewal.until(renew_at) => self.keep_alive(&link.connection).await?,
-                () = sleep_until_some(self.reach.settles_at()) => {
-                    self.reach.settled(&link.connection);
-                }
-                request = requests.recv() => {
-                    self.perform(&link.connection, request.ok_or(Closed)?).await?;
-                }
-                told = link.watch.next() => self.report(told?).await?,
+                () = over.as_mut() => return Ok(()),
+                () = sleep_until_some(expires_at) => self.expire().await?,
+                () = self.news.closed() => return Err(Closed),
             }
         }
     }
 
-    /// The key as read when the connection was made.
-    async fn report_page(&mut self, page: &Page) -> Result<(), Closed> {
-        let revision = page.history.revision;
-        let found = page.entries.first();
-        let value = found.map_or(&[][..], |kv| &kv.value);
-        self.note_neighbour(value).await?;
-        let holder = holder(found.map(|kv| kv.lease));
-        self.tell(Event::Read { revision, holder }).await
-    }
-
-    async fn report(&mut self, told: WatchAnswer) -> Result<(), Closed> {
-        for change in told.changes {
-            let Change {
-                value,
-                lease,
-                revision,
-                ..
-            } = change;
-            self.note_neighbour(value.as_deref().unwrap_or_default())
-                .await?;
-            let holder = holder(value.map(|_| lease));
-            self.tell(Event::Changed { revision, holder }).await?;
+    /// Serves requests over one connection until it breaks. Leases are renewed at once: etcd shows that
+    /// it can do more than be read.
+    async fn serve(
+        &mut self,
+        connection: &Connection<W>,
+        watching: Watching<W>,
+    ) -> Result<Infallible, Stop> {
+        let mut served = Served::new(connection, watching);
+        self.take_in_pages(&mut served).await?;
+        for service in self.keys.services() {
+            self.tell(service, Event::Connected).await?;
         }
-        Ok(())
+        for lease in self.renewal.all(now()) {
+            served.renewals.ask(lease);
+        }
+        loop {
+            self.begin_calls(&mut served);
+            self.watch_others(&mut served);
+            let patience = connection.call_timeout();
+            let silent_at = self.renewal.silent_since().map(|since| since + patience);
+            // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest are
+            // timers, and what goes on beside is polled again in the next turn.
+            tokio::select! {
+                biased;
+                () = self.timer.until(self.renewal.due_at()) => {
+                    for lease in self.renewal.due(now()) {
+                        served.renewals.ask(lease);
+                    }
+                }
+                () = sleep_until_some(silent_at) => {
+                    return Err(EtcdError::silent(connection.endpoint(), patience).into());
+                }
+                () = sleep_until_some(self.reach.settles_at()) => self.reach.settled(connection),
+                order = self.orders.recv() => self.take(order.ok_or(Closed)?),
+                Some(done) = served.beside.next(), if !served.beside.is_empty() => {
+                    self.done(&mut served, done).await?;
+                }
+                renewed = served.renewals.next(), if !served.logging_in => {
+                    self.renewed(&mut served, renewed).await?;
+                }
+                told = served.watching.watch.next() => self.report(&served.watching, told?).await?,
+            }
+        }
     }
 
-    /// Carries a request out and answers it.
-    async fn perform(&mut self, connection: &Connection<W>, request: Request) -> Result<(), Stop> {
-        let performed = self
-            .holder
-            .perform(connection, request, self.neighbour)
-            .await;
-        let event = match performed {
-            Ok(event) => {
-                if self.turned_down.take().is_some() {
-                    info!(event = "writes_accepted", "etcd takes our requests again");
-                }
+    /// All that is told now.
+    fn take_orders(&mut self) -> Result<(), Closed> {
+        loop {
+            match self.orders.try_recv() {
+                Ok(order) => self.take(order),
+                Err(mpsc::error::TryRecvError::Empty) => return Ok(()),
+                Err(mpsc::error::TryRecvError::Disconnected) => return Err(Closed),
+            }
+        }
+    }
+
+    fn take(&mut self, order: Order) {
+        match order {
+            Order::Begin {
+                service,
+                announcement,
+                ttl,
+            } => {
+                let seed = self.seed.wrapping_add(service);
+                self.keys.begin(service, announcement, ttl, seed);
+            }
+            Order::Restate {
+                service,
+                announcement,
+                ttl,
+            } => self.keys.restate(service, announcement, ttl),
+            Order::Ask(service, request) => {
+                // From here on the lease is not kept alive, whatever comes of it.
+                self.renewal.let_go(service);
+                self.keys.ask(service, request);
+            }
+            Order::End(service) => {
+                self.renewal.let_go(service);
+                self.keys.end(service);
+            }
+        }
+    }
+
+    /// Begins what is asked for, as far as there is room.
+    fn begin_calls<'a>(&mut self, served: &mut Served<'a, W>) {
+        while served.calls < AT_ONCE
+            && let Some((service, call)) = self.keys.next_to_begin()
+        {
+            served.ask(service, call);
+        }
+    }
+
+    /// Watches keys that are not watched yet.
+    fn watch_others(&mut self, served: &mut Served<'_, W>) {
+        if !served.rewatching && self.keys.take_unwatched() {
+            served.rewatching = true;
+            let (connection, wanted) = (served.connection, self.keys.to_watch());
+            served.beside.push(Box::pin(async move {
+                Done::Watching(watch(connection, wanted, None).await)
+            }));
+        }
+    }
+
+    async fn done(&mut self, served: &mut Served<'_, W>, done: Done<W>) -> Result<(), Stop> {
+        match done {
+            Done::Answered(service, call, answer) => {
+                served.calls -= 1;
+                self.answered(served, service, &call, answer).await
+            }
+            Done::LoggedIn(done) => {
+                done?;
+                served.logging_in = false;
+                served.renew_over_a_new_stream(self.renewal.unanswered());
+                Ok(())
+            }
+            Done::Watching(watching) => {
+                served.rewatching = false;
+                served.watching = watching?;
+                self.take_in_pages(served).await
+            }
+        }
+    }
+
+    async fn answered(
+        &mut self,
+        served: &mut Served<'_, W>,
+        service: ServiceId,
+        call: &Call,
+        answer: Result<Answer, EtcdError>,
+    ) -> Result<(), Stop> {
+        let Some(step) = self.keys.on(service, call, answer) else {
+            // It was ended meanwhile.
+            return Ok(());
+        };
+        let event = match step {
+            Step::Ask(call) => {
+                served.ask(service, call);
+                return Ok(());
+            }
+            Step::Announced(lease, event) => {
+                self.renewal.keep(service, lease, now());
                 event
             }
-            // Until etcd has taken a write of ours, it is a mistake in how we were set up.
-            Err(error) if error.is_refusal() && !self.holder.has_written() => {
-                return Err(self.refused(error).await.into());
-            }
-            Err(error) if error.is_answer() => {
-                let reason = error.to_string();
-                if self.turned_down.as_ref() != Some(&reason) {
-                    warn!(
-                        event = "write_rejected",
-                        "{reason}; trying again until it is taken"
-                    );
-                    self.turned_down = Some(reason);
-                }
-                Event::TurnedDown
-            }
-            Err(error) => {
-                self.tell(Event::Failed).await?;
+            Step::Over(event) => event,
+            Step::Contended => self.no(service, contended(served.connection)).await?,
+            Step::Failed(error) if error.is_answer() => self.no(service, error).await?,
+            Step::Failed(error) => {
+                self.tell(service, Event::Failed).await?;
                 return Err(error.into());
             }
         };
-        self.reach.works(connection);
-        Ok(self.tell(event).await?)
+        self.reach.works(served.connection);
+        Ok(self.tell(service, event).await?)
     }
 
-    async fn keep_alive(&mut self, connection: &Connection<W>) -> Result<(), Stop> {
-        if self.holder.lease().is_none() {
-            return Ok(());
+    /// Etcd said no. Until it has taken a write of ours, that is a mistake in how we were set up, if all
+    /// are refused.
+    async fn no(&mut self, service: ServiceId, error: EtcdError) -> Result<Event, Closed> {
+        if self.keys.turned_down(service, &error) {
+            return Err(self.refused(error).await);
         }
-        let lost = self.holder.keep_alive(connection).await?;
-        if lost.is_none() {
-            self.reach.works(connection);
+        Ok(Event::TurnedDown)
+    }
+
+    async fn renewed(
+        &mut self,
+        served: &mut Served<'_, W>,
+        renewed: Result<Renewed, EtcdError>,
+    ) -> Result<(), Stop> {
+        match renewed {
+            Ok(renewed) => {
+                served.logged_in = false;
+                self.reach.works(served.connection);
+                match self.renewal.on(renewed, now()) {
+                    Some(lost) => Ok(self.tell_lost(lost).await?),
+                    None => Ok(()),
+                }
+            }
+            Err(error) if error.wants_login() && !served.logged_in => {
+                served.log_in();
+                Ok(())
+            }
+            Err(error) => Err(error.after_login().into()),
         }
-        Ok(self.tell_lost(lost).await?)
     }
 
-    async fn expire(&mut self) -> Result<(), Closed> {
-        let lost = self.holder.expire();
-        self.tell_lost(lost).await
+    /// The keys as they were read.
+    async fn take_in_pages(&mut self, served: &mut Served<'_, W>) -> Result<(), Stop> {
+        for (service, page) in std::mem::take(&mut served.watching.pages) {
+            self.report_page(service, page).await?;
+        }
+        let Watching {
+            denied, history, ..
+        } = &served.watching;
+        self.keys.are_watched(denied, *history);
+        Ok(())
     }
 
-    async fn tell_lost(&self, lease: Option<LeaseId>) -> Result<(), Closed> {
-        match lease {
-            Some(lease) => self.tell(Event::LeaseLost { lease }).await,
+    async fn report_page(&mut self, service: ServiceId, page: Page) -> Result<(), Closed> {
+        let found = page.entries.first();
+        let value = found.map_or(&[][..], |kv| &kv.value);
+        self.note_value(service, value).await?;
+        match self.keys.read(service, &page) {
+            Some(event) => self.tell(service, event).await,
             None => Ok(()),
         }
     }
 
-    async fn note_neighbour(&mut self, value: &[u8]) -> Result<(), Closed> {
-        let neighbour = self.holder.announcement().is_of_another_port(value);
-        if std::mem::replace(&mut self.neighbour, neighbour) == neighbour {
+    async fn report(&mut self, watching: &Watching<W>, told: WatchAnswer) -> Result<(), Closed> {
+        let Some(service) = watching.services.get(told.watch).copied() else {
             return Ok(());
+        };
+        for change in self.keys.news(service, told) {
+            let value = change.value.as_deref().unwrap_or_default();
+            self.note_value(service, value).await?;
+            self.tell(service, keys::changed(&change)).await?;
         }
-        let told = self.news.send(News::Neighbour(neighbour)).await;
+        Ok(())
+    }
+
+    async fn note_value(&mut self, service: ServiceId, value: &[u8]) -> Result<(), Closed> {
+        let Some(neighbour) = self.keys.note_value(service, value) else {
+            return Ok(());
+        };
+        let told = self.news.send(News::Neighbour(service, neighbour)).await;
         told.map_err(|_| Closed)
+    }
+
+    /// What was under way is not answered any more.
+    async fn leave_all(&mut self) -> Result<(), Closed> {
+        for service in self.keys.leave_all() {
+            self.tell(service, Event::Failed).await?;
+        }
+        Ok(())
+    }
+
+    /// As after a request that was begun.
+    async fn fail_waiting(&mut self) -> Result<(), Closed> {
+        for service in self.keys.take_waiting() {
+            self.tell(service, Event::Failed).await?;
+        }
+        Ok(())
+    }
+
+    async fn expire(&mut self) -> Result<(), Closed> {
+        for lost in self.renewal.expired(now()) {
+            warn!(
+                event = "lease_expired",
+                key = self.keys.key(lost.service),
+                "the lease could not be renewed for its whole TTL: taken for gone"
+            );
+            self.tell(lost.service, lost_lease(lost)).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_lost(&self, lost: LostLease) -> Result<(), Closed> {
+        warn!(
+            event = "lease_lost",
+            key = self.keys.key(lost.service),
+            lease = %format_args!("{:x}", lost.lease),
+            "etcd has lost the lease"
+        );
+        self.tell(lost.service, lost_lease(lost)).await
     }
 
     async fn refused(&self, error: EtcdError) -> Closed {
@@ -270,28 +446,52 @@ impl<W: World> Session<W> {
         Closed
     }
 
-    async fn tell(&self, event: Event) -> Result<(), Closed> {
-        self.news.send(News::Event(event)).await.map_err(|_| Closed)
+    async fn tell(&self, service: ServiceId, event: Event) -> Result<(), Closed> {
+        let told = self.news.send(News::Event(service, event)).await;
+        told.map_err(|_| Closed)
     }
 }
 
-/// Watches the key from now on, then reads it: no gap between the two, and the proof that this
-/// endpoint serves us.
-async fn open<W: World>(
-    connection: &Connection<W>,
-    key: &str,
-) -> Result<(Page, W::Watch), EtcdError> {
-    let range = &KeyRange::exactly(key);
-    let watch = connection.watch(&[WatchFrom { range, next: 0 }]).await?;
-    let page = connection.read(Read::key(key)).await?;
-    Ok((page, watch))
+fn lost_lease(lost: LostLease) -> Event {
+    Event::LeaseLost { lease: lost.lease }
 }
 
-/// By the lease of the key, if it is there.
-fn holder(lease: Option<LeaseId>) -> Holder {
-    match lease {
-        None => Holder::Nobody,
-        Some(0) => Holder::NoLease,
-        Some(lease) => Holder::Lease(lease),
+impl<'a, W: World> Served<'a, W> {
+    fn new(connection: &'a Connection<W>, watching: Watching<W>) -> Self {
+        Self {
+            connection,
+            watching,
+            renewals: connection.renewals(),
+            logging_in: false,
+            logged_in: false,
+            rewatching: false,
+            calls: 0,
+            beside: FuturesUnordered::new(),
+        }
+    }
+
+    fn ask(&mut self, service: ServiceId, call: Call) {
+        let connection = self.connection;
+        self.calls += 1;
+        self.beside.push(Box::pin(async move {
+            let answer = connection.ask(&call).await;
+            Done::Answered(service, call, answer)
+        }));
+    }
+
+    /// For the renewals, which then go on over another stream.
+    fn log_in(&mut self) {
+        let connection = self.connection;
+        self.logging_in = true;
+        self.logged_in = true;
+        self.beside
+            .push(Box::pin(async move { Done::LoggedIn(connection.log_in_anew().await) }));
+    }
+
+    fn renew_over_a_new_stream(&mut self, unanswered: impl Iterator<Item = LeaseId>) {
+        self.renewals = self.connection.renewals();
+        for lease in unanswered {
+            self.renewals.ask(lease);
+        }
     }
 }

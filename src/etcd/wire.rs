@@ -1,6 +1,7 @@
 //! etcd over the network: the only file that names `etcd_client`.
 
-use std::cell::RefCell;
+pub mod renewals;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -8,17 +9,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use etcd_client::{
-    Client, Compare, CompareOp, ConnectOptions, EventType, GetOptions, LeaseGrantOptions,
-    LeaseKeepAliveStream, LeaseKeeper, PutOptions, ResponseHeader, Txn, TxnOp, WatchOptions,
+    Client, Compare, CompareOp, ConnectOptions, EventType, GetOptions, LeaseGrantOptions, PutOptions, ResponseHeader, Txn, TxnOp, WatchOptions,
     WatchResponse, WatchStream,
 };
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
-use tonic::Code;
+use tonic::codegen::http::HeaderValue;
 use tonic::transport::{Endpoint, Uri};
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
 
+use super::announcement::Announcement;
 use super::api::{
     Answer, Call, Change, Condition, Dial, History, KeyValue, Link, Login, Page, Read, Watch,
     WatchAnswer, WatchFrom, What,
@@ -28,8 +32,10 @@ use super::error::{EtcdError, Problem};
 use super::lease::Lease;
 use super::status;
 use super::stream::{Notes, Stream, Transport};
+use super::token::TokenChannel;
 use crate::deadline::now;
 use crate::registration::LeaseId;
+use renewals::WireRenewals;
 
 /// etcd refuses clients that ping more often than every 5 s.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -44,18 +50,12 @@ pub struct WireDial {
     config: EtcdConfig,
 }
 
-/// A connection, and the stream that renews a lease.
+/// A connection.
 pub struct WireLink {
     client: Client,
+    channel: TokenChannel,
     credentials: Option<Credentials>,
-    keeper: RefCell<Option<Keeper>>,
     errors: Errors,
-}
-
-struct Keeper {
-    lease: LeaseId,
-    requests: LeaseKeeper,
-    answers: LeaseKeepAliveStream,
 }
 
 /// A stream of watches; they are numbered from 1.
@@ -122,13 +122,15 @@ impl Dial for WireDial {
             .await
             .map_err(not_connected)?;
         let options = ConnectOptions::new().with_require_leader(true);
-        let client = Client::from_channel(etcd_client::Channel::Tonic(channel), Some(options))
+        let channel = TokenChannel::new(channel);
+        let custom = BoxCloneSyncService::new(channel.clone().map_err(Into::into));
+        let client = Client::from_channel(etcd_client::Channel::Custom(custom), Some(options))
             .await
             .map_err(|error| EtcdError::new(&endpoint, Problem::Unavailable, error.to_string()))?;
         Ok(WireLink {
             client,
+            channel,
             credentials: self.config.credentials.clone(),
-            keeper: RefCell::default(),
             errors: Errors {
                 endpoint,
                 named: self.config.credentials.is_some(),
@@ -169,6 +171,7 @@ fn in_turn<T>(mut addresses: Vec<T>, round: usize) -> Vec<T> {
 
 impl Link for WireLink {
     type Watch = WireWatch;
+    type Renewals = WireRenewals;
 
     fn endpoint(&self) -> &str {
         &self.errors.endpoint
@@ -178,40 +181,44 @@ impl Link for WireLink {
         let Some(Credentials { user, password }) = self.credentials.clone() else {
             return Ok(Login::AsAsked);
         };
-        let mut client = self.client.clone();
-        match client.update_user(Some((user, password))).await {
-            Ok(()) => Ok(Login::AsAsked),
+        match self.client.auth_client().authenticate(user, password).await {
+            Ok(answer) => {
+                let token = HeaderValue::from_str(answer.token());
+                let token = token.map_err(|_| self.errors.broken("the token is no header"))?;
+                self.channel.carry(Some(token));
+                Ok(Login::AsAsked)
+            }
             Err(etcd_client::Error::GRpcStatus(status)) if status::is_without_users(&status) => {
-                // A token from before is let go of; that asks nothing of etcd.
-                let let_go = client.update_user(None).await;
-                let_go.map_err(|error| self.errors.of(&error))?;
+                self.channel.carry(None);
                 Ok(Login::NotEnabled)
             }
             Err(error) => Err(self.errors.of(&error)),
         }
     }
 
-    async fn ask(&self, call: &Call<'_>) -> Result<Answer, EtcdError> {
+    async fn ask(&self, call: &Call) -> Result<Answer, EtcdError> {
         let answer = match call {
             Call::Read(read) => self.read(read).await,
             Call::Grant { lease, ttl } => self.grant(*lease, *ttl).await,
             Call::Put {
-                key,
-                value,
+                announcement,
                 lease,
                 unchanged_since,
             } => {
+                let Announcement { key, value, .. } = &**announcement;
                 let under_lease = PutOptions::new().with_lease(*lease);
-                let put = TxnOp::put(*key, *value, Some(under_lease));
+                let put = TxnOp::put(key.as_str(), value.as_str(), Some(under_lease));
                 self.write(key, Condition::UnchangedSince(*unchanged_since), put)
                     .await
             }
-            Call::Delete { key, when } => self.write(key, *when, TxnOp::delete(*key, None)).await,
+            Call::Delete { announcement, when } => {
+                let key = announcement.key.as_str();
+                self.write(key, *when, TxnOp::delete(key, None)).await
+            }
             Call::Revoke(lease) => {
                 let revoked = self.client.clone().lease_revoke(*lease).await;
                 revoked.map(|_| Answer::Revoked)
             }
-            Call::Renew(lease) => self.renew(lease).await.map(Answer::TimeLeft),
             Call::TimeLeft(lease) => self.time_left(*lease).await.map(Answer::TimeLeft),
         };
         answer.map_err(|error| self.errors.of(&error))
@@ -249,6 +256,10 @@ impl Link for WireLink {
         };
         watch.confirm(watches.len()).await?;
         Ok(watch)
+    }
+
+    fn renewals(&self) -> WireRenewals {
+        WireRenewals::new(self.channel.clone(), self.errors.clone())
     }
 
     fn arrived(&self) -> u64 {
@@ -320,39 +331,6 @@ impl WireLink {
         })
     }
 
-    /// Over one stream, for as long as it is the same lease. A renewal that was left takes the
-    /// stream along.
-    async fn renew(&self, lease: &Lease) -> Result<Option<Duration>, etcd_client::Error> {
-        let keeper = self.keeper.take().filter(|keeper| keeper.lease == lease.id);
-        let Some(mut keeper) = keeper else {
-            return self.open_keeper(lease).await;
-        };
-        keeper.requests.keep_alive().await?;
-        let Some(answer) = keeper.answers.message().await? else {
-            let ended = "the keep-alive stream was ended".to_owned();
-            return Err(etcd_client::Error::EndpointError(ended));
-        };
-        self.keeper.replace(Some(keeper));
-        // `etcd_client` looks at the TTL of the first answer only.
-        Ok(seconds_of(answer.ttl()))
-    }
-
-    /// `etcd_client` does not tell the TTL of the first answer: it is what it was.
-    async fn open_keeper(&self, lease: &Lease) -> Result<Option<Duration>, etcd_client::Error> {
-        match self.client.clone().lease_keep_alive(lease.id).await {
-            Ok((requests, answers)) => {
-                self.keeper.replace(Some(Keeper {
-                    lease: lease.id,
-                    requests,
-                    answers,
-                }));
-                Ok(Some(lease.ttl()))
-            }
-            Err(etcd_client::Error::LeaseKeepAliveError(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     async fn time_left(&self, lease: LeaseId) -> Result<Option<Duration>, etcd_client::Error> {
         match self.client.clone().lease_time_to_live(lease, None).await {
             Ok(answer) => Ok(seconds_of(answer.ttl())),
@@ -406,9 +384,7 @@ impl Watch for WireWatch {
 impl Errors {
     fn of(&self, error: &etcd_client::Error) -> EtcdError {
         let error = match error {
-            etcd_client::Error::GRpcStatus(status) => {
-                status::error(&self.endpoint, status, self.named)
-            }
+            etcd_client::Error::GRpcStatus(status) => return self.of_status(status),
             etcd_client::Error::TransportError(error) => {
                 status::not_connected(&self.endpoint, error)
             }
@@ -416,6 +392,11 @@ impl Errors {
             etcd_client::Error::EndpointError(reason) => return self.broken(reason),
             other => self.broken(&other.to_string()),
         };
+        self.notes.explain(error)
+    }
+
+    fn of_status(&self, status: &Status) -> EtcdError {
+        let error = status::error(&self.endpoint, status, self.named);
         self.notes.explain(error)
     }
 

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Interval;
 
 use crate::deadline::{now, sleep_until_some, tick, ticks};
@@ -40,6 +41,8 @@ struct Line {
 /// What the service manager has yet to be told.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Unsent {
+    /// Since when, by the clock of the kernel that counts from its start.
+    reloading: Option<Duration>,
     ready: bool,
     stopping: bool,
     status: Option<String>,
@@ -59,6 +62,12 @@ impl<M: Manager> Notifier<M> {
     /// `READY=1`
     pub fn ready(&mut self) {
         self.unsent.ready = true;
+        self.send_unsent();
+    }
+
+    /// `RELOADING=1`, until it is ready again.
+    pub fn reloading(&mut self) {
+        self.unsent.reloading = Duration::try_from(clock_gettime(ClockId::Monotonic)).ok();
         self.send_unsent();
     }
 
@@ -146,11 +155,15 @@ impl Line {
 
 impl Unsent {
     fn text(&self) -> String {
+        let reloading = self.reloading.map(|since| {
+            let since = since.as_micros();
+            format!("RELOADING=1\nMONOTONIC_USEC={since}\n")
+        });
         let ready = self.ready.then_some("READY=1\n");
         let stopping = self.stopping.then_some("STOPPING=1\n");
         let status = self.status.as_ref();
         let status = status.map(|text| format!("STATUS={text}\n"));
-        [ready, stopping, status.as_deref()]
+        [reloading.as_deref(), ready, stopping, status.as_deref()]
             .into_iter()
             .flatten()
             .collect()

@@ -10,6 +10,9 @@ use tokio::signal::unix::{self, SignalKind, signal};
 use crate::os::process::FORWARDED;
 use crate::world::Signals;
 
+/// Asks for the settings to be read again.
+pub const RELOAD: u8 = HANGUP as u8;
+
 const HANGUP: i32 = SignalKind::hangup().as_raw_value();
 const INTERRUPT: i32 = SignalKind::interrupt().as_raw_value();
 const TERMINATE: i32 = SignalKind::terminate().as_raw_value();

@@ -2,6 +2,8 @@
 
 use crate::health::Verdict;
 
+/// Which of an agent's services. Each time that one is begun it is another.
+pub type ServiceId = u64;
 pub type LeaseId = i64;
 pub type Revision = i64;
 
@@ -37,6 +39,10 @@ pub enum Event {
     Read { revision: Revision, holder: Holder },
     /// News: the key changed.
     Changed { revision: Revision, holder: Holder },
+    /// Another value or TTL is to be announced from now on.
+    Restated,
+    /// Whether the service is taken out, be it healthy or not.
+    Drained(bool),
     /// The time that `Registration::deadline` named has come.
     DeadlineReached,
     /// Stop: withdraw, drain, exit. Repeats are ignored.
@@ -82,11 +88,13 @@ pub enum Stopped {
 }
 
 /// One line for people, and for systemd's `STATUS=`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     Starting,
     Registered,
     Unhealthy,
+    /// Taken out.
+    Drained,
     Displaced,
     /// What etcd should hold could not be brought about yet.
     Pending,

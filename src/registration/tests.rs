@@ -88,7 +88,7 @@ fn at(key: Key, announced_before: bool, column: usize) -> Registration {
     let mut registration = registration();
     registration.key = key;
     registration.announced_before = announced_before;
-    registration.wanted = match column {
+    registration.verdict = match column {
         0 => None,
         1 | 3 => Some(Verdict::Up),
         _ => Some(Verdict::Down),

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use ::register::config::{Announcement, EtcdConfig};
-use ::register::etcd::session::{News, Session};
+use ::register::etcd::session::{News, Order, Session};
 use ::register::etcd::wire::WireDial;
 use ::register::host::ThisHost;
 use ::register::os::alarm::Alarm;
@@ -215,8 +215,8 @@ async fn told(news: &mut mpsc::Receiver<News>, is: impl Fn(&Event) -> bool) -> E
     let found = timeout(SOON, async {
         loop {
             match news.recv().await {
-                Some(News::Event(event)) if is(&event) => return event,
-                Some(News::Event(_) | News::Neighbour(_)) => {}
+                Some(News::Event(_, event)) if is(&event) => return event,
+                Some(News::Event(..) | News::Neighbour(..)) => {}
                 other => panic!("the session ended: {other:?}"),
             }
         }
@@ -238,12 +238,19 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
         port: 80,
     };
     let (news_end, mut news) = mpsc::channel(16);
-    let (requests, requests_end) = mpsc::channel(1);
-    let (ttl, renewal) = (Duration::from_secs(2), Alarm::new().unwrap());
-    let session = Session::<ThisHost>::new(dial, announcement, ttl, renewal, news_end, 1);
+    let (orders, orders_end) = mpsc::unbounded_channel();
+    let (service, ttl) = (1, Duration::from_secs(2));
+    let begin = Order::Begin {
+        service,
+        announcement,
+        ttl,
+    };
+    orders.send(begin).unwrap();
+    let renewal = Alarm::new().unwrap();
+    let session = Session::<ThisHost>::new(dial, renewal, orders_end, news_end, 1);
     let story = async {
         let announce = Request::Announce { take_over: true };
-        requests.send(announce).await.unwrap();
+        orders.send(Order::Ask(service, announce)).unwrap();
         let announced = told(&mut news, |event| matches!(event, Event::Announced { .. })).await;
         let Event::Announced { lease, .. } = announced else {
             unreachable!("it was waited for");
@@ -254,7 +261,7 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
         drop(timeout(SOON, in_its_place.accept()).await.unwrap().unwrap());
         drop(in_its_place);
         let withdraw = Request::Withdraw(Claim::Lease(lease));
-        requests.send(withdraw).await.unwrap();
+        orders.send(Order::Ask(service, withdraw)).unwrap();
         told(&mut news, |event| *event == Event::Failed).await;
         etcd.restart();
         told(&mut news, |event| *event == Event::Connected).await;
@@ -267,7 +274,7 @@ async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed
         gone.await.unwrap();
     };
     tokio::select! {
-        () = session.run(requests_end) => panic!("the session ended"),
+        () = session.run() => panic!("the session ended"),
         () = story => {}
     }
 }

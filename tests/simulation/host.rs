@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::task::Poll;
 use std::time::Instant;
 
+use register::agent::service::ServiceSettings;
 use register::deadline::{now, sleep_until_some};
 use register::health::{Cadence, Covered, Excuse, Health, Thresholds, Verdict};
 use register::probe::attempt::{Attempt, Failure};
-use register::world::{Backend, Manager, Signals, Timer};
+use register::world::{Backend, Manager, Signals, Source, Timer};
 
 use crate::clock::{Time, ms};
 use crate::model::{Model, Shared};
@@ -197,7 +198,27 @@ pub struct SimHost {
     pub client: usize,
 }
 
+impl PartialEq for SimHost {
+    fn eq(&self, other: &Self) -> bool {
+        self.client == other.client
+    }
+}
+
+impl Source<Self> for SimHost {
+    fn is_lasting(&self) -> bool {
+        false
+    }
+
+    async fn read(&self) -> Result<Vec<ServiceSettings<Self>>, String> {
+        unreachable!("what is not lasting is not read again")
+    }
+}
+
 impl Backend for SimHost {
+    fn descriptors(&self) -> usize {
+        1
+    }
+
     async fn attempt(&self) -> Attempt {
         tokio::time::sleep(ms(1)).await;
         self.shared.borrow_mut().probe(self.client)

@@ -1,9 +1,13 @@
 //! Links to the model of etcd.
 
+use std::collections::VecDeque;
 use std::task::Poll;
 
-use register::etcd::api::{Answer, Call, Dial, Link, Login, Watch, WatchAnswer, WatchFrom};
+use register::etcd::api::{
+    Answer, Call, Dial, Link, Login, Renewals, Renewed, Watch, WatchAnswer, WatchFrom,
+};
 use register::etcd::error::EtcdError;
+use register::registration::LeaseId;
 
 use crate::etcd::Asked;
 use crate::keys;
@@ -28,6 +32,13 @@ pub struct SimLink {
 pub struct SimWatch {
     shared: Shared,
     number: usize,
+}
+
+/// The answers come in the order in which they were asked for.
+pub struct SimRenewals {
+    shared: Shared,
+    link: usize,
+    under_way: VecDeque<(LeaseId, Under)>,
 }
 
 /// A call under way. It is left when this goes.
@@ -101,6 +112,7 @@ impl Dial for SimDial {
 
 impl Link for SimLink {
     type Watch = SimWatch;
+    type Renewals = SimRenewals;
 
     fn endpoint(&self) -> &str {
         self.shared.borrow().endpoint_of(self.number)
@@ -117,28 +129,26 @@ impl Link for SimLink {
         }
     }
 
-    async fn ask(&self, call: &Call<'_>) -> Result<Answer, EtcdError> {
+    async fn ask(&self, call: &Call) -> Result<Answer, EtcdError> {
         let key_of = |key: &str| keys::of_name(key.as_bytes()).expect("a key that there is");
         let asked = match call {
             Call::Read(read) => Asked::Read(read.clone()),
             Call::Grant { lease, ttl } => Asked::grant(*lease, *ttl, self.shared.borrow().now),
             Call::Put {
-                key,
-                value,
+                announcement,
                 lease,
                 unchanged_since,
             } => Asked::Put {
-                key: key_of(key),
-                value: value.as_bytes()[0],
+                key: key_of(&announcement.key),
+                value: announcement.value.as_bytes()[0],
                 lease: *lease,
                 unchanged_since: *unchanged_since,
             },
-            Call::Delete { key, when } => Asked::Delete {
-                key: key_of(key),
+            Call::Delete { announcement, when } => Asked::Delete {
+                key: key_of(&announcement.key),
                 when: *when,
             },
             Call::Revoke(lease) => Asked::Revoke(*lease),
-            Call::Renew(lease) => Asked::Renew(lease.id),
             Call::TimeLeft(_) => unreachable!("only `list` asks that"),
         };
         if let Asked::Delete { key, when } = asked {
@@ -163,8 +173,37 @@ impl Link for SimLink {
         }
     }
 
+    fn renewals(&self) -> SimRenewals {
+        SimRenewals {
+            shared: self.shared.clone(),
+            link: self.number,
+            under_way: VecDeque::new(),
+        }
+    }
+
     fn arrived(&self) -> u64 {
         0
+    }
+}
+
+impl Renewals for SimRenewals {
+    fn ask(&mut self, lease: LeaseId) {
+        let op = Op::Ask(Asked::Renew(lease));
+        let flight = self.shared.borrow_mut().send(self.link, op);
+        let shared = self.shared.clone();
+        self.under_way.push_back((lease, Under { shared, flight }));
+    }
+
+    async fn next(&mut self) -> Result<Renewed, EtcdError> {
+        let Some((lease, under)) = self.under_way.front() else {
+            return std::future::pending().await;
+        };
+        let (lease, reply) = (*lease, under.way().await);
+        self.under_way.pop_front();
+        match reply? {
+            Reply::Answer(Answer::TimeLeft(ttl)) => Ok(Renewed { lease, ttl }),
+            other => unreachable!("{other:?}"),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::clock::{NEVER, Time, ms};
 use crate::files::{RELOAD, STOP, USER};
 use crate::host::{CADENCE, Met, SimHost, SimTimer, THRESHOLDS, WATCHDOG};
 use crate::keys::{self, KEYS};
-use crate::link::{SimDial, SimLink, SimWatch};
+use crate::link::{SimDial, SimLink, SimRenewals, SimWatch};
 use crate::log;
 use crate::model::{Model, Shared, Trace};
 use crate::network::Line;
@@ -49,7 +49,9 @@ impl Surroundings for Sim {
     type Dial = SimDial;
     type Link = SimLink;
     type Watch = SimWatch;
+    type Renewals = SimRenewals;
     type Backend = SimHost;
+    type Source = SimHost;
     type Timer = SimTimer;
     type Manager = SimHost;
     type Signals = SimHost;
@@ -164,7 +166,9 @@ impl World {
     fn new_agent(&self, client: usize, agent: &Agent) -> Process {
         let by = self.begin(client, agent.ttl);
         self.shared.borrow_mut().hosts[client].value = agent.value;
+        let host = self.host(client);
         let service = ServiceSettings {
+            backend: host.clone(),
             announcement: Announcement {
                 key: keys::text(agent.key).to_owned(),
                 value: char::from(agent.value).to_string(),
@@ -178,16 +182,17 @@ impl World {
             ttl: ms(agent.ttl),
             drain: ms(agent.drain),
             stop_timeout: ms(agent.stop_timeout),
+            drained: false,
         };
         let settings = agent::AgentSettings {
-            service,
+            services: vec![service],
+            descriptors: 1,
             watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(agent.seed),
         };
-        let host = self.host(client);
         let surroundings = agent::AgentSurroundings::<Sim> {
             dial: self.dial(client, by),
-            backend: host.clone(),
+            source: host.clone(),
             between: SimTimer,
             renewal: SimTimer,
             manager: host.clone(),

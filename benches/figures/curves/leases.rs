@@ -7,7 +7,7 @@ use std::thread::{self, sleep};
 use std::time::Duration;
 
 use register::config::{Announcement, EtcdConfig};
-use register::etcd::session::{News, Session};
+use register::etcd::session::{News, Order, Session};
 use register::etcd::wire::WireDial;
 use register::host::ThisHost;
 use register::os::alarm::Alarm;
@@ -126,25 +126,32 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
         let dial = WireDial::new(config.clone());
         let announced = announced.clone();
         sessions.spawn_local(async move {
-            let (requests, requests_end) = mpsc::channel(1);
+            let (orders, orders_end) = mpsc::unbounded_channel();
             let (news_end, mut news) = mpsc::channel(16);
             let renewal = Alarm::new().unwrap();
             let seed = u64::from(n);
-            let session =
-                Session::<ThisHost>::new(dial, announcement, TTL, renewal, news_end, seed);
-            let announce = Request::Announce { take_over: true };
-            requests.send(announce).await.unwrap();
+            let begin = Order::Begin {
+                service: 1,
+                announcement,
+                ttl: TTL,
+            };
+            orders.send(begin).unwrap();
+            let session = Session::<ThisHost>::new(dial, renewal, orders_end, news_end, seed);
+            let announce = || Order::Ask(1, Request::Announce { take_over: true });
+            orders.send(announce()).unwrap();
             let listen = async {
                 while let Some(told) = news.recv().await {
                     match told {
-                        News::Event(Event::Announced { .. }) => announced.send(()).await.unwrap(),
-                        News::Event(Event::Failed) => requests.send(announce).await.unwrap(),
-                        News::Event(_) | News::Neighbour(_) => {}
+                        News::Event(_, Event::Announced { .. }) => {
+                            announced.send(()).await.unwrap();
+                        }
+                        News::Event(_, Event::Failed) => orders.send(announce()).unwrap(),
+                        News::Event(..) | News::Neighbour(..) => {}
                         News::Refused(error) => panic!("{error}"),
                     }
                 }
             };
-            tokio::join!(session.run(requests_end), listen);
+            tokio::join!(session.run(), listen);
         });
         waited_for += 1;
         if waited_for == AT_A_TIME {

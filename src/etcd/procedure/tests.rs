@@ -20,41 +20,47 @@ const OURS: &str = "10.0.0.1:80";
 const OTHERS: &str = "10.0.0.2:80";
 const TTL: Duration = Duration::from_secs(30);
 
-static TARGET: LazyLock<Announcement> = LazyLock::new(|| Announcement {
-    key: KEY.to_owned(),
-    value: OURS.to_owned(),
-    port: 80,
-});
+thread_local! {
+    static TARGET: Rc<Announcement> = Rc::new(Announcement {
+        key: KEY.to_owned(),
+        value: OURS.to_owned(),
+        port: 80,
+    });
+}
 static LEASE: LazyLock<Lease> = LazyLock::new(|| Lease::granted(FRESH, TTL, Instant::now()));
+
+fn target() -> Rc<Announcement> {
+    TARGET.with(Rc::clone)
+}
 
 type Answered = Result<Answer, EtcdError>;
 
 struct Story {
-    procedure: Procedure<'static>,
+    procedure: Procedure,
     our_leases: OurLeases,
-    next: Next<'static>,
+    next: Next,
 }
 
 /// An announcement that may take the key over.
 fn announcing(ours: &[LeaseId]) -> Story {
     begun(ours, |our_leases| {
-        Procedure::announce(&TARGET, (FRESH, TTL), true, our_leases)
+        Procedure::announce(&target(), (FRESH, TTL), true, our_leases)
     })
 }
 
 fn announcing_without_taking_over(ours: &[LeaseId]) -> Story {
     begun(ours, |our_leases| {
-        Procedure::announce(&TARGET, (FRESH, TTL), false, our_leases)
+        Procedure::announce(&target(), (FRESH, TTL), false, our_leases)
     })
 }
 
 fn withdrawing(ours: &[LeaseId], claim: Claim) -> Story {
-    begun(ours, |_| Procedure::withdraw(&TARGET, claim))
+    begun(ours, |_| Procedure::withdraw(&target(), claim))
 }
 
 fn begun(
     ours: &[LeaseId],
-    begin: impl FnOnce(&mut OurLeases) -> (Procedure<'static>, Call<'static>),
+    begin: impl FnOnce(&mut OurLeases) -> (Procedure, Call),
 ) -> Story {
     let mut our_leases = leases(ours);
     let (procedure, call) = begin(&mut our_leases);
@@ -75,7 +81,7 @@ fn leases(ids: &[LeaseId]) -> OurLeases {
 
 impl Story {
     #[track_caller]
-    fn asks(mut self, call: Call<'static>, answer: Answered) -> Self {
+    fn asks(mut self, call: Call, answer: Answered) -> Self {
         assert_eq!(self.next, Next::Call(call));
         self.next = self.procedure.on(answer, &mut self.our_leases);
         self
@@ -88,7 +94,7 @@ impl Story {
     }
 }
 
-fn read() -> Call<'static> {
+fn read() -> Call {
     Call::Read(Read {
         range: KeyRange::exactly(KEY),
         revision: 0,
@@ -98,27 +104,29 @@ fn read() -> Call<'static> {
     })
 }
 
-fn grant() -> Call<'static> {
+fn grant() -> Call {
     Call::Grant {
         lease: FRESH,
         ttl: TTL,
     }
 }
 
-fn put(unchanged_since: Revision) -> Call<'static> {
+fn put(unchanged_since: Revision) -> Call {
     Call::Put {
-        key: KEY,
-        value: OURS,
+        announcement: target(),
         lease: FRESH,
         unchanged_since,
     }
 }
 
-fn delete(when: Condition) -> Call<'static> {
-    Call::Delete { key: KEY, when }
+fn delete(when: Condition) -> Call {
+    Call::Delete {
+        announcement: target(),
+        when,
+    }
 }
 
-fn revoke(lease: LeaseId) -> Call<'static> {
+fn revoke(lease: LeaseId) -> Call {
     Call::Revoke(lease)
 }
 
