@@ -62,21 +62,22 @@ pub struct AgentSurroundings<W: World> {
 /// # Errors
 /// When etcd refuses us at the start.
 pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
+    let (etcd, service) = config.of_one()?;
     let settings = AgentSettings {
         service: ServiceSettings {
-            announcement: config.announcement,
-            thresholds: config.thresholds,
-            cadence: config.cadence,
-            ttl: config.ttl,
-            drain: config.drain,
-            stop_timeout: config.stop_timeout,
+            announcement: service.announcement,
+            thresholds: service.thresholds,
+            cadence: service.cadence,
+            ttl: service.ttl,
+            drain: service.drain,
+            stop_timeout: service.stop_timeout,
         },
         watchdog: notify::watchdog_period(),
         seed: host::seed(),
     };
     let surroundings = AgentSurroundings {
-        dial: WireDial::new(config.etcd),
-        backend: config.probe,
+        dial: WireDial::new(etcd),
+        backend: service.checks,
         between: Alarm::new()?,
         renewal: Alarm::new()?,
         manager: NotifySocket::from_env(),

@@ -11,14 +11,14 @@ pub enum Verdict {
 }
 
 /// How many results in a row turn the verdict.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
     pub rise: u32,
     pub fall: u32,
 }
 
 /// How long to wait between probes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {
     /// While the backend is up and nothing contradicts it.
     pub interval: Duration,

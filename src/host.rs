@@ -4,7 +4,7 @@ use crate::etcd::wire::{WireDial, WireLink, WireWatch};
 use crate::os::alarm::Alarm;
 use crate::os::notify::NotifySocket;
 use crate::os::signal::Caught;
-use crate::probe::Probe;
+use crate::probe::checks::Checks;
 use crate::proxy::child::HostChild;
 use crate::proxy::pass::HostFiles;
 use crate::world::World;
@@ -22,7 +22,7 @@ impl World for ThisHost {
     type Dial = WireDial;
     type Link = WireLink;
     type Watch = WireWatch;
-    type Backend = Probe;
+    type Backend = Checks;
     type Timer = Alarm;
     type Manager = NotifySocket;
     type Signals = Caught;
