@@ -73,16 +73,7 @@ pub struct AgentSurroundings<W: World> {
 /// When etcd refuses us at the start.
 pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
     let settings = AgentSettings {
-        services: vec![ServiceSettings {
-            announcement: config.announcement,
-            backend: config.probe,
-            thresholds: config.thresholds,
-            cadence: config.cadence,
-            ttl: config.ttl,
-            drain: config.drain,
-            stop_timeout: config.stop_timeout,
-            drained: false,
-        }],
+        services: config.services.into_iter().map(Into::into).collect(),
         watchdog: notify::watchdog_period(),
         descriptors: host::descriptors(),
         seed: host::seed(),

@@ -10,6 +10,7 @@ mod file;
 mod probe;
 mod render;
 mod secret;
+mod service;
 mod setting;
 mod supervise;
 
@@ -18,9 +19,10 @@ use std::time::Duration;
 use crate::cli::{
     AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, Variables,
 };
-use crate::fault::Fault;
+use crate::exit::{Exit, RunError};
 use crate::health::{Cadence, Thresholds};
 use crate::probe::Probe;
+use crate::probe::checks::Checks;
 use faults::MILLISECOND;
 
 pub use crate::etcd::announcement::{Announcement, KEY_OF_ITS_OWN};
@@ -33,17 +35,46 @@ pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
 /// How long etcd may send nothing while `list` waits for it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct AgentConfig {
+    pub etcd: EtcdConfig,
+    /// One where flags gave it; no two have one key.
+    pub services: Vec<ServiceConfig>,
+}
+
+impl AgentConfig {
+    /// For an agent that serves one.
+    ///
+    /// # Errors
+    /// When there are several.
+    pub fn of_one(self) -> Result<(EtcdConfig, ServiceConfig), RunError> {
+        match <[_; 1]>::try_from(self.services) {
+            Ok([service]) => Ok((self.etcd, service)),
+            Err(services) => {
+                let count = services.len();
+                let reason = format!("one agent serves one service so far, and {count} are given");
+                Err(RunError::new(Exit::Usage, reason))
+            }
+        }
+    }
+}
+
+/// What is registered, when, and under which name commands know it. Two that are equal are one service
+/// that did not change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceConfig {
+    /// Of a service without a name, its key.
+    pub name: String,
     pub announcement: Announcement,
-    pub probe: Probe,
+    pub checks: Checks,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
     /// Whole seconds.
     pub ttl: Duration,
     pub drain: Duration,
     pub stop_timeout: Duration,
-    pub etcd: EtcdConfig,
+    /// Not to be registered, whatever its health.
+    pub drained: bool,
 }
 
 #[derive(Debug)]
@@ -76,36 +107,12 @@ pub fn agent(
     env: impl Env,
 ) -> Result<AgentConfig, Faults> {
     let mut faults = Faults::new(variables);
-    let announcement = announcement::to_announce(&args.announcement, &mut faults);
-    let probe = probe::check(
-        args.probe,
-        args.announcement.address.as_deref(),
-        &mut faults,
-    );
-    let interval = faults.duration("--interval", &args.interval, MILLISECOND);
-    let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
-    let rise = faults.count("--rise", &args.rise);
-    let fall = faults.count("--fall", &args.fall);
-    let ttl = ttl(&args.ttl, &mut faults);
-    let drain = faults.duration("--drain", &args.drain, Duration::ZERO);
-    let stop_timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
+    let service = service::by_flags(args, &mut faults);
     let etcd = etcd::check(etcd, env, &mut faults);
     let settings = (|| {
         Some(AgentConfig {
-            announcement: announcement?,
-            probe: probe?,
-            thresholds: Thresholds {
-                rise: rise?,
-                fall: fall?,
-            },
-            cadence: Cadence {
-                interval: interval?,
-                fast_interval: fast_interval?,
-            },
-            ttl: ttl?,
-            drain: drain?,
-            stop_timeout: stop_timeout?,
             etcd: etcd?,
+            services: vec![service?],
         })
     })();
     faults.settle(settings)
@@ -170,15 +177,6 @@ pub fn check(args: CheckArgs, variables: Variables) -> Result<CheckConfig, Fault
     );
     let output = args.output.output;
     faults.settle(probe.map(|probe| CheckConfig { probe, output }))
-}
-
-fn ttl(text: &str, faults: &mut Faults) -> Option<Duration> {
-    let ttl = faults.duration("--ttl", text, Duration::from_secs(1))?;
-    if ttl.subsec_nanos() != 0 {
-        faults.add(Fault::of_value("--ttl", text, "etcd takes whole seconds"));
-        return None;
-    }
-    Some(ttl)
 }
 
 #[cfg(test)]

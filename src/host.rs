@@ -5,7 +5,7 @@ use crate::etcd::wire::{WireDial, WireLink, WireWatch};
 use crate::os::alarm::Alarm;
 use crate::os::notify::NotifySocket;
 use crate::os::signal::Caught;
-use crate::probe::Probe;
+use crate::probe::checks::Checks;
 use crate::proxy::child::HostChild;
 use crate::proxy::pass::HostFiles;
 use crate::world::World;
@@ -41,7 +41,7 @@ impl World for ThisHost {
     type Link = WireLink;
     type Watch = WireWatch;
     type Renewals = WireRenewals;
-    type Backend = Probe;
+    type Backend = Checks;
     type Source = NoSource;
     type Timer = Alarm;
     type Manager = NotifySocket;
@@ -57,10 +57,5 @@ impl<B> crate::world::Source<B> for NoSource {
     }
     async fn read(&self) -> Result<Vec<crate::agent::service::ServiceSettings<B>>, String> {
         Ok(Vec::new())
-    }
-}
-impl PartialEq for Probe {
-    fn eq(&self, _: &Self) -> bool {
-        false
     }
 }

@@ -1,6 +1,7 @@
 //! One attempt to reach a backend, under one timeout.
 
 pub mod attempt;
+pub mod checks;
 mod connect;
 mod exec;
 mod host_fault;
@@ -21,7 +22,7 @@ use crate::world::Backend;
 use attempt::{Attempt, Failure};
 
 /// A probe as typed.
-#[derive(Debug)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Spec {
     pub url: String,
     pub timeout: Duration,
@@ -35,8 +36,33 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// The URL without what may be a secret: user and password, and a command.
+    fn shown(&self) -> String {
+        let is_exec = |scheme: &str| scheme.eq_ignore_ascii_case("exec");
+        if self
+            .url
+            .split_once(':')
+            .is_some_and(|(scheme, _)| is_exec(scheme))
+        {
+            return "exec:…".to_owned();
+        }
+        match self.url.split_once(char::is_whitespace) {
+            Some((word, _)) => format!("{} …", masked(word)),
+            None => masked(&self.url),
+        }
+    }
+
     fn fault_of_check(&self, what: impl fmt::Display) -> Fault {
-        Fault::of_value("--check", &masked(&self.url), what)
+        Fault::of_value("--check", &self.shown(), what)
+    }
+}
+
+/// Headers may be secrets.
+impl fmt::Debug for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spec")
+            .field("url", &self.shown())
+            .finish_non_exhaustive()
     }
 }
 
@@ -44,7 +70,14 @@ impl Spec {
 #[derive(Clone, Debug)]
 pub struct Probe {
     kind: ProbeKind,
-    timeout: Duration,
+    spec: Arc<Spec>,
+}
+
+/// What the settings are is what counts: files that they name may have changed.
+impl PartialEq for Probe {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec == other.spec
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +93,6 @@ impl Probe {
     /// # Errors
     /// Every fault found, naming its flag.
     pub fn new(spec: Spec) -> Result<Self, Vec<Fault>> {
-        let timeout = spec.timeout;
         let url = spec.url.as_str();
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         let scheme = scheme.to_ascii_lowercase();
@@ -92,13 +124,21 @@ impl Probe {
             )),
         };
         match kind {
-            Ok(kind) if faults.is_empty() => Ok(Self { kind, timeout }),
+            Ok(kind) if faults.is_empty() => Ok(Self {
+                kind,
+                spec: Arc::new(spec),
+            }),
             Ok(_) => Err(faults),
             Err(found) => {
                 faults.splice(0..0, found);
                 Err(faults)
             }
         }
+    }
+
+    /// What is checked, without what may be a secret.
+    fn shown(&self) -> String {
+        self.spec.shown()
     }
 }
 
@@ -123,9 +163,10 @@ impl Backend for Probe {
                 ProbeKind::None => Ok("not checked".to_owned()),
             }
         };
-        let result = timeout(self.timeout, work)
+        let limit = self.spec.timeout;
+        let result = timeout(limit, work)
             .await
-            .unwrap_or(Err(Failure::Timeout(self.timeout)));
+            .unwrap_or(Err(Failure::Timeout(limit)));
         Attempt {
             result,
             took: start.elapsed(),

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
-use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig};
+use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig, ServiceConfig};
 use crate::etcd::error::EtcdError;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::our_leases::OurLeases;
@@ -43,15 +43,15 @@ pub async fn unless_stopped(
 /// # Errors
 /// When etcd cannot be told.
 pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
-    let AgentConfig {
+    let (etcd, service) = config.of_one()?;
+    let ServiceConfig {
         announcement,
-        probe,
+        checks,
         ttl,
         stop_timeout,
-        etcd,
         ..
-    } = config;
-    let attempt = probe.attempt().await;
+    } = service;
+    let attempt = checks.attempt().await;
     let (verdict, exit) = match &attempt.result {
         Ok(_) => ("healthy", Exit::Done),
         Err(failure) if failure.is_own_hosts() => {

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use tracing::{debug, info, warn};
 
-use crate::config::{Announcement, KEY_OF_ITS_OWN};
+use crate::config::{Announcement, KEY_OF_ITS_OWN, ServiceConfig};
 use crate::deadline::now;
 use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
 use crate::probe::attempt::Attempt;
+use crate::probe::checks::Checks;
 use crate::registration::{Action, Event, Registration, Status, Stopped};
 use crate::wording;
 
@@ -27,6 +28,21 @@ pub struct ServiceSettings<B> {
     pub stop_timeout: Duration,
     /// Taken out from the start.
     pub drained: bool,
+}
+
+impl From<ServiceConfig> for ServiceSettings<Checks> {
+    fn from(config: ServiceConfig) -> Self {
+        Self {
+            announcement: config.announcement,
+            backend: config.checks,
+            thresholds: config.thresholds,
+            cadence: config.cadence,
+            ttl: config.ttl,
+            drain: config.drain,
+            stop_timeout: config.stop_timeout,
+            drained: config.drained,
+        }
+    }
 }
 
 impl<B> ServiceSettings<B> {

@@ -103,7 +103,7 @@ pub struct AnnouncementArgs {
     pub value: Option<String>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
     /// http://, https:// or tcp:// URL, exec:COMMAND, or none [default: http://<ADDRESS>/]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::tls::Tls;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EtcdConfig {
     /// `http://host:port` or `https://host:port`; never empty.
     pub endpoints: Vec<String>,
@@ -13,7 +13,7 @@ pub struct EtcdConfig {
     pub tls: Option<Box<Tls>>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub user: String,
     pub password: String,

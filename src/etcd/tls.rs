@@ -23,6 +23,13 @@ pub struct Tls {
     config: Arc<ClientConfig>,
 }
 
+/// What has changed in the files is noticed at the next connection.
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        self.files == other.files
+    }
+}
+
 /// Tells a file from what takes its place. None if there is none.
 type Stamp = Option<(u64, u64, Option<SystemTime>)>;
 
@@ -70,7 +77,7 @@ impl Tls {
 }
 
 /// What the TLS flags name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
     pub ca: Option<String>,
     pub cert: Option<String>,

@@ -33,6 +33,16 @@ pub enum Failure {
     /// With the last line that it printed, which may be empty.
     #[error("the command ended with {0}{sep}{1}", sep = if .1.is_empty() { "" } else { ": " })]
     Command(std::process::ExitStatus, String),
+    /// Of several checks, by their names.
+    #[error("{}", listed(.0))]
+    OfChecks(Vec<(String, Failure)>),
+}
+
+fn listed(failures: &[(String, Failure)]) -> String {
+    let listed = failures
+        .iter()
+        .map(|(name, failure)| format!("{name}: {failure}"));
+    listed.collect::<Vec<_>>().join("; ")
 }
 
 impl Failure {
@@ -42,6 +52,7 @@ impl Failure {
         match self {
             Self::OwnHost(_) => true,
             Self::Spawn(error) => host_fault::is(error),
+            Self::OfChecks(failures) => failures.iter().any(|(_, failure)| failure.is_own_hosts()),
             Self::Timeout(_)
             | Self::Connection(_)
             | Self::Status(_)

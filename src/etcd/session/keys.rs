@@ -128,7 +128,7 @@ impl Keys {
         call: &Call,
         answer: Result<Answer, EtcdError>,
     ) -> Option<Step> {
-        self.note_revision(answer.as_ref().ok());
+        self.note_history(answer.as_ref().ok());
         let key = self.keys.get_mut(&service)?;
         let step = key.holder.on(call, answer)?;
         if matches!(step, Step::Announced(..) | Step::Over(_)) {
@@ -142,14 +142,17 @@ impl Keys {
     }
 
     /// Etcd came as far as that: it is another history where it did not.
-    fn note_revision(&mut self, answer: Option<&Answer>) {
-        let seen = match answer {
-            Some(Answer::Written { revision }) => *revision,
-            Some(Answer::Page(page)) => page.history.revision,
-            Some(_) | None => return,
+    fn note_history(&mut self, answer: Option<&Answer>) {
+        let Some(history) = &mut self.history else {
+            return;
         };
-        if let Some(history) = &mut self.history {
-            history.revision = history.revision.max(seen);
+        match answer {
+            Some(Answer::Written { revision }) => history.revision = history.revision.max(*revision),
+            Some(Answer::Page(page)) => {
+                history.term = history.term.max(page.history.term);
+                history.revision = history.revision.max(page.history.revision);
+            }
+            Some(_) | None => {}
         }
     }
 
