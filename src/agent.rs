@@ -262,7 +262,6 @@ impl<W: World> Agent<W> {
         self.services.set_deadline(id, deadline);
         if status != before {
             self.summary.turn(before, status);
-            self.report();
         }
         for action in actions {
             match action {
@@ -271,6 +270,7 @@ impl<W: World> Agent<W> {
                 Action::Exit(stopped) => self.end(id, stopped),
             }
         }
+        self.report();
     }
 
     fn is_ready(&mut self, id: ServiceId) {

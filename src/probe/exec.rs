@@ -4,6 +4,7 @@ use std::io::{self, PipeWriter};
 use std::process::Stdio;
 use std::time::Duration;
 
+use renderer::descriptors::under_former_limit;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -68,7 +69,7 @@ impl ExecProbe {
             .process_group(0)
             .kill_on_drop(true);
         child_env::withhold(command.as_std_mut());
-        command.spawn()
+        under_former_limit(|| command.spawn())
     }
 }
 
