@@ -7,6 +7,7 @@
 
 pub mod once;
 pub mod service;
+pub mod several;
 
 use std::pin::{Pin, pin};
 use std::time::Duration;

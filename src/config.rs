@@ -7,6 +7,8 @@ mod endpoint;
 mod etcd;
 mod faults;
 mod file;
+mod host;
+mod placeholders;
 mod probe;
 mod render;
 mod secret;
@@ -17,9 +19,10 @@ mod supervise;
 use std::time::Duration;
 
 use crate::cli::{
-    AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, Variables,
+    AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ServicesArgs, Variables,
 };
 use crate::exit::{Exit, RunError};
+use crate::fault::Fault;
 use crate::health::{Cadence, Thresholds};
 use crate::probe::Probe;
 use crate::probe::checks::Checks;
@@ -30,6 +33,7 @@ pub use crate::etcd::config::EtcdConfig;
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
 pub use etcd::Env;
 pub use faults::Faults;
+pub use host::{HostConfig, HostSource, host, select};
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
 
 /// How long etcd may send nothing while `list` waits for it.
@@ -107,6 +111,7 @@ pub fn agent(
     env: impl Env,
 ) -> Result<AgentConfig, Faults> {
     let mut faults = Faults::new(variables);
+    refuse_names(&args.services, &mut faults);
     let service = service::by_flags(args, &mut faults);
     let etcd = etcd::check(etcd, env, &mut faults);
     let settings = (|| {
@@ -127,6 +132,7 @@ pub fn deregister(
     env: impl Env,
 ) -> Result<DeregisterConfig, Faults> {
     let mut faults = Faults::new(variables);
+    refuse_names(&args.services, &mut faults);
     let announcement = announcement::check(&args.announcement, &mut faults);
     let timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
     let etcd = etcd::check(etcd, env, &mut faults);
@@ -177,6 +183,14 @@ pub fn check(args: CheckArgs, variables: Variables) -> Result<CheckConfig, Fault
     );
     let output = args.output.output;
     faults.settle(probe.map(|probe| CheckConfig { probe, output }))
+}
+
+/// Without a file there is one service, and flags say which.
+fn refuse_names(args: &ServicesArgs, faults: &mut Faults) {
+    if let Some(name) = args.names.first() {
+        let what = "is for a service of a file: give --config too, or --service in its place";
+        faults.add(Fault::of_value("SERVICE", name, what));
+    }
 }
 
 #[cfg(test)]

@@ -151,7 +151,7 @@ pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
         reason = "no simulation runs what ends by itself"
     )
 )]
-async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
+pub(super) async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
     if !quiet || exit != Exit::Done {
         let printed = spawn_blocking(move || output::print(&result)).await;
         printed.map_err(RunError::of_host)??;
@@ -160,7 +160,7 @@ async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> 
 }
 
 /// `tries`: it may have been done by one whose answer was lost.
-fn told(done: &Done, tries: u32) -> String {
+pub(super) fn told(done: &Done, tries: u32) -> String {
     match done {
         Done::Put {
             lease, taken_over, ..
