@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser as _;
+use proptest::prelude::*;
 
 use super::*;
 use crate::cli::Cli;
@@ -91,6 +92,31 @@ fn by_flags(flags: &[&str]) -> ServiceConfig {
     let mut config = crate::config::agent(cli.agent, cli.etcd, cli.variables, |_: &str| None);
     let config = config.as_mut().expect("sound");
     config.services.pop().expect("one")
+}
+
+#[test]
+fn the_example_of_the_page_is_sound() {
+    let page = include_str!("../../../docs/host-agent.md");
+    let example = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let files = Files::of(&[("password", "sesame")]);
+    let password = files.path().join("password").display().to_string();
+    let example = example
+        .expect("an example")
+        .replace("/etc/register/etcd.password", &password);
+    let example = example.replace("COREOS_PRIVATE_IPV4", "IP");
+    let services = read(&example).expect("sound").services;
+    let announced: Vec<_> = services
+        .iter()
+        .map(|service| &service.announcement)
+        .collect();
+    assert_eq!(announced[0].value, "10.0.0.5:7777");
+    assert_eq!(
+        announced[1].value,
+        r#"{"address":"10.0.0.5:5432","tags":["blue"],"weight":10}"#
+    );
 }
 
 #[test]
@@ -655,4 +681,16 @@ fn a_name_means_all_of_it_a_key_one_and_an_unknown_one_is_told() {
              SERVICE \"cache\": there is no such service"
             .to_owned())
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_is_services_or_faults(
+        text in "(\\[|\\]|service|defaults|etcd|checks?|value|name|address|=|\\{|\\}|\"|\\$\\{|,|\n| |1|tcp://|exec:|é){0,40}"
+    ) {
+        let _either = read(&text);
+        let _either = faults(&text);
+    }
 }
