@@ -23,7 +23,7 @@ use crate::world::{Backend, World};
 /// How many services are probed, or dealt with in etcd, at a time.
 const AT_ONCE: usize = 64;
 
-/// Probes each, then puts its key under a fresh TTL, or deletes it.
+/// Probes each that is not drained, then puts its key under a fresh TTL, or deletes it.
 ///
 /// # Errors
 /// When the results cannot be printed.
@@ -32,10 +32,13 @@ pub async fn once(
     services: Vec<ServiceConfig>,
     quiet: bool,
 ) -> Result<Exit, RunError> {
-    let attempts = stream::iter(&services).map(|service| service.checks.attempt());
-    let attempts: Vec<_> = attempts.buffered(AT_ONCE).collect().await;
-    let jobs = services.into_iter().zip(&attempts);
-    let jobs = jobs.map(|(service, attempt)| Job::after(attempt, service));
+    let attempts = stream::iter(&services).map(async |service| match service.drained {
+        true => What::Drain,
+        false => What::after(&service.checks.attempt().await, service.ttl),
+    });
+    let whats: Vec<_> = attempts.buffered(AT_ONCE).collect().await;
+    let jobs = whats.into_iter().zip(services);
+    let jobs = jobs.map(|(what, service)| Job::new(what, service));
     carry_out_all(etcd, jobs.collect(), quiet).await
 }
 
@@ -48,7 +51,8 @@ pub async fn deregister(
     services: Vec<ServiceConfig>,
     quiet: bool,
 ) -> Result<Exit, RunError> {
-    let jobs = services.into_iter().map(Job::to_deregister);
+    let jobs = services.into_iter();
+    let jobs = jobs.map(|service| Job::new(What::Deregister, service));
     carry_out_all(etcd, jobs.collect(), quiet).await
 }
 
@@ -125,25 +129,24 @@ enum What {
     /// As its backend failed in this way.
     Delete(String),
     Deregister,
+    /// It is not to be registered, whatever its health.
+    Drain,
     /// As this host cannot probe, for this reason.
     Leave(String),
 }
 
-impl Job {
-    fn after(attempt: &Attempt, service: ServiceConfig) -> Self {
+impl What {
+    fn after(attempt: &Attempt, ttl: Duration) -> Self {
         let text = attempt.text();
-        let what = match &attempt.result {
-            Ok(_) => What::Put(text, service.ttl),
-            Err(failure) if failure.is_own_hosts() => What::Leave(text),
-            Err(_) => What::Delete(text),
-        };
-        Self::new(what, service)
+        match &attempt.result {
+            Ok(_) => Self::Put(text, ttl),
+            Err(failure) if failure.is_own_hosts() => Self::Leave(text),
+            Err(_) => Self::Delete(text),
+        }
     }
+}
 
-    fn to_deregister(service: ServiceConfig) -> Self {
-        Self::new(What::Deregister, service)
-    }
-
+impl Job {
     fn new(what: What, service: ServiceConfig) -> Self {
         Self {
             announcement: service.announcement,
@@ -171,7 +174,7 @@ impl Job {
                 let fresh = (fresh_lease(&mut Rng::new()), ttl);
                 Procedure::announce(&self.announcement, fresh, true, &mut self.our_leases)
             }
-            What::Delete(_) | What::Deregister | What::Leave(_) => {
+            What::Delete(_) | What::Deregister | What::Drain | What::Leave(_) => {
                 Procedure::withdraw(&self.announcement, Claim::Value)
             }
         };
@@ -196,7 +199,7 @@ impl Job {
         let is_left = matches!(self.what, What::Leave(_));
         match (&self.done, &self.what) {
             (None, _) if !is_left => Exit::Store,
-            (_, What::Put(..) | What::Deregister) => Exit::Done,
+            (_, What::Put(..) | What::Deregister | What::Drain) => Exit::Done,
             (_, What::Delete(_) | What::Leave(_)) => Exit::Failed,
         }
     }
@@ -208,6 +211,7 @@ impl Job {
             What::Put(text, _) => format!("{key}: healthy ({text}); {done}\n"),
             What::Delete(text) => format!("{key}: unhealthy ({text}); {done}\n"),
             What::Deregister => format!("{key}: {done}\n"),
+            What::Drain => format!("{key}: drained; {done}\n"),
             What::Leave(text) => format!("{key}: this host cannot probe ({text}); left as it is\n"),
         }
     }

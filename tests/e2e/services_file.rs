@@ -189,6 +189,18 @@ fn once_does_each_service_and_its_exit_code_is_the_worst() {
 }
 
 #[test]
+fn a_drained_service_is_not_registered_whatever_its_health() {
+    let etcd = Etcd::start();
+    etcd.put_leased("/services/web/10.0.0.5", "10.0.0.5:80", 60);
+    let drained = service("web", "10.0.0.5:80", "check = \"none\"\ndrained = true");
+    let services = Services::of(&(etcd_at(&etcd) + &drained));
+    let (code, said, _) = outcome(&mut services.command(&["--once"]));
+    let told = "/services/web/10.0.0.5: drained; deregistered\n";
+    assert_eq!((code, said.as_str()), (0, told));
+    assert_eq!(etcd.get("/services/web/10.0.0.5"), None);
+}
+
+#[test]
 fn deregister_removes_those_that_are_named_or_all() {
     let etcd = Etcd::start();
     let services = Services::of(
