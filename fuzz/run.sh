@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-10}
 shift || true
 targets=("$@")
-[ $# -gt 0 ] || targets=(template keys value resource data settings words flags check)
+[ $# -gt 0 ] || targets=(template keys value resource data settings services words flags check)
 triple=$(rustc -vV | awk '/^host:/ { print $2 }')
 out=$PWD/target/fuzz
 

@@ -10,6 +10,8 @@ mod prober;
 mod reload;
 pub mod service;
 mod services;
+pub mod several;
+pub mod source;
 mod status;
 
 use std::pin::{Pin, pin};
@@ -34,6 +36,7 @@ use crate::world::{Signals, Source, World};
 use prober::Prober;
 use service::ServiceSettings;
 use services::Services;
+use source::HostSettings;
 use status::Summary;
 
 /// Room for a few changes of the keys; the session waits when it is full.
@@ -71,7 +74,11 @@ pub struct AgentSurroundings<W: World> {
 ///
 /// # Errors
 /// When etcd refuses us at the start.
-pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError> {
+pub async fn run(
+    config: AgentConfig,
+    source: HostSettings,
+    signals: Caught,
+) -> Result<Exit, RunError> {
     let settings = AgentSettings {
         services: config.services.into_iter().map(Into::into).collect(),
         watchdog: notify::watchdog_period(),
@@ -80,7 +87,7 @@ pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError>
     };
     let surroundings = AgentSurroundings {
         dial: WireDial::new(config.etcd),
-        source: host::NoSource,
+        source,
         between: Alarm::new()?,
         renewal: Alarm::new()?,
         manager: NotifySocket::from_env(),
@@ -282,7 +289,7 @@ impl<W: World> Agent<W> {
 
     /// It is once all of its services are.
     fn look_whether_ready(&mut self) {
-        if !self.ready && self.services.iter().all(service::Service::is_ready) {
+        if !self.ready && !self.stopping && self.services.iter().all(service::Service::is_ready) {
             self.ready = true;
             self.notifier.ready();
         }

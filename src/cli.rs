@@ -12,7 +12,7 @@ use std::io;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub use agent::{AgentArgs, AnnouncementArgs, ProbeArgs};
+pub use agent::{AgentArgs, AnnouncementArgs, ConfigArgs, ProbeArgs, ServicesArgs};
 pub use etcd::EtcdArgs;
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 pub use variables::Variables;
@@ -50,6 +50,8 @@ pub enum Command {
     List(ListArgs),
     /// Probe once and print the verdict; etcd is not touched
     Check(CheckArgs),
+    /// Name each defect of a services file; etcd is not touched
+    Lint(ConfigArgs),
     /// Keep configuration files in step with etcd: confd's resources and templates
     Render(RenderArgs),
     /// Be confd 0.16: the same flags, file, log lines and exit codes. Also when called confd
@@ -75,13 +77,15 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct DeregisterArgs {
     #[command(flatten)]
+    pub services: ServicesArgs,
+    #[command(flatten)]
     pub announcement: AnnouncementArgs,
     /// The longest that it may take
     #[arg(
         long,
         env = "REGISTER_STOP_TIMEOUT",
         value_name = "DURATION",
-        default_value = "5s"
+        default_value = agent::default::STOP_TIMEOUT
     )]
     pub stop_timeout: String,
 }

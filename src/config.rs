@@ -7,6 +7,8 @@ mod endpoint;
 mod etcd;
 mod faults;
 mod file;
+mod host;
+mod placeholders;
 mod probe;
 mod render;
 mod secret;
@@ -17,9 +19,9 @@ mod supervise;
 use std::time::Duration;
 
 use crate::cli::{
-    AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, Variables,
+    AgentArgs, CheckArgs, DeregisterArgs, EtcdArgs, ListArgs, OutputFormat, ServicesArgs, Variables,
 };
-use crate::exit::{Exit, RunError};
+use crate::fault::Fault;
 use crate::health::{Cadence, Thresholds};
 use crate::probe::Probe;
 use crate::probe::checks::Checks;
@@ -30,6 +32,7 @@ pub use crate::etcd::config::EtcdConfig;
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
 pub use etcd::Env;
 pub use faults::Faults;
+pub use host::{HostConfig, HostSource, host, select};
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
 
 /// How long etcd may send nothing while `list` waits for it.
@@ -38,23 +41,22 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, PartialEq)]
 pub struct AgentConfig {
     pub etcd: EtcdConfig,
-    /// One where flags gave it; no two have one key.
+    /// No two have one key.
     pub services: Vec<ServiceConfig>,
 }
 
-impl AgentConfig {
-    /// For an agent that serves one.
-    ///
-    /// # Errors
-    /// When there are several.
-    pub fn of_one(self) -> Result<(EtcdConfig, ServiceConfig), RunError> {
-        match <[_; 1]>::try_from(self.services) {
-            Ok([service]) => Ok((self.etcd, service)),
-            Err(services) => {
-                let count = services.len();
-                let reason = format!("one agent serves one service so far, and {count} are given");
-                Err(RunError::new(Exit::Usage, reason))
-            }
+/// What flags come to: one service.
+#[derive(Debug)]
+pub struct SidekickConfig {
+    pub etcd: EtcdConfig,
+    pub service: ServiceConfig,
+}
+
+impl From<SidekickConfig> for AgentConfig {
+    fn from(config: SidekickConfig) -> Self {
+        Self {
+            etcd: config.etcd,
+            services: vec![config.service],
         }
     }
 }
@@ -105,14 +107,15 @@ pub fn agent(
     etcd: EtcdArgs,
     variables: Variables,
     env: impl Env,
-) -> Result<AgentConfig, Faults> {
+) -> Result<SidekickConfig, Faults> {
     let mut faults = Faults::new(variables);
+    refuse_names(&args.services, &mut faults);
     let service = service::by_flags(args, &mut faults);
     let etcd = etcd::check(etcd, env, &mut faults);
     let settings = (|| {
-        Some(AgentConfig {
+        Some(SidekickConfig {
             etcd: etcd?,
-            services: vec![service?],
+            service: service?,
         })
     })();
     faults.settle(settings)
@@ -127,6 +130,7 @@ pub fn deregister(
     env: impl Env,
 ) -> Result<DeregisterConfig, Faults> {
     let mut faults = Faults::new(variables);
+    refuse_names(&args.services, &mut faults);
     let announcement = announcement::check(&args.announcement, &mut faults);
     let timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
     let etcd = etcd::check(etcd, env, &mut faults);
@@ -177,6 +181,14 @@ pub fn check(args: CheckArgs, variables: Variables) -> Result<CheckConfig, Fault
     );
     let output = args.output.output;
     faults.settle(probe.map(|probe| CheckConfig { probe, output }))
+}
+
+/// Without a file there is one service, and flags say which.
+fn refuse_names(args: &ServicesArgs, faults: &mut Faults) {
+    if let Some(name) = args.names.first() {
+        let what = "is for a service of a file: give --config too, or --service in its place";
+        faults.add(Fault::of_value("SERVICE", name, what));
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Where a setting was given, in the words of whoever gave it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// As it is typed, with its dashes. Also where it was not given, but could be.
     Flag(&'static str),
@@ -44,18 +44,23 @@ impl fmt::Display for Place {
 }
 
 /// Something wrong with a setting, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
     /// None where it is nobody's setting, but the system's.
     place: Option<Place>,
-    /// What follows the place.
+    /// As it was given; none where it may be a secret.
+    value: Option<String>,
+    /// What follows the place and the value.
     rest: String,
 }
 
 impl Fault {
     /// `--ttl "0s": must be at least 1s`. The value is no secret.
     pub fn of_value(place: impl Into<Place>, value: &str, what: impl fmt::Display) -> Self {
-        Self::behind(place.into(), format!(" {value:?}: {what}"))
+        Self {
+            value: Some(value.to_owned()),
+            ..Self::of(place, what)
+        }
     }
 
     /// `--endpoints: must not hold a user or password`.
@@ -72,6 +77,7 @@ impl Fault {
     pub fn of_system(what: impl fmt::Display) -> Self {
         Self {
             place: None,
+            value: None,
             rest: what.to_string(),
         }
     }
@@ -79,17 +85,67 @@ impl Fault {
     fn behind(place: Place, rest: String) -> Self {
         Self {
             place: Some(place),
+            value: None,
             rest,
         }
+    }
+
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// The same, where its flag is only how the setting is known, and `place_of` says where it was given.
     #[must_use]
     pub fn placed(self, place_of: impl FnOnce(&'static str) -> Place) -> Self {
         match self.place {
-            Some(Place::Flag(flag)) => Self::behind(place_of(flag), self.rest),
+            Some(Place::Flag(flag)) => Self {
+                place: Some(place_of(flag)),
+                ..self
+            },
             Some(Place::Variable(_) | Place::File { .. }) | None => self,
         }
+    }
+
+    /// The same without the value that was looked at, which has `secrets` in it: shown is what was
+    /// `written` in its place.
+    #[must_use]
+    pub fn hiding(self, secrets: &[String], written: &str) -> Self {
+        let echoes = |word: &str| secrets.iter().any(|secret| secret.contains(word));
+        let mut words = self.rest.split(|c: char| !c.is_alphanumeric());
+        let tells = words.any(|word| word.len() > 2 && !written.contains(word) && echoes(word));
+        Self {
+            value: self.value.map(|_| written.to_owned()),
+            rest: match tells {
+                true => ": is wrong, with the values that its variables have".to_owned(),
+                false => self.rest,
+            },
+            ..self
+        }
+    }
+
+    /// The same in the words of a file, whose fields are named as flags are, but with `_`.
+    #[must_use]
+    pub fn of_fields(self) -> Self {
+        let mut rest = String::with_capacity(self.rest.len());
+        let mut parts = self.rest.split(" --");
+        rest.extend(parts.next());
+        for part in parts {
+            let is_of_name = |c: char| c.is_ascii_lowercase() || c == '-';
+            let end = part.find(|c| !is_of_name(c)).unwrap_or(part.len());
+            let (name, behind) = part.split_at(end);
+            rest.extend([" ", &field_of(name), behind]);
+        }
+        Self { rest, ..self }
+    }
+}
+
+/// What stands for a flag in a file.
+#[must_use]
+pub fn field_of(flag: &str) -> String {
+    match flag.trim_start_matches('-') {
+        "service" => "name".to_owned(),
+        name => name.replace('-', "_"),
     }
 }
 
@@ -97,6 +153,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
             place.fmt(f)?;
+        }
+        if let Some(value) = &self.value {
+            write!(f, " {value:?}")?;
         }
         f.write_str(&self.rest)
     }
@@ -141,6 +200,33 @@ mod tests {
         for (fault, shown) in table {
             assert_eq!(fault.to_string(), shown);
         }
+    }
+
+    #[test]
+    fn what_variables_hold_is_not_told_in_whatever_part_of_a_fault() {
+        let hidden = |what: &str| {
+            let fault = Fault::of_value("--ttl", "10sesame", what);
+            fault
+                .hiding(&["sesame".to_owned()], "10${UNIT}")
+                .to_string()
+        };
+        assert_eq!(
+            hidden("must be at least 1s"),
+            "--ttl \"10${UNIT}\": must be at least 1s"
+        );
+        assert_eq!(
+            hidden("unknown unit \"sesam\""),
+            "--ttl \"10${UNIT}\": is wrong, with the values that its variables have"
+        );
+    }
+
+    #[test]
+    fn a_files_fields_are_named_as_they_are_written_there() {
+        let told = |words: &str| Fault::sentence("--host", words).of_fields().to_string();
+        assert_eq!(
+            told("and --header Host: give one of the two, not --tls-skip-verify"),
+            "--host and header Host: give one of the two, not tls_skip_verify"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The world as it is: the network, this host's processes, files and clocks.
 
+use crate::agent::source::HostSettings;
 use crate::etcd::wire::renewals::WireRenewals;
 use crate::etcd::wire::{WireDial, WireLink, WireWatch};
 use crate::os::alarm::Alarm;
@@ -42,20 +43,10 @@ impl World for ThisHost {
     type Watch = WireWatch;
     type Renewals = WireRenewals;
     type Backend = Checks;
-    type Source = NoSource;
+    type Source = HostSettings;
     type Timer = Alarm;
     type Manager = NotifySocket;
     type Signals = Caught;
     type Files = HostFiles;
     type Child = HostChild;
-}
-
-pub struct NoSource;
-impl<B> crate::world::Source<B> for NoSource {
-    fn is_lasting(&self) -> bool {
-        false
-    }
-    async fn read(&self) -> Result<Vec<crate::agent::service::ServiceSettings<B>>, String> {
-        Ok(Vec::new())
-    }
 }

@@ -2,8 +2,12 @@
 
 use std::process::ExitCode;
 
-use register::cli::{self, Cli, Command, RenderArgs, RenderCommand};
-use register::config::{self, Run};
+use register::agent::source::HostSettings;
+use register::cli::{
+    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, EtcdArgs, RenderArgs, RenderCommand,
+    ServicesArgs, Variables,
+};
+use register::config::{self, EtcdConfig, HostConfig, Run, ServiceConfig};
 use register::exit::{Exit, RunError};
 use register::log::Log;
 use register::os::runtime::block_on;
@@ -11,6 +15,7 @@ use register::os::signal::Caught;
 use register::os::{init, output};
 use register::proxy::{self, confd};
 use register::{agent, list};
+use tracing::warn;
 
 fn main() -> ExitCode {
     if init::is_needed() {
@@ -47,20 +52,10 @@ fn run(args: Cli) -> Result<Exit, RunError> {
     let (etcd, variables) = (args.etcd, args.variables);
     let quiet = args.log.is_quiet();
     match args.command {
-        None if args.agent.once == Some(true) => {
-            let config = config::agent(args.agent, etcd, variables, env)?;
-            block_on(agent::once::unless_stopped(agent::once::once(
-                config, quiet,
-            )))
-        }
-        None => {
-            let config = config::agent(args.agent, etcd, variables, env)?;
-            block_on(async { agent::run(config, Caught::to_stop()?).await })
-        }
-        Some(Command::Deregister(args)) => {
-            let config = config::deregister(args, etcd, variables, env)?;
-            block_on(agent::once::deregister(config, quiet))
-        }
+        None if args.agent.once == Some(true) => once(args.agent, etcd, variables, quiet),
+        None => serve(args.agent, etcd, variables),
+        Some(Command::Deregister(args)) => deregister(args, etcd, variables, quiet),
+        Some(Command::Lint(args)) => lint(args, etcd, variables, quiet),
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, variables, env)?;
             block_on(list::run(config))
@@ -95,4 +90,81 @@ fn run(args: Cli) -> Result<Exit, RunError> {
             Ok(Exit::Done)
         }
     }
+}
+
+fn serve(args: AgentArgs, etcd: EtcdArgs, variables: Variables) -> Result<Exit, RunError> {
+    if args.services.config.config.is_some() {
+        let HostConfig { config, source, .. } = host(args.services.config, etcd, variables)?;
+        let source = HostSettings::of_files(source, &config);
+        return block_on(async { agent::run(config, source, Caught::of_a_host()?).await });
+    }
+    let config = config::agent(args, etcd, variables, cli::variable)?;
+    let source = HostSettings::Flags;
+    block_on(async { agent::run(config.into(), source, Caught::to_stop()?).await })
+}
+
+fn once(
+    args: AgentArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    quiet: bool,
+) -> Result<Exit, RunError> {
+    if args.services.config.config.is_some() {
+        let (etcd, services) = selected(args.services, etcd, variables)?;
+        let work = agent::several::once(etcd, services, quiet);
+        return block_on(agent::once::unless_stopped(work));
+    }
+    let config = config::agent(args, etcd, variables, cli::variable)?;
+    block_on(agent::once::unless_stopped(agent::once::once(
+        config, quiet,
+    )))
+}
+
+fn deregister(
+    args: DeregisterArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    quiet: bool,
+) -> Result<Exit, RunError> {
+    if args.services.config.config.is_some() {
+        let (etcd, services) = selected(args.services, etcd, variables)?;
+        return block_on(agent::several::deregister(etcd, services, quiet));
+    }
+    let config = config::deregister(args, etcd, variables, cli::variable)?;
+    block_on(agent::once::deregister(config, quiet))
+}
+
+fn lint(
+    args: ConfigArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    quiet: bool,
+) -> Result<Exit, RunError> {
+    let host = host(args, etcd, variables)?;
+    if !quiet {
+        output::print(&match host.config.services.len() {
+            1 => "1 service is sound\n".to_owned(),
+            count => format!("{count} services are sound\n"),
+        })?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The services of a file that SERVICE names, or all.
+fn selected(
+    args: ServicesArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+) -> Result<(EtcdConfig, Vec<ServiceConfig>), RunError> {
+    let config = host(args.config, etcd, variables)?.config;
+    let services = config::select(config.services, &args.names)?;
+    Ok((config.etcd, services))
+}
+
+fn host(args: ConfigArgs, etcd: EtcdArgs, variables: Variables) -> Result<HostConfig, RunError> {
+    let host = config::host(args, etcd, variables, cli::variable)?;
+    for ignored in &host.ignored {
+        warn!(event = "variable_ignored", "{ignored}");
+    }
+    Ok(host)
 }

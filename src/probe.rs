@@ -38,12 +38,7 @@ pub struct Spec {
 impl Spec {
     /// The URL without what may be a secret: user and password, and a command.
     fn shown(&self) -> String {
-        let is_exec = |scheme: &str| scheme.eq_ignore_ascii_case("exec");
-        if self
-            .url
-            .split_once(':')
-            .is_some_and(|(scheme, _)| is_exec(scheme))
-        {
+        if is_exec(&self.url) {
             return "exec:…".to_owned();
         }
         match self.url.split_once(char::is_whitespace) {
@@ -94,10 +89,10 @@ impl Probe {
     /// Every fault found, naming its flag.
     pub fn new(spec: Spec) -> Result<Self, Vec<Fault>> {
         let url = spec.url.as_str();
-        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-        let scheme = scheme.to_ascii_lowercase();
+        let (_, rest) = url.split_once(':').unwrap_or((url, ""));
+        let scheme = scheme_of(url);
         let of_check = |reason: String| vec![spec.fault_of_check(reason)];
-        let mut faults = unfit_flags(&spec, &scheme);
+        let mut faults = unfit_flags(&spec);
         let kind = match (scheme.as_str(), rest.strip_prefix("//")) {
             ("http" | "https", Some(_)) => {
                 http::HttpProbe::new(&spec).map(|probe| ProbeKind::Http(Arc::new(probe)))
@@ -174,22 +169,44 @@ impl Backend for Probe {
     }
 }
 
-/// Flags that say nothing to a check of this scheme.
-fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<Fault> {
-    const HTTP: (&str, &[&str]) = ("http:// and https://", &["http", "https"]);
-    const HTTPS: (&str, &[&str]) = ("https://", &["https"]);
+/// What is wrong with giving `flag` for a check of this URL: it says nothing to one of its scheme.
+#[must_use]
+pub fn fault_of_unfit(flag: &'static str, url: &str) -> Option<Fault> {
+    let (fit, schemes): (&str, &[&str]) = match flag {
+        "--expect" | "--method" | "--header" | "--body-regex" | "--host" => {
+            ("http:// and https://", &["http", "https"])
+        }
+        "--tls-skip-verify" | "--check-ca" => ("https://", &["https"]),
+        _ => return None,
+    };
+    let scheme = scheme_of(url);
+    let is_unfit = !schemes.contains(&scheme.as_str());
+    is_unfit.then(|| Fault::of(flag, format!("only for {fit} checks")))
+}
+
+/// Whether it is a command.
+#[must_use]
+pub fn is_exec(url: &str) -> bool {
+    url.contains(':') && scheme_of(url) == "exec"
+}
+
+fn scheme_of(url: &str) -> String {
+    let scheme = url.split(':').next().unwrap_or_default();
+    scheme.to_ascii_lowercase()
+}
+
+fn unfit_flags(spec: &Spec) -> Vec<Fault> {
     let given = [
-        ("--expect", spec.expect.is_some(), HTTP),
-        ("--method", spec.method.is_some(), HTTP),
-        ("--header", !spec.headers.is_empty(), HTTP),
-        ("--body-regex", spec.body_regex.is_some(), HTTP),
-        ("--host", spec.host.is_some(), HTTP),
-        ("--tls-skip-verify", spec.tls_skip_verify, HTTPS),
-        ("--check-ca", spec.ca_file.is_some(), HTTPS),
+        ("--expect", spec.expect.is_some()),
+        ("--method", spec.method.is_some()),
+        ("--header", !spec.headers.is_empty()),
+        ("--body-regex", spec.body_regex.is_some()),
+        ("--host", spec.host.is_some()),
+        ("--tls-skip-verify", spec.tls_skip_verify),
+        ("--check-ca", spec.ca_file.is_some()),
     ];
+    let given = given.into_iter().filter(|(_, is_given)| *is_given);
     given
-        .into_iter()
-        .filter(|(_, given, (_, schemes))| *given && !schemes.contains(&scheme))
-        .map(|(flag, _, (fit, _))| Fault::of(flag, format!("only for {fit} checks")))
+        .filter_map(|(flag, _)| fault_of_unfit(flag, &spec.url))
         .collect()
 }

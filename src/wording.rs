@@ -94,6 +94,44 @@ pub fn masked(url: &str) -> String {
     }
 }
 
+/// What somebody may have meant by `word`: the most alike of `known`, if it is alike enough.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = word.chars().count();
+    if length > LONGEST_WORD {
+        return None;
+    }
+    let far = length.div_ceil(3);
+    let distances = known
+        .into_iter()
+        .filter(|name| name.chars().count() <= LONGEST_WORD)
+        .map(|name| (distance(word, name), name));
+    let (distance, name) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= far).then_some(name)
+}
+
+/// Beyond it, nobody mistypes a single letter.
+const LONGEST_WORD: usize = 200;
+
+/// How many letters have to be put in, taken out, changed or swapped with the next.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<_>, Vec<_>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<_> = (0..=b.len()).collect();
+    for (i, &from) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, &to) in b.iter().enumerate() {
+            let changed = row[j] + usize::from(from != to);
+            let mut least = changed.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && from == b[j - 1] && a[i - 1] == to {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +159,30 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&json).ok(),
             Some(value)
         );
+    }
+
+    #[test]
+    fn what_was_meant_is_what_is_most_alike() {
+        let known = [
+            "ttl",
+            "timeout",
+            "interval",
+            "fast_interval",
+            "stop_timeout",
+        ];
+        let table = [
+            ("tll", Some("ttl")),
+            ("time_out", Some("timeout")),
+            ("fastinterval", Some("fast_interval")),
+            ("Interval", Some("interval")),
+            ("stop-timeout", Some("stop_timeout")),
+            ("weight", None),
+            ("", None),
+        ];
+        for (word, meant) in table {
+            assert_eq!(nearest(word, known), meant, "{word}");
+        }
+        assert_eq!(nearest(&"t".repeat(1_000_000), known), None);
     }
 
     #[test]

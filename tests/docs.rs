@@ -55,6 +55,34 @@ fn the_readme_lists_every_flag_and_its_default() {
 }
 
 #[test]
+fn the_page_of_the_services_file_lists_every_field() {
+    let page = read("docs/host-agent.md");
+    let (_, table) = page.split_once("\n## Fields\n").unwrap();
+    let table = table.split("\n## ").next().unwrap();
+    let listed: BTreeSet<_> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|row| quoted(row.split('|').nth(1).unwrap(), '`'))
+        .map(str::to_owned)
+        .collect();
+    let cli = Cli::command();
+    let without = [
+        "config",
+        "once",
+        "log-format",
+        "log-level",
+        "quiet",
+        "help",
+        "version",
+    ];
+    let flags = cli.get_arguments().filter_map(clap::Arg::get_long);
+    let flags = flags.filter(|flag| !without.contains(flag));
+    let mut fields: BTreeSet<_> = flags.map(register::fault::field_of).collect();
+    fields.extend(["checks", "pass", "drained"].map(str::to_owned));
+    assert_eq!(listed, fields);
+}
+
+#[test]
 fn the_readmes_unit_is_the_shipped_one() {
     let readme = read("README.md");
     let shown = readme

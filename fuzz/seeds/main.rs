@@ -20,6 +20,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             "nodes = [\"http://127.0.0.1:2379\"]\ninterval = 10\nlog-level = \"debug\"\n"
                 .to_owned(),
         ],
+        "services" => vec![
+            "[etcd]\nendpoints = [\"127.0.0.1:2379\"]\n[defaults]\nttl = \"30s\"\n[[service]]\nname = \"web\"\n\
+             address = \"10.0.0.5:80\"\nvalue = { a = \"{address}\", b = [1, \"${A}\"] }\npass = \"any\"\n\
+             checks = [{ check = \"tcp://{address}\" }, { check = \"exec:true\", timeout = \"1s\" }]\n"
+                .to_owned(),
+        ],
         "data" => vec![
             r#"{"services": {"web": {"1": "10.0.0.1:80", "2": "10.0.0.2:80"}}}"#.to_owned(),
             r#"{"/services/web/1": "10.0.0.1:80"}"#.to_owned(),

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::cli::OutputFormat;
-use crate::config::{AgentConfig, CheckConfig, DeregisterConfig, EtcdConfig, ServiceConfig};
+use crate::config::{CheckConfig, DeregisterConfig, EtcdConfig, ServiceConfig, SidekickConfig};
 use crate::etcd::error::EtcdError;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::our_leases::OurLeases;
@@ -42,8 +42,8 @@ pub async fn unless_stopped(
 ///
 /// # Errors
 /// When etcd cannot be told.
-pub async fn once(config: AgentConfig, quiet: bool) -> Result<Exit, RunError> {
-    let (etcd, service) = config.of_one()?;
+pub async fn once(config: SidekickConfig, quiet: bool) -> Result<Exit, RunError> {
+    let SidekickConfig { etcd, service } = config;
     let ServiceConfig {
         announcement,
         checks,
@@ -154,7 +154,7 @@ pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
         reason = "no simulation runs what ends by itself"
     )
 )]
-async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
+pub(super) async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
     if !quiet || exit != Exit::Done {
         let printed = spawn_blocking(move || output::print(&result)).await;
         printed.map_err(RunError::of_host)??;
@@ -163,7 +163,7 @@ async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> 
 }
 
 /// `tries`: it may have been done by one whose answer was lost.
-fn told(done: &Done, tries: u32) -> String {
+pub(super) fn told(done: &Done, tries: u32) -> String {
     match done {
         Done::Put {
             lease, taken_over, ..

@@ -4,8 +4,23 @@ use clap::Args;
 
 use super::parse::switch;
 
+/// Of the flags, and of the fields of a services file.
+pub(super) mod default {
+    pub(in crate::cli) const PREFIX: &str = "/services";
+    pub(in crate::cli) const TIMEOUT: &str = "3s";
+    pub(in crate::cli) const INTERVAL: &str = "5s";
+    pub(in crate::cli) const FAST_INTERVAL: &str = "1s";
+    pub(in crate::cli) const RISE: &str = "1";
+    pub(in crate::cli) const FALL: &str = "2";
+    pub(in crate::cli) const TTL: &str = "30s";
+    pub(in crate::cli) const DRAIN: &str = "0s";
+    pub(in crate::cli) const STOP_TIMEOUT: &str = "5s";
+}
+
 #[derive(Args, Debug)]
 pub struct AgentArgs {
+    #[command(flatten)]
+    pub services: ServicesArgs,
     #[command(flatten)]
     pub announcement: AnnouncementArgs,
     #[command(flatten)]
@@ -15,7 +30,7 @@ pub struct AgentArgs {
         long,
         env = "REGISTER_INTERVAL",
         value_name = "DURATION",
-        default_value = "5s",
+        default_value = default::INTERVAL,
         help_heading = "Probe"
     )]
     pub interval: String,
@@ -24,7 +39,7 @@ pub struct AgentArgs {
         long,
         env = "REGISTER_FAST_INTERVAL",
         value_name = "DURATION",
-        default_value = "1s",
+        default_value = default::FAST_INTERVAL,
         help_heading = "Probe"
     )]
     pub fast_interval: String,
@@ -33,7 +48,7 @@ pub struct AgentArgs {
         long,
         env = "REGISTER_RISE",
         value_name = "COUNT",
-        default_value = "1",
+        default_value = default::RISE,
         help_heading = "Probe"
     )]
     pub rise: String,
@@ -42,7 +57,7 @@ pub struct AgentArgs {
         long,
         env = "REGISTER_FALL",
         value_name = "COUNT",
-        default_value = "2",
+        default_value = default::FALL,
         help_heading = "Probe"
     )]
     pub fall: String,
@@ -51,7 +66,7 @@ pub struct AgentArgs {
         long,
         env = "REGISTER_TTL",
         value_name = "DURATION",
-        default_value = "30s",
+        default_value = default::TTL,
         help_heading = "Registration"
     )]
     pub ttl: String,
@@ -60,7 +75,7 @@ pub struct AgentArgs {
         long,
         env = "REGISTER_DRAIN",
         value_name = "DURATION",
-        default_value = "0s",
+        default_value = default::DRAIN,
         help_heading = "Registration"
     )]
     pub drain: String,
@@ -69,13 +84,51 @@ pub struct AgentArgs {
         long,
         env = "REGISTER_STOP_TIMEOUT",
         value_name = "DURATION",
-        default_value = "5s",
+        default_value = default::STOP_TIMEOUT,
         help_heading = "Registration"
     )]
     pub stop_timeout: String,
     /// One probe, one write, exit: the key is left to its TTL
     #[arg(long, env = "REGISTER_ONCE", help_heading = "Registration", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
     pub once: Option<bool>,
+}
+
+/// Without any flag.
+impl Default for AgentArgs {
+    fn default() -> Self {
+        Self {
+            services: ServicesArgs::default(),
+            announcement: AnnouncementArgs::default(),
+            probe: ProbeArgs::default(),
+            interval: default::INTERVAL.to_owned(),
+            fast_interval: default::FAST_INTERVAL.to_owned(),
+            rise: default::RISE.to_owned(),
+            fall: default::FALL.to_owned(),
+            ttl: default::TTL.to_owned(),
+            drain: default::DRAIN.to_owned(),
+            stop_timeout: default::STOP_TIMEOUT.to_owned(),
+            once: None,
+        }
+    }
+}
+
+/// Services of a file, in place of one by flags.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServicesArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// With --once or deregister, and --config: these services only; a name stands for all of that
+    /// name, a key for one
+    #[arg(value_name = "SERVICE")]
+    pub names: Vec<String>,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Services")]
+pub struct ConfigArgs {
+    /// TOML file with the services of a host, or a directory: its *.toml, then those in its services.d
+    #[arg(long, env = "REGISTER_CONFIG", value_name = "PATH")]
+    pub config: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -92,7 +145,7 @@ pub struct AnnouncementArgs {
         long,
         env = "REGISTER_PREFIX",
         value_name = "PATH",
-        default_value = "/services"
+        default_value = default::PREFIX
     )]
     pub prefix: String,
     /// Key, with {service} {host} {port} {address} {hostname} [default: <PREFIX>/{service}/{host}]
@@ -101,6 +154,18 @@ pub struct AnnouncementArgs {
     /// Value, with the same placeholders [default: {address}]
     #[arg(long, env = "REGISTER_VALUE", value_name = "TEMPLATE")]
     pub value: Option<String>,
+}
+
+impl Default for AnnouncementArgs {
+    fn default() -> Self {
+        Self {
+            service: None,
+            address: None,
+            prefix: default::PREFIX.to_owned(),
+            key: None,
+            value: None,
+        }
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -119,7 +184,7 @@ pub struct ProbeArgs {
         long,
         env = "REGISTER_TIMEOUT",
         value_name = "DURATION",
-        default_value = "3s"
+        default_value = default::TIMEOUT
     )]
     pub timeout: String,
     /// HTTP statuses that pass: 200, 2xx, 200-299,401 [default: 200-399]
@@ -148,4 +213,20 @@ pub struct ProbeArgs {
     /// CA certificates (PEM) for an https:// backend, instead of the system's
     #[arg(long, env = "REGISTER_CHECK_CA", value_name = "FILE")]
     pub check_ca: Option<String>,
+}
+
+impl Default for ProbeArgs {
+    fn default() -> Self {
+        Self {
+            check: None,
+            timeout: default::TIMEOUT.to_owned(),
+            expect: None,
+            method: None,
+            header: Vec::new(),
+            body_regex: None,
+            host: None,
+            tls_skip_verify: None,
+            check_ca: None,
+        }
+    }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::parse::switch;
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "etcd")]
 pub struct EtcdArgs {
     /// Endpoints, separated by commas [env: ETCDCTL_ENDPOINTS] [default: http://127.0.0.1:2379]

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::{Cli, Variables};
+use crate::wording::nearest;
 
 impl Cli {
     /// As the process was called. Prints what clap has to say and exits if that is no command.
@@ -24,6 +25,9 @@ impl Cli {
         }
         let mut cli =
             Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        if let Some(fault) = lost_word(&command, &cli) {
+            return Err(command.error(ErrorKind::InvalidSubcommand, fault));
+        }
         cli.variables = Variables::looked_at(&command, &matches);
         Ok(cli)
     }
@@ -75,6 +79,19 @@ fn lost_flag(command: &Command, matches: &ArgMatches) -> Option<String> {
     })
 }
 
+/// A word that is neither a command nor a service to be dealt with once.
+fn lost_word(command: &Command, cli: &Cli) -> Option<String> {
+    let word = cli.agent.services.names.first()?;
+    if cli.agent.once == Some(true) && cli.command.is_none() {
+        return None;
+    }
+    let commands = command.get_subcommands().map(Command::get_name);
+    Some(match nearest(word, commands) {
+        Some(name) => format!("unrecognized subcommand '{word}'; did you mean '{name}'?"),
+        None => format!("unrecognized subcommand '{word}'"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +118,21 @@ mod tests {
             fault("register --endpoints http://a:1 confd -onetime").as_deref(),
             Some("error: --endpoints is no flag of 'confd'")
         );
+    }
+
+    #[test]
+    fn a_word_that_is_no_command_is_a_service_only_with_once() {
+        let table = [
+            ("lsit", "'lsit'; did you mean 'list'?"),
+            ("web --config c", "'web'"),
+            ("web list", "'web'"),
+        ];
+        for (words, told) in table {
+            let told = format!("error: unrecognized subcommand {told}");
+            assert_eq!(fault(&format!("register {words}")), Some(told));
+        }
+        assert_eq!(fault("register --once --config c web"), None);
+        assert_eq!(fault("register deregister --config c web"), None);
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! Flags that were not typed, but given by their variables of the environment.
+//! Which flags were typed, and which were given by their variables of the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 use crate::fault::Place;
 
-/// The variables that were looked at in place of flags.
+/// The variables that were looked at in place of flags, and the flags that were typed.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     by_flag: BTreeMap<String, String>,
+    typed: BTreeSet<String>,
 }
 
 impl Variables {
@@ -21,16 +22,26 @@ impl Variables {
         {
             return Self::looked_at(command, matches);
         }
-        let given = command.get_arguments().filter(|argument| {
-            matches.value_source(argument.get_id().as_str()) == Some(ValueSource::EnvVariable)
-        });
-        let names = given.filter_map(|argument| {
+        let given = |source| {
+            command.get_arguments().filter(move |argument| {
+                matches.value_source(argument.get_id().as_str()) == Some(source)
+            })
+        };
+        let names = given(ValueSource::EnvVariable).filter_map(|argument| {
             let variable = argument.get_env()?.to_str()?;
             Some((format!("--{}", argument.get_long()?), variable.to_owned()))
         });
+        let typed = given(ValueSource::CommandLine).filter_map(clap::Arg::get_long);
         Self {
             by_flag: names.collect(),
+            typed: typed.map(|flag| format!("--{flag}")).collect(),
         }
+    }
+
+    /// Whether `flag` stands on the command line.
+    #[must_use]
+    pub fn is_typed(&self, flag: &str) -> bool {
+        self.typed.contains(flag)
     }
 
     /// Where the value of `flag` is from. One that was typed, or left at its default, is its own place.

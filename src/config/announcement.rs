@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::wording::masked;
 
 use super::faults::Faults;
+use super::placeholders::Placeholders;
 
 /// What is to be put: others are to connect to it.
 pub(super) fn to_announce(args: &AnnouncementArgs, faults: &mut Faults) -> Option<Announcement> {
@@ -59,8 +60,12 @@ pub(super) fn check(args: &AnnouncementArgs, faults: &mut Faults) -> Option<Anno
         }
     };
     let (address, service) = (address?, service?);
+    let placeholders = Placeholders {
+        service,
+        address: &address,
+    };
     let key = match (&args.key, prefix) {
-        (Some(template), _) => fill("--key", template, service, &address, faults)?,
+        (Some(template), _) => faults.take(placeholders.fill("--key", template))?,
         (None, prefix) => format!(
             "{}/{service}/{}",
             prefix?.trim_end_matches('/'),
@@ -73,7 +78,7 @@ pub(super) fn check(args: &AnnouncementArgs, faults: &mut Faults) -> Option<Anno
         return None;
     }
     let value = match &args.value {
-        Some(template) => fill("--value", template, service, &address, faults)?,
+        Some(template) => faults.take(placeholders.fill("--value", template))?,
         None => address.to_string(),
     };
     let port = address.port;
@@ -118,49 +123,6 @@ fn check_service<'a>(name: &'a str, faults: &mut Faults) -> Option<&'a str> {
         return None;
     }
     Some(name)
-}
-
-/// Fills the placeholders in. A brace that opens no known placeholder stands for itself, so that
-/// `--value '{"host":"{host}"}'` can be written.
-fn fill(
-    flag: &'static str,
-    template: &str,
-    service: &str,
-    address: &Address,
-    faults: &mut Faults,
-) -> Option<String> {
-    let mut filled = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(at) = rest.find('{') {
-        filled.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let name = rest[1..]
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .next()
-            .unwrap_or_default();
-        if name.is_empty() || !rest[1 + name.len()..].starts_with('}') {
-            filled.push('{');
-            rest = &rest[1..];
-            continue;
-        }
-        match name {
-            "service" => filled.push_str(service),
-            "host" => filled.push_str(&address.host.to_string()),
-            "port" => filled.push_str(&address.port.to_string()),
-            "address" => filled.push_str(&address.to_string()),
-            "hostname" => filled.push_str(&gethostname::gethostname().to_string_lossy()),
-            unknown => {
-                let what = format!(
-                    "unknown placeholder {{{unknown}}}; there are {{service}} {{host}} {{port}} {{address}} {{hostname}}"
-                );
-                faults.add(Fault::of_value(flag, template, what));
-                return None;
-            }
-        }
-        rest = &rest[name.len() + 2..];
-    }
-    filled.push_str(rest);
-    Some(filled)
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@ use crate::fault::{Fault, Place};
 pub(super) fn check(
     user: Option<Setting>,
     password: Option<String>,
-    password_file: Option<String>,
+    password_file: Option<Setting>,
     no_password: &str,
     faults: &mut Faults,
 ) -> Option<Credentials> {
     let Some(Setting { place, value: user }) = user else {
-        if password_file.is_some() {
+        if let Some(file) = password_file {
             faults.add(Fault::sentence(
-                "--password-file",
+                file.place,
                 "is given without --user: give the user's name too",
             ));
         }
@@ -30,10 +30,7 @@ pub(super) fn check(
         None => (user, None),
     };
     let password = match password_file {
-        Some(path) => {
-            let place = faults.place("--password-file");
-            Some(faults.take(password_in(&path, place))?)
-        }
+        Some(file) => Some(faults.take(password_in(&file.value, file.place))?),
         None => inline.or(password),
     };
     match password {

@@ -30,6 +30,8 @@ pub(super) struct Flags {
     pub no_password: &'static str,
 }
 
+pub(super) const PASSWORD_FILE: &str = "--password-file";
+
 pub(super) const OURS: Flags = Flags {
     user: "--user",
     ca: "--cacert",
@@ -46,7 +48,7 @@ pub(super) struct Given {
     /// `NAME` or `NAME:PASSWORD`.
     pub user: Option<Setting>,
     pub password: Option<String>,
-    pub password_file: Option<String>,
+    pub password_file: Option<Setting>,
     pub ca: Option<Setting>,
     pub cert: Option<Setting>,
     pub key: Option<Setting>,
@@ -65,7 +67,7 @@ impl Given {
         Self {
             endpoints: setting("--endpoints", args.endpoints),
             user: setting(OURS.user, args.user),
-            password_file: args.password_file,
+            password_file: setting(PASSWORD_FILE, args.password_file),
             ca: setting(OURS.ca, args.cacert),
             cert: setting(OURS.cert, args.cert),
             key: setting(OURS.key, args.cert_key),
@@ -104,6 +106,21 @@ impl Given {
         }
     }
 
+    fn has_password(&self) -> bool {
+        let in_user = |user: &Setting| user.value.contains(':');
+        self.password.is_some()
+            || self.password_file.is_some()
+            || self.user.as_ref().is_some_and(in_user)
+    }
+
+    fn without_password(self) -> Self {
+        Self {
+            password: None,
+            password_file: None,
+            ..self
+        }
+    }
+
     fn any_tls(&self) -> bool {
         let files = [&self.ca, &self.cert, &self.key];
         files.into_iter().any(Option::is_some) || matches!(self.skip_verify, Some(Ok(true)))
@@ -111,6 +128,10 @@ impl Given {
 
     /// What is not given here is taken from `other`.
     pub(super) fn or(self, other: Self) -> Self {
+        let other = match self.has_password() {
+            true => other.without_password(),
+            false => other,
+        };
         Self {
             wants_tls: self.wants_tls || (other.wants_tls && self.endpoints.is_none()),
             endpoints: self.endpoints.or(other.endpoints),
@@ -320,6 +341,27 @@ mod tests {
         };
         assert!(check(at("http://h:1").or(file().about_tls())).is_ok());
         assert!(check(Given::default().or(file().about_tls())).is_err());
+    }
+
+    #[test]
+    fn a_stronger_sources_password_wins_over_a_weaker_ones_file() {
+        let file = || Given {
+            user: Setting::given("user", Some("agent".to_owned())),
+            password_file: Setting::given("password_file", Some("/nonexistent".to_owned())),
+            ..Given::default()
+        };
+        for variables in [
+            &[("ETCDCTL_USER", "web:pw")][..],
+            &[("ETCDCTL_PASSWORD", "pw")],
+        ] {
+            let config = check(by_etcdctl(variables).or(file())).expect("the file is not read");
+            assert_eq!(config.credentials.expect("given").password, "pw");
+        }
+        let faults = check(Given::default().or(file())).expect_err("no such file");
+        assert!(
+            faults.to_string().starts_with("password_file \"/"),
+            "{faults}"
+        );
     }
 
     #[test]

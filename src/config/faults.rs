@@ -1,12 +1,14 @@
 //! All that is wrong with what was given, found before any of it is told.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use crate::cli::Variables;
 use crate::exit::{Exit, RunError};
-use crate::fault::{Fault, Place};
+use crate::fault::{Fault, Place, field_of};
 use crate::longest;
+use crate::wording::masked;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -14,27 +16,124 @@ pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 #[derive(Debug, Default)]
 pub struct Faults {
     found: Vec<Fault>,
+    told: BTreeSet<Fault>,
     variables: Variables,
+    in_files: Box<InFiles>,
+}
+
+/// What there is to know of the files that settings are from.
+#[derive(Debug, Default)]
+struct InFiles {
+    /// While a table is looked at.
+    scope: Option<Scope>,
+    /// Where variables were replaced, and what must not be told of it.
+    hidden: BTreeMap<Place, Hidden>,
+}
+
+/// Where a table of a file has what flags would give.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    pub path: String,
+    pub line: usize,
+    /// For a part of a table, as in ` of check 2`.
+    pub suffix: String,
+    /// Those that are given, by their flags.
+    pub places: BTreeMap<&'static str, Place>,
+}
+
+impl Scope {
+    fn place(&self, flag: &'static str) -> Place {
+        let given = self.places.get(flag).cloned();
+        given.unwrap_or_else(|| Place::File {
+            path: self.path.clone(),
+            line: Some(self.line),
+            field: Some(field_of(flag) + &self.suffix),
+        })
+    }
+}
+
+/// A text in which variables were replaced.
+#[derive(Debug)]
+pub(super) struct Hidden {
+    /// With the variables' names.
+    written: String,
+    values: Vec<String>,
+}
+
+impl Hidden {
+    pub(super) fn of(written: &str, values: Vec<String>) -> Self {
+        Self {
+            written: masked(written),
+            values,
+        }
+    }
 }
 
 impl Faults {
     pub(super) fn new(variables: Variables) -> Self {
         Self {
-            found: Vec::new(),
             variables,
+            ..Self::default()
         }
     }
 
     pub(super) fn place(&self, flag: &'static str) -> Place {
-        self.variables.place(flag)
+        match &self.in_files.scope {
+            Some(scope) => scope.place(flag),
+            None => self.variables.place(flag),
+        }
+    }
+
+    /// What is found in `look` is wrong with a table of a file.
+    pub(super) fn within<T>(&mut self, scope: Scope, look: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.in_files.scope.replace(scope);
+        let found = look(self);
+        self.in_files.scope = outer;
+        found
+    }
+
+    /// The field of the table that is looked at that gives what `flag` would.
+    pub(super) fn is_given(&mut self, flag: &'static str, place: Place) {
+        if let Some(scope) = &mut self.in_files.scope {
+            scope.places.insert(flag, place);
+        }
+    }
+
+    /// From now on no fault at `place` tells what is hidden.
+    pub(super) fn hide(&mut self, place: Place, hidden: Hidden) {
+        match self.in_files.hidden.get_mut(&place) {
+            Some(known) if known.written.contains(&hidden.written) => {}
+            Some(known) => {
+                known.written = format!("{}, {}", known.written, hidden.written);
+                known.values.extend(hidden.values);
+            }
+            None => {
+                self.in_files.hidden.insert(place, hidden);
+            }
+        }
     }
 
     /// Two checks may find the same fault; it is told once.
     pub(super) fn add(&mut self, fault: Fault) {
         let fault = fault.placed(|flag| self.place(flag));
-        if !self.found.contains(&fault) {
+        let fault = match self.in_files.scope {
+            Some(_) => fault.of_fields(),
+            None => fault,
+        };
+        let hidden = fault
+            .place()
+            .and_then(|place| self.in_files.hidden.get(place));
+        let fault = match hidden {
+            Some(Hidden { written, values }) => fault.hiding(values, written),
+            None => fault,
+        };
+        if self.told.insert(fault.clone()) {
             self.found.push(fault);
         }
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// Keeps the value, or the fault.

@@ -15,12 +15,12 @@ pub(super) fn by_flags(args: AgentArgs, faults: &mut Faults) -> Option<ServiceCo
     let announcement = announcement::to_announce(&args.announcement, faults);
     let address = args.announcement.address.as_deref();
     let probe = probe::check(args.probe.clone(), address, faults);
-    check(args, announcement, probe.map(Checks::from), faults)
+    check(&args, announcement, probe.map(Checks::from), faults)
 }
 
 /// What is not known yet of `args`. Nothing, if anything is wrong.
 pub(super) fn check(
-    args: AgentArgs,
+    args: &AgentArgs,
     announcement: Option<Announcement>,
     checks: Option<Checks>,
     faults: &mut Faults,
@@ -33,7 +33,7 @@ pub(super) fn check(
     let drain = faults.duration("--drain", &args.drain, Duration::ZERO);
     let stop_timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
     let announcement = announcement?;
-    let name = args.announcement.service;
+    let name = args.announcement.service.clone();
     Some(ServiceConfig {
         name: name.unwrap_or_else(|| announcement.key.clone()),
         announcement,

@@ -158,11 +158,7 @@ impl Procedure {
     }
 
     /// Takes in the answer to the last call.
-    pub fn on(
-        &mut self,
-        answer: Result<Answer, EtcdError>,
-        our_leases: &mut OurLeases,
-    ) -> Next {
+    pub fn on(&mut self, answer: Result<Answer, EtcdError>, our_leases: &mut OurLeases) -> Next {
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return self.failed(error, our_leases),
@@ -322,12 +318,7 @@ impl Procedure {
     }
 
     /// None of the leases is kept alive, so a failure only means that one lasts until its TTL.
-    fn give_back(
-        &mut self,
-        kept: Option<LeaseId>,
-        then: Then,
-        our_leases: &mut OurLeases,
-    ) -> Next {
+    fn give_back(&mut self, kept: Option<LeaseId>, then: Then, our_leases: &mut OurLeases) -> Next {
         match our_leases.other_than(kept) {
             Some(id) => {
                 self.step = Step::Returning { id, kept, then };

@@ -71,20 +71,30 @@ impl Renewal {
     /// When to ask [`Self::due`].
     #[must_use]
     pub fn due_at(&self) -> Option<Instant> {
-        self.due.values().min().copied().filter(|_| !self.is_empty())
+        self.due
+            .values()
+            .min()
+            .copied()
+            .filter(|_| !self.is_empty())
     }
 
     /// Those to ask for now.
     pub fn due(&mut self, now: Instant) -> Vec<LeaseId> {
         let is_due = |(_, at): &(&Duration, &Instant)| **at <= now;
-        let ttls: BTreeSet<_> = self.due.iter().filter(is_due).map(|(ttl, _)| *ttl).collect();
+        let ttls: BTreeSet<_> = self
+            .due
+            .iter()
+            .filter(is_due)
+            .map(|(ttl, _)| *ttl)
+            .collect();
         self.due.retain(|ttl, _| !ttls.contains(ttl));
         let mut asked = Vec::new();
         for (id, kept) in &mut self.kept {
             let ttl = kept.lease.ttl();
             if ttls.contains(&ttl) {
                 kept.asked_at = now;
-                self.due.insert(ttl, Lease::granted(*id, ttl, now).renew_at());
+                self.due
+                    .insert(ttl, Lease::granted(*id, ttl, now).renew_at());
                 asked.push(*id);
             }
         }

@@ -145,7 +145,8 @@ impl<W: World> Session<W> {
 
     /// Over one connection, if one is to be had. When to make the next.
     async fn connect_and_serve(&mut self) -> Result<Turn, Closed> {
-        self.reach.set_call_timeout(call_timeout(self.keys.shortest_ttl()));
+        self.reach
+            .set_call_timeout(call_timeout(self.keys.shortest_ttl()));
         let keys = &self.keys;
         let opened = self
             .reach
@@ -484,8 +485,9 @@ impl<'a, W: World> Served<'a, W> {
         let connection = self.connection;
         self.logging_in = true;
         self.logged_in = true;
-        self.beside
-            .push(Box::pin(async move { Done::LoggedIn(connection.log_in_anew().await) }));
+        self.beside.push(Box::pin(async move {
+            Done::LoggedIn(connection.log_in_anew().await)
+        }));
     }
 
     fn renew_over_a_new_stream(&mut self, unanswered: impl Iterator<Item = LeaseId>) {

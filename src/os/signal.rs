@@ -31,6 +31,14 @@ impl Caught {
         Self::catch([TERMINATE, INTERRUPT].into_iter().chain(hangup))
     }
 
+    /// SIGTERM, SIGINT and SIGHUP, which asks for a reload, whatever we were started to ignore.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn of_a_host() -> io::Result<Self> {
+        Self::catch([TERMINATE, INTERRUPT, HANGUP].into_iter())
+    }
+
     /// SIGTERM, SIGINT and SIGHUP. `for_a_child`: also SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH,
     /// instead of dying of them.
     ///

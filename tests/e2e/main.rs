@@ -51,6 +51,8 @@ mod render_once;
 mod rendering;
 /// No descriptors, no processes, no room, no right to write, and backends that hang.
 mod resources;
+/// The services of a host, from files.
+mod services_file;
 /// What flags, variables and files come to.
 mod settings;
 /// Commands that hang, and what goes on beside them.

@@ -58,10 +58,7 @@ fn withdrawing(ours: &[LeaseId], claim: Claim) -> Story {
     begun(ours, |_| Procedure::withdraw(&target(), claim))
 }
 
-fn begun(
-    ours: &[LeaseId],
-    begin: impl FnOnce(&mut OurLeases) -> (Procedure, Call),
-) -> Story {
+fn begun(ours: &[LeaseId], begin: impl FnOnce(&mut OurLeases) -> (Procedure, Call)) -> Story {
     let mut our_leases = leases(ours);
     let (procedure, call) = begin(&mut our_leases);
     Story {

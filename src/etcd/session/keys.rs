@@ -147,7 +147,9 @@ impl Keys {
             return;
         };
         match answer {
-            Some(Answer::Written { revision }) => history.revision = history.revision.max(*revision),
+            Some(Answer::Written { revision }) => {
+                history.revision = history.revision.max(*revision)
+            }
             Some(Answer::Page(page)) => {
                 history.term = history.term.max(page.history.term);
                 history.revision = history.revision.max(page.history.revision);

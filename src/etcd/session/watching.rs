@@ -63,7 +63,10 @@ pub(super) async fn watch<W: World>(
         failure = Some(error);
     }
     let unavailable = |error: EtcdError| connection.error(Problem::Unavailable, error.reason);
-    Err(failure.map_or_else(|| connection.error(Problem::Unavailable, NOTHING), unavailable))
+    Err(failure.map_or_else(
+        || connection.error(Problem::Unavailable, NOTHING),
+        unavailable,
+    ))
 }
 
 async fn try_to_watch<W: World>(
@@ -130,7 +133,10 @@ async fn read<W: World>(
         };
         (key.service, connection.read(read).await)
     });
-    stream::iter(reads).buffer_unordered(AT_ONCE).collect().await
+    stream::iter(reads)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await
 }
 
 fn read_afresh(wanted: &mut [ToWatch]) {

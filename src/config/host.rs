@@ -1,0 +1,183 @@
+//! The services of a host, from a file or a directory of files.
+
+mod checks;
+mod document;
+mod etcd;
+mod fields;
+mod files;
+mod interpolate;
+mod json;
+mod sections;
+mod select;
+mod service;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use super::etcd::{Env, Given, OURS};
+use super::faults::Faults;
+use super::setting::Setting;
+use super::{AgentConfig, ServiceConfig};
+use crate::cli::{ConfigArgs, EtcdArgs, Variables};
+use crate::fault::{Fault, field_of};
+use document::Section;
+use fields::{DynEnv, OF_A_SERVICE};
+use sections::Sections;
+
+pub use select::select;
+
+const CONFIG: &str = "--config";
+const DEFAULT_CONFIG: &str = "/etc/register";
+
+/// More would be a mistake.
+const MOST_SERVICES: usize = 20_000;
+
+/// What the files and the rest of the settings come to.
+pub struct HostConfig {
+    pub config: AgentConfig,
+    /// To read it again.
+    pub source: HostSource,
+    /// Variables that say nothing to the services of files: a line for each.
+    pub ignored: Vec<String>,
+}
+
+/// Where the settings of a host's services come from, as it was at the start but for the files.
+pub struct HostSource {
+    path: Setting,
+    etcd: EtcdArgs,
+    variables: Variables,
+    env: Box<DynEnv>,
+}
+
+/// Without `--config`, those of `/etc/register`.
+///
+/// # Errors
+/// All that is wrong.
+pub fn host(
+    config: ConfigArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    env: impl Env + Send + Sync + 'static,
+) -> Result<HostConfig, Faults> {
+    let path = Setting {
+        place: variables.place(CONFIG),
+        value: config.config.unwrap_or_else(|| DEFAULT_CONFIG.to_owned()),
+    };
+    let mut faults = Faults::new(variables.clone());
+    refuse_typed(&path, &variables, &mut faults);
+    let ignored = ignored(&path, &env);
+    let source = HostSource {
+        path,
+        etcd,
+        variables,
+        env: Box::new(env),
+    };
+    let config = source.gather(&mut faults);
+    let config = faults.settle(config)?;
+    Ok(HostConfig {
+        config,
+        source,
+        ignored,
+    })
+}
+
+/// A flag of one service: of which?
+fn refuse_typed(path: &Setting, variables: &Variables, faults: &mut Faults) {
+    for flag in OF_A_SERVICE {
+        if variables.is_typed(flag) {
+            let (place, field) = (&path.place, field_of(flag));
+            let what = format!("is for a single service; with {place}, set {field} in its file");
+            faults.add(Fault::sentence(flag, what));
+        }
+    }
+}
+
+/// Their variables may be set for all that runs on the host.
+fn ignored(path: &Setting, env: &impl Env) -> Vec<String> {
+    let variables = OF_A_SERVICE.iter().map(|flag| {
+        let name = flag.trim_start_matches('-').replace('-', "_");
+        format!("REGISTER_{}", name.to_uppercase())
+    });
+    let set = variables.filter(|name| env(name).is_some());
+    let place = &path.place;
+    set.map(|name| format!("{name} is ignored: with {place}, services are set up in its file"))
+        .collect()
+}
+
+impl HostSource {
+    /// As the files are now. Variables are what they were at the start.
+    ///
+    /// # Errors
+    /// All that is wrong.
+    pub fn read(&self) -> Result<AgentConfig, Faults> {
+        let mut faults = Faults::new(self.variables.clone());
+        let config = self.gather(&mut faults);
+        faults.settle(config)
+    }
+
+    /// Where that is.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path.value
+    }
+
+    fn gather(&self, faults: &mut Faults) -> Option<AgentConfig> {
+        let files = files::read(&self.path, faults);
+        let sections = Sections::of(files, faults);
+        let of_file = match &sections.etcd {
+            Some(section) => etcd::given(section, &*self.env, faults),
+            None => Given::default(),
+        };
+        let services = self.services(&sections, faults);
+        let etcd = Given::by_flags(self.etcd.clone(), faults)
+            .or(Given::by_etcdctl(&*self.env))
+            .or(of_file)
+            .check(&OURS, faults);
+        Some(AgentConfig {
+            etcd: etcd?,
+            services,
+        })
+    }
+
+    fn services(&self, sections: &Sections, faults: &mut Faults) -> Vec<ServiceConfig> {
+        let count = sections.service_count();
+        if count > MOST_SERVICES {
+            let what = format!("names {count} services; {MOST_SERVICES} are the most");
+            faults.add(self.path.fault(what));
+            return Vec::new();
+        }
+        if count == 0 && faults.are_none() {
+            faults.add(self.path.fault("names no service; write a [[service]]"));
+        }
+        for defaults in sections.defaults() {
+            service::check_defaults(defaults, &*self.env, faults);
+        }
+        let mut keys = BTreeMap::new();
+        let mut services = Vec::new();
+        for (section, defaults) in sections.services() {
+            let Some(service) = service::read(section, &defaults, &*self.env, faults) else {
+                continue;
+            };
+            match keys.entry(service.announcement.key.clone()) {
+                Entry::Vacant(place) => {
+                    place.insert(section);
+                }
+                Entry::Occupied(other) => faults.add(same_key(section, other.get())),
+            }
+            services.push(service);
+        }
+        services
+    }
+}
+
+fn same_key(section: &Section, other: &Section) -> Fault {
+    let other = other.at();
+    let what = format!(
+        "the service at {other} has the same; give each a key of its own, as in \
+         key = \"/services/{{service}}/{{host}}:{{port}}\""
+    );
+    Fault::of(section.place_of("key"), what)
+}
+
+#[cfg(test)]
+mod tests;
