@@ -279,9 +279,12 @@ mod tests {
             ),
             (
                 "--tls-skip-verify",
-                "--tls-skip-verify: only for https:// checks",
+                "--tls-skip-verify: only for https:// and tls:// checks",
             ),
-            ("--check-ca /ca.pem", "--check-ca: only for https:// checks"),
+            (
+                "--check-ca /ca.pem",
+                "--check-ca: only for https:// and tls:// checks",
+            ),
             ("--host a/b", "--host \"a/b\": is no host name"),
         ];
         for (flag, fault) in table {

@@ -18,6 +18,5 @@ mod reading;
 pub mod session;
 mod status;
 mod stream;
-pub mod tls;
 pub mod turns;
 pub mod wire;

@@ -3,11 +3,16 @@
 pub mod attempt;
 mod connect;
 mod exec;
+mod failure;
 mod host_fault;
 mod http;
 mod last_words;
+mod secure;
 mod status;
 mod tcp;
+mod tls;
+mod unix;
+mod way;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +24,9 @@ use crate::fault::Fault;
 use crate::wording::masked;
 use crate::world::Backend;
 use attempt::{Attempt, Failure};
+
+/// For what is told to people.
+const SCHEMES: &str = "http://, https://, http+unix:, tcp://, tls://, unix:, exec: or none";
 
 /// A probe as typed.
 #[derive(Debug)]
@@ -51,6 +59,8 @@ pub struct Probe {
 enum ProbeKind {
     Http(Arc<http::HttpProbe>),
     Tcp(Arc<tcp::TcpProbe>),
+    Tls(Arc<tls::TlsProbe>),
+    Unix(Arc<unix::UnixProbe>),
     Exec(Arc<exec::ExecProbe>),
     /// Always healthy.
     None,
@@ -60,44 +70,47 @@ impl Probe {
     /// # Errors
     /// Every fault found, naming its flag.
     pub fn new(spec: Spec) -> Result<Self, Vec<Fault>> {
-        let timeout = spec.timeout;
-        let url = spec.url.as_str();
-        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        let (scheme, rest) = spec.url.split_once(':').unwrap_or((&spec.url, ""));
         let scheme = scheme.to_ascii_lowercase();
+        let unfit = unfit_flags(&spec, &scheme);
+        match ProbeKind::new(&spec, &scheme, rest) {
+            Ok(kind) if unfit.is_empty() => Ok(Self {
+                kind,
+                timeout: spec.timeout,
+            }),
+            Ok(_) => Err(unfit),
+            Err(found) => Err([found, unfit].concat()),
+        }
+    }
+}
+
+impl ProbeKind {
+    /// `rest` is what follows `scheme:` in the URL.
+    fn new(spec: &Spec, scheme: &str, rest: &str) -> Result<Self, Vec<Fault>> {
         let of_check = |reason: String| vec![spec.fault_of_check(reason)];
-        let mut faults = unfit_flags(&spec, &scheme);
-        let kind = match (scheme.as_str(), rest.strip_prefix("//")) {
+        let authority = rest.strip_prefix("//");
+        let address = authority.map(|text| text.strip_suffix('/').unwrap_or(text));
+        match (scheme, address) {
             ("http" | "https", Some(_)) => {
-                http::HttpProbe::new(&spec).map(|probe| ProbeKind::Http(Arc::new(probe)))
+                http::HttpProbe::over_network(spec).map(|probe| Self::Http(Arc::new(probe)))
             }
-            ("tcp", Some(address)) => {
-                let probe =
-                    tcp::TcpProbe::new(address.strip_suffix('/').unwrap_or(address), spec.timeout);
-                probe
-                    .map(|probe| ProbeKind::Tcp(Arc::new(probe)))
-                    .map_err(of_check)
+            ("http+unix", _) => {
+                http::HttpProbe::over_socket(spec, rest).map(|probe| Self::Http(Arc::new(probe)))
             }
-            ("exec", _) => {
-                let probe = exec::ExecProbe::new(rest);
-                probe
-                    .map(|probe| ProbeKind::Exec(Arc::new(probe)))
-                    .map_err(of_check)
+            ("tcp", Some(address)) => tcp::TcpProbe::new(address, spec.timeout)
+                .map(|probe| Self::Tcp(Arc::new(probe)))
+                .map_err(of_check),
+            ("tls", Some(address)) => {
+                tls::TlsProbe::new(spec, address).map(|probe| Self::Tls(Arc::new(probe)))
             }
-            ("none", None) if rest.is_empty() => Ok(ProbeKind::None),
-            ("grpc", Some(_)) => Err(of_check(
-                "grpc:// is not supported yet; use tcp:// or exec:".to_owned(),
-            )),
-            _ => Err(of_check(
-                "unknown scheme; use http://, https://, tcp://, exec: or none".to_owned(),
-            )),
-        };
-        match kind {
-            Ok(kind) if faults.is_empty() => Ok(Self { kind, timeout }),
-            Ok(_) => Err(faults),
-            Err(found) => {
-                faults.splice(0..0, found);
-                Err(faults)
-            }
+            ("unix", _) => unix::UnixProbe::new(rest)
+                .map(|probe| Self::Unix(Arc::new(probe)))
+                .map_err(of_check),
+            ("exec", _) => exec::ExecProbe::new(rest)
+                .map(|probe| Self::Exec(Arc::new(probe)))
+                .map_err(of_check),
+            ("none", None) if rest.is_empty() => Ok(Self::None),
+            _ => Err(of_check(format!("unknown scheme; use {SCHEMES}"))),
         }
     }
 }
@@ -110,6 +123,8 @@ impl Backend for Probe {
             match &self.kind {
                 ProbeKind::Http(probe) => probe.attempt().await,
                 ProbeKind::Tcp(probe) => probe.attempt().await,
+                ProbeKind::Tls(probe) => probe.attempt().await,
+                ProbeKind::Unix(probe) => probe.attempt().await,
                 ProbeKind::Exec(probe) => probe.attempt().await,
                 ProbeKind::None => Ok("not checked".to_owned()),
             }
@@ -126,16 +141,19 @@ impl Backend for Probe {
 
 /// Flags that say nothing to a check of this scheme.
 fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<Fault> {
-    const HTTP: (&str, &[&str]) = ("http:// and https://", &["http", "https"]);
-    const HTTPS: (&str, &[&str]) = ("https://", &["https"]);
+    const HTTP: (&str, &[&str]) = (
+        "http://, https:// and http+unix:",
+        &["http", "https", "http+unix"],
+    );
+    const TLS: (&str, &[&str]) = ("https:// and tls://", &["https", "tls"]);
     let given = [
         ("--expect", spec.expect.is_some(), HTTP),
         ("--method", spec.method.is_some(), HTTP),
         ("--header", !spec.headers.is_empty(), HTTP),
         ("--body-regex", spec.body_regex.is_some(), HTTP),
         ("--host", spec.host.is_some(), HTTP),
-        ("--tls-skip-verify", spec.tls_skip_verify, HTTPS),
-        ("--check-ca", spec.ca_file.is_some(), HTTPS),
+        ("--tls-skip-verify", spec.tls_skip_verify, TLS),
+        ("--check-ca", spec.ca_file.is_some(), TLS),
     ];
     given
         .into_iter()

@@ -106,7 +106,7 @@ pub struct AnnouncementArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
-    /// http://, https:// or tcp:// URL, exec:COMMAND, or none [default: http://<ADDRESS>/]
+    /// http://, https://, tcp:// or tls:// URL, unix:PATH, http+unix:PATH:/URL, exec:COMMAND, or none [default: http://<ADDRESS>/]
     #[arg(
         long,
         env = "REGISTER_CHECK",
@@ -142,10 +142,10 @@ pub struct ProbeArgs {
     /// HTTP Host header
     #[arg(long, env = "REGISTER_HOST", value_name = "NAME")]
     pub host: Option<String>,
-    /// Take any certificate from an https:// backend
+    /// Take any certificate from the backend
     #[arg(long, env = "REGISTER_TLS_SKIP_VERIFY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
     pub tls_skip_verify: Option<bool>,
-    /// CA certificates (PEM) for an https:// backend, instead of the system's
+    /// CA certificates (PEM) for the backend, instead of the system's
     #[arg(long, env = "REGISTER_CHECK_CA", value_name = "FILE")]
     pub check_ca: Option<String>,
 }

@@ -3,9 +3,10 @@
 use tracing::warn;
 
 use crate::cli::{EtcdArgs, go_flags};
-use crate::etcd::config::EtcdConfig;
-use crate::etcd::tls::{self, TlsError, TlsFile};
+use crate::etcd::config::{EtcdConfig, FLAGS};
 use crate::fault::{Fault, Place};
+use crate::tls;
+use crate::tls::files::{Files, Purpose, Tls, TlsFile};
 
 use super::credentials;
 use super::endpoint::{TlsUse, endpoints};
@@ -23,18 +24,14 @@ impl<F: Fn(&str) -> Option<String>> Env for F {}
 #[derive(Debug)]
 pub(super) struct Flags {
     pub user: &'static str,
-    pub ca: &'static str,
-    pub cert: &'static str,
-    pub key: &'static str,
+    pub tls: tls::Flags,
     /// What to do about a user without a password.
     pub no_password: &'static str,
 }
 
 pub(super) const OURS: Flags = Flags {
     user: "--user",
-    ca: "--cacert",
-    cert: "--cert",
-    key: "--cert-key",
+    tls: FLAGS,
     no_password: "use --password-file or ETCDCTL_PASSWORD",
 };
 
@@ -66,9 +63,9 @@ impl Given {
             endpoints: setting("--endpoints", args.endpoints),
             user: setting(OURS.user, args.user),
             password_file: args.password_file,
-            ca: setting(OURS.ca, args.cacert),
-            cert: setting(OURS.cert, args.cert),
-            key: setting(OURS.key, args.cert_key),
+            ca: setting(OURS.tls.ca, args.cacert),
+            cert: setting(OURS.tls.cert, args.cert),
+            key: setting(OURS.tls.key, args.cert_key),
             skip_verify: args.insecure_skip_tls_verify.map(Ok),
             ..Self::default()
         }
@@ -169,51 +166,37 @@ impl Given {
         endpoint
     }
 
-    fn tls(&self, flags: &Flags) -> Result<Box<tls::Tls>, Fault> {
+    fn tls(&self, flags: &Flags) -> Result<Box<Tls>, Fault> {
         let value = |given: &Option<Setting>| Some(given.as_ref()?.value.clone());
         if let Some(Setting { place, value }) = &self.key {
             secret::warn_if_exposed(place, value);
         }
-        let files = tls::Files {
+        let files = Files {
             ca: value(&self.ca),
             cert: value(&self.cert),
             key: value(&self.key),
             skip_verify: matches!(self.skip_verify, Some(Ok(true))),
         };
-        let read = tls::Tls::read(files);
+        let purpose = Purpose {
+            flags: flags.tls,
+            protocol: Some("h2"),
+            always_verified: false,
+        };
+        let read = Tls::read(files, purpose);
         read.map(Box::new)
-            .map_err(|error| self.fault_of_tls(error, flags))
-    }
-
-    fn fault_of_tls(&self, error: TlsError, flags: &Flags) -> Fault {
-        let place = |file| self.place_of(file, flags);
-        match error {
-            TlsError::File { file, path, reason } => Fault::of_value(place(file), &path, reason),
-            TlsError::HalfIdentity => {
-                let words = format!("and {} go together: give both", place(TlsFile::Key));
-                Fault::sentence(place(TlsFile::Cert), words)
-            }
-            TlsError::Identity { cert, key, reason } => {
-                let words = format!("{cert:?} and {} {key:?}: {reason}", place(TlsFile::Key));
-                Fault::sentence(place(TlsFile::Cert), words)
-            }
-            TlsError::NoRoots(reason) => {
-                Fault::of_system(format!("{reason}; install them, or give {}", flags.ca))
-            }
-            TlsError::Setup(_) => Fault::of_system(error),
-        }
+            .map_err(|error| error.fault(flags.tls, |file| self.place_of(file, flags.tls)))
     }
 
     /// Where a file was given, or could be.
-    fn place_of(&self, file: TlsFile, flags: &Flags) -> Place {
-        let (given, flag) = match file {
-            TlsFile::Ca => (&self.ca, flags.ca),
-            TlsFile::Cert => (&self.cert, flags.cert),
-            TlsFile::Key => (&self.key, flags.key),
+    fn place_of(&self, file: TlsFile, flags: tls::Flags) -> Place {
+        let given = match file {
+            TlsFile::Ca => &self.ca,
+            TlsFile::Cert => &self.cert,
+            TlsFile::Key => &self.key,
         };
         match given {
             Some(given) => given.place.clone(),
-            None => Place::Flag(flag),
+            None => flags.of(file).into(),
         }
     }
 }

@@ -2,7 +2,16 @@
 
 use std::fmt;
 
-use super::tls::Tls;
+use crate::tls;
+use crate::tls::files::Tls;
+
+/// The flags for TLS to etcd.
+pub const FLAGS: tls::Flags = tls::Flags {
+    ca: "--cacert",
+    cert: "--cert",
+    key: "--cert-key",
+    skip_verify: "--insecure-skip-tls-verify",
+};
 
 #[derive(Clone, Debug)]
 pub struct EtcdConfig {

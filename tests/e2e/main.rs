@@ -59,6 +59,8 @@ mod side_by_side;
 mod silence;
 /// Ways to etcd that are long or narrow, and what is read over them.
 mod slow_ways;
+/// Checks over Unix sockets.
+mod sockets;
 /// Readers of ours that do not read: of the log, of notifications, of followed files.
 mod stalled;
 /// `register render -- COMMAND`.
@@ -67,5 +69,7 @@ mod supervising;
 mod systemd;
 /// Recorded templates of confd.
 mod templates;
+/// `tls://` checks, of servers that speak no HTTP.
+mod tls_checks;
 /// Requests through nginx while backends restart and die.
 mod zero_loss;
