@@ -1,5 +1,6 @@
 //! One attempt to reach a backend, under one timeout.
 
+mod asked;
 pub mod attempt;
 mod connect;
 mod exec;
@@ -29,7 +30,7 @@ use attempt::{Attempt, Failure};
 const SCHEMES: &str = "http://, https://, http+unix:, tcp://, tls://, unix:, exec: or none";
 
 /// A probe as typed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Spec {
     pub url: String,
     pub timeout: Duration,
@@ -40,6 +41,9 @@ pub struct Spec {
     pub host: Option<String>,
     pub tls_skip_verify: bool,
     pub ca_file: Option<String>,
+    pub cert_file: Option<String>,
+    pub key_file: Option<String>,
+    pub server_name: Option<String>,
 }
 
 impl Spec {
@@ -154,6 +158,9 @@ fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<Fault> {
         ("--host", spec.host.is_some(), HTTP),
         ("--tls-skip-verify", spec.tls_skip_verify, TLS),
         ("--check-ca", spec.ca_file.is_some(), TLS),
+        ("--check-cert", spec.cert_file.is_some(), TLS),
+        ("--check-key", spec.key_file.is_some(), TLS),
+        ("--check-server-name", spec.server_name.is_some(), TLS),
     ];
     given
         .into_iter()

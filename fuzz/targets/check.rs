@@ -36,8 +36,7 @@ fuzz_target!(|text: &str| {
         body_regex: next(),
         host: next(),
         headers: lines.map(str::to_owned).collect(),
-        tls_skip_verify: false,
-        ca_file: None,
+        ..Spec::default()
     };
     let _result = Probe::new(spec);
 });

@@ -148,4 +148,13 @@ pub struct ProbeArgs {
     /// CA certificates (PEM) for the backend, instead of the system's
     #[arg(long, env = "REGISTER_CHECK_CA", value_name = "FILE")]
     pub check_ca: Option<String>,
+    /// Our certificate (PEM) for the backend
+    #[arg(long, env = "REGISTER_CHECK_CERT", value_name = "FILE")]
+    pub check_cert: Option<String>,
+    /// Key of that certificate (PEM)
+    #[arg(long, env = "REGISTER_CHECK_KEY", value_name = "FILE")]
+    pub check_key: Option<String>,
+    /// Name that the backend's certificate is asked for and must have [default: --host, or the URL's host]
+    #[arg(long, env = "REGISTER_CHECK_SERVER_NAME", value_name = "NAME")]
+    pub check_server_name: Option<String>,
 }

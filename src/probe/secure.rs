@@ -2,24 +2,33 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncBufReadExt as _;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::Spec;
+use super::asked::Asked;
+use super::attempt::Failure;
+use super::failure::failure;
 use crate::fault::Fault;
-use crate::tls;
+use crate::tls::Flags;
 use crate::tls::files::{Files, Purpose, Tls};
 
-pub(super) const FLAGS: tls::Flags = tls::Flags {
+pub(super) const FLAGS: Flags = Flags {
     ca: "--check-ca",
     cert: "--check-cert",
     key: "--check-key",
     skip_verify: "--tls-skip-verify",
 };
+
+/// How long a server has to object to our certificate.
+const OBJECTION: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(super) struct Secure {
@@ -36,8 +45,9 @@ impl Secure {
     ) -> Result<Self, Vec<Fault>> {
         let files = Files {
             ca: spec.ca_file.clone(),
+            cert: spec.cert_file.clone(),
+            key: spec.key_file.clone(),
             skip_verify: spec.tls_skip_verify,
-            ..Files::default()
         };
         let purpose = Purpose {
             flags: FLAGS,
@@ -55,10 +65,41 @@ impl Secure {
         }
     }
 
-    pub(super) async fn handshake(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        TlsConnector::from(self.config())
-            .connect(self.name.clone(), stream)
-            .await
+    pub(super) async fn handshake(
+        &self,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        self.shake_hands(stream).await.map(|(stream, _)| stream)
+    }
+
+    /// The same, and waits until the server has taken our certificate if it asked for one: with TLS 1.3
+    /// it tells only after the handshake, and a server that is content may say nothing.
+    pub(super) async fn accepted_handshake(
+        &self,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Failure> {
+        let (mut stream, asked) = self.shake_hands(stream).await?;
+        if asked.was_asked() {
+            match timeout(OBJECTION, stream.fill_buf()).await {
+                Ok(Err(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                    return Err(failed(&error, &asked));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(stream)
+    }
+
+    async fn shake_hands(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Arc<Asked>), Failure> {
+        let mut config = ClientConfig::clone(&self.config());
+        let asked = Asked::instead_of(&mut config.client_auth_cert_resolver);
+        let connector = TlsConnector::from(Arc::new(config));
+        let done = connector.connect(self.name.clone(), stream).await;
+        let stream = done.map_err(|error| failed(&error, &asked))?;
+        Ok((stream, asked))
     }
 
     /// As the files have it by now.
@@ -69,9 +110,36 @@ impl Secure {
     }
 }
 
-/// What the certificate has to be for.
+/// Servers say no to a missing certificate in many ways.
+fn failed(error: &io::Error, asked: &Asked) -> Failure {
+    if asked.got_none() {
+        let Flags { cert, key, .. } = FLAGS;
+        let why = "it asked for a client's certificate, and none is given; see";
+        return Failure::Connection(format!("{error} ({why} {cert} and {key})"));
+    }
+    failure(error)
+}
+
+/// What the certificate has to be for: `host` if nothing else is said.
 fn server_name(spec: &Spec, host: &str) -> Result<ServerName<'static>, Fault> {
-    let unfit = "is no name that a certificate could be for";
-    ServerName::try_from(host.to_owned())
-        .map_err(|_| spec.fault_of_check(format!("{host:?} {unfit}")))
+    const UNFIT: &str = "is no name that a certificate could be for";
+    let name = |text: &str| ServerName::try_from(text.to_owned());
+    match (&spec.server_name, &spec.host) {
+        (Some(given), _) => {
+            name(given).map_err(|_| Fault::of_value("--check-server-name", given, UNFIT))
+        }
+        (None, Some(given)) => name(without_port(given)).map_err(|_| {
+            let what = format!("{UNFIT}; give the certificate's with --check-server-name");
+            Fault::of_value("--host", given, what)
+        }),
+        (None, None) => name(host).map_err(|_| spec.fault_of_check(format!("its host {UNFIT}"))),
+    }
+}
+
+/// Of what a Host header has, the host; an IPv6 address without its brackets.
+fn without_port(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((ip, _port)) => ip,
+        None => host.split_once(':').map_or(host, |(name, _port)| name),
+    }
 }

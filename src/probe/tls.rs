@@ -2,7 +2,6 @@
 
 use super::Spec;
 use super::attempt::Failure;
-use super::failure::failure;
 use super::secure::Secure;
 use super::tcp::TcpProbe;
 use crate::fault::Fault;
@@ -23,8 +22,7 @@ impl TlsProbe {
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
         let stream = self.to.connect().await?;
-        let done = self.secure.handshake(stream).await;
-        done.map_err(|error| failure(&error))?;
+        self.secure.accepted_handshake(stream).await?;
         Ok("TLS handshake completed".to_owned())
     }
 }

@@ -1,9 +1,8 @@
 //! The way to a backend that is spoken to: TCP, with TLS on top or not, or a Unix socket.
 
-use std::io;
-
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::attempt::Failure;
 use super::secure::Secure;
 use super::tcp::TcpProbe;
 use super::unix::UnixProbe;
@@ -20,7 +19,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) async fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, Failure> {
         Ok(match self {
             Self::Tcp(to) => Box::new(to.connect().await?),
             Self::Tls(to, secure) => Box::new(secure.handshake(to.connect().await?).await?),

@@ -1,6 +1,5 @@
 //! One request and its answer over a connection, by `hyper`.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
@@ -117,12 +116,6 @@ impl From<hyper::Error> for Broken {
             Self::Else
         };
         broken(failure(&error))
-    }
-}
-
-impl From<io::Error> for Broken {
-    fn from(error: io::Error) -> Self {
-        Self::Else(failure(&error))
     }
 }
 
