@@ -279,11 +279,11 @@ mod tests {
             ),
             (
                 "--tls-skip-verify",
-                "--tls-skip-verify: only for https:// and tls:// checks",
+                "--tls-skip-verify: only for https://, tls:// and grpcs:// checks",
             ),
             (
                 "--check-ca /ca.pem",
-                "--check-ca: only for https:// and tls:// checks",
+                "--check-ca: only for https://, tls:// and grpcs:// checks",
             ),
             ("--host a/b", "--host \"a/b\": is no host name"),
         ];

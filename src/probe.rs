@@ -5,6 +5,7 @@ pub mod attempt;
 mod connect;
 mod exec;
 mod failure;
+mod grpc;
 mod host_fault;
 mod http;
 mod last_words;
@@ -27,7 +28,8 @@ use crate::world::Backend;
 use attempt::{Attempt, Failure};
 
 /// For what is told to people.
-const SCHEMES: &str = "http://, https://, http+unix:, tcp://, tls://, unix:, exec: or none";
+const SCHEMES: &str =
+    "http://, https://, http+unix:, tcp://, tls://, unix:, grpc://, grpcs://, exec: or none";
 
 /// A probe as typed.
 #[derive(Debug, Default)]
@@ -62,6 +64,7 @@ pub struct Probe {
 #[derive(Clone, Debug)]
 enum ProbeKind {
     Http(Arc<http::HttpProbe>),
+    Grpc(Arc<grpc::GrpcProbe>),
     Tcp(Arc<tcp::TcpProbe>),
     Tls(Arc<tls::TlsProbe>),
     Unix(Arc<unix::UnixProbe>),
@@ -101,6 +104,10 @@ impl ProbeKind {
             ("http+unix", _) => {
                 http::HttpProbe::over_socket(spec, rest).map(|probe| Self::Http(Arc::new(probe)))
             }
+            ("grpc" | "grpcs", Some(target)) => {
+                grpc::GrpcProbe::new(spec, target, scheme == "grpcs")
+                    .map(|probe| Self::Grpc(Arc::new(probe)))
+            }
             ("tcp", Some(address)) => tcp::TcpProbe::new(address, spec.timeout)
                 .map(|probe| Self::Tcp(Arc::new(probe)))
                 .map_err(of_check),
@@ -126,6 +133,7 @@ impl Backend for Probe {
         let work = async {
             match &self.kind {
                 ProbeKind::Http(probe) => probe.attempt().await,
+                ProbeKind::Grpc(probe) => probe.attempt().await,
                 ProbeKind::Tcp(probe) => probe.attempt().await,
                 ProbeKind::Tls(probe) => probe.attempt().await,
                 ProbeKind::Unix(probe) => probe.attempt().await,
@@ -149,7 +157,7 @@ fn unfit_flags(spec: &Spec, scheme: &str) -> Vec<Fault> {
         "http://, https:// and http+unix:",
         &["http", "https", "http+unix"],
     );
-    const TLS: (&str, &[&str]) = ("https:// and tls://", &["https", "tls"]);
+    const TLS: (&str, &[&str]) = ("https://, tls:// and grpcs://", &["https", "tls", "grpcs"]);
     let given = [
         ("--expect", spec.expect.is_some(), HTTP),
         ("--method", spec.method.is_some(), HTTP),

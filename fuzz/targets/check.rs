@@ -25,7 +25,7 @@ fuzz_target!(|text: &str| {
     }
     // Reading the system's certificates each time takes too long.
     let scheme = url.to_ascii_lowercase();
-    if ["https:", "tls:"].iter().any(|tls| scheme.starts_with(tls)) {
+    if ["https:", "tls:", "grpcs:"].iter().any(|tls| scheme.starts_with(tls)) {
         return;
     }
     let spec = Spec {

@@ -106,7 +106,7 @@ pub struct AnnouncementArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
-    /// http://, https://, tcp:// or tls:// URL, unix:PATH, http+unix:PATH:/URL, exec:COMMAND, or none [default: http://<ADDRESS>/]
+    /// http://, https://, tcp://, tls://, grpc:// or grpcs:// URL, unix:PATH, http+unix:PATH:/URL, exec:COMMAND, or none [default: http://<ADDRESS>/]
     #[arg(
         long,
         env = "REGISTER_CHECK",

@@ -16,7 +16,7 @@ use self::exchange::Exchange;
 use super::Spec;
 use super::attempt::Failure;
 use super::failure::failure;
-use super::secure::Secure;
+use super::secure::{HTTP, Secure};
 use super::status::Statuses;
 use super::tcp::TcpProbe;
 use super::unix::UnixProbe;
@@ -97,7 +97,7 @@ fn network(spec: &Spec, url: &Url) -> Result<Way, Vec<Fault>> {
     if url.scheme() == "http" {
         return Ok(Way::Tcp(to));
     }
-    let secure = Secure::new(spec, &to.host, Some("http/1.1"))?;
+    let secure = Secure::new(spec, &to.host, Some(HTTP))?;
     Ok(Way::Tls(to, Box::new(secure)))
 }
 

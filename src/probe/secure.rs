@@ -30,10 +30,15 @@ pub(super) const FLAGS: Flags = Flags {
 /// How long a server has to object to our certificate.
 const OBJECTION: Duration = Duration::from_millis(250);
 
+/// In ALPN.
+pub(super) const HTTP: &str = "http/1.1";
+
 #[derive(Debug)]
 pub(super) struct Secure {
     files: Mutex<Tls>,
     name: ServerName<'static>,
+    /// Else it objects when it is spoken to, and to wait for that is a waste.
+    server_may_speak_first: bool,
 }
 
 impl Secure {
@@ -60,46 +65,31 @@ impl Secure {
             (Ok(files), Ok(name)) => Ok(Self {
                 files: Mutex::new(files),
                 name,
+                server_may_speak_first: protocol != Some(HTTP),
             }),
             (read, name) => Err(read.err().into_iter().chain(name.err()).collect()),
         }
     }
 
+    /// With TLS 1.3 a server objects to our certificate only after the handshake: that is waited for.
     pub(super) async fn handshake(
         &self,
         stream: TcpStream,
     ) -> Result<TlsStream<TcpStream>, Failure> {
-        self.shake_hands(stream).await.map(|(stream, _)| stream)
-    }
-
-    /// The same, and waits until the server has taken our certificate if it asked for one: with TLS 1.3
-    /// it tells only after the handshake, and a server that is content may say nothing.
-    pub(super) async fn accepted_handshake(
-        &self,
-        stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Failure> {
-        let (mut stream, asked) = self.shake_hands(stream).await?;
-        if asked.was_asked() {
-            match timeout(OBJECTION, stream.fill_buf()).await {
-                Ok(Err(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                    return Err(failed(&error, &asked));
-                }
-                Ok(_) | Err(_) => {}
-            }
-        }
-        Ok(stream)
-    }
-
-    async fn shake_hands(
-        &self,
-        stream: TcpStream,
-    ) -> Result<(TlsStream<TcpStream>, Arc<Asked>), Failure> {
         let mut config = ClientConfig::clone(&self.config());
         let asked = Asked::instead_of(&mut config.client_auth_cert_resolver);
         let connector = TlsConnector::from(Arc::new(config));
         let done = connector.connect(self.name.clone(), stream).await;
-        let stream = done.map_err(|error| failed(&error, &asked))?;
-        Ok((stream, asked))
+        let mut stream = done.map_err(|error| failed(&error, &asked))?;
+        if asked.was_asked() && self.server_may_speak_first {
+            let heard = timeout(OBJECTION, stream.fill_buf()).await;
+            if let Ok(Err(error)) = heard
+                && error.kind() != io::ErrorKind::UnexpectedEof
+            {
+                return Err(failed(&error, &asked));
+            }
+        }
+        Ok(stream)
     }
 
     /// As the files have it by now.
@@ -112,12 +102,19 @@ impl Secure {
 
 /// Servers say no to a missing certificate in many ways.
 fn failed(error: &io::Error, asked: &Asked) -> Failure {
-    if asked.got_none() {
+    if asked.got_none() && is_the_servers(error) {
         let Flags { cert, key, .. } = FLAGS;
         let why = "it asked for a client's certificate, and none is given; see";
         return Failure::Connection(format!("{error} ({why} {cert} and {key})"));
     }
     failure(error)
+}
+
+/// Whether it is the server that said no, or broke off.
+fn is_the_servers(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    tls.is_none_or(|error| matches!(error, rustls::Error::AlertReceived(_)))
 }
 
 /// What the certificate has to be for: `host` if nothing else is said.

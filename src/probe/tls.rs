@@ -22,7 +22,7 @@ impl TlsProbe {
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
         let stream = self.to.connect().await?;
-        self.secure.accepted_handshake(stream).await?;
+        self.secure.handshake(stream).await?;
         Ok("TLS handshake completed".to_owned())
     }
 }

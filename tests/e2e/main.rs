@@ -27,6 +27,8 @@ mod etcd_tls;
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;
+/// `grpc://` and `grpcs://` checks.
+mod grpc_checks;
 /// Servers that talk nonsense, and values that would be commands.
 mod hostile;
 /// What HTTP checks ask, and the answers they take.

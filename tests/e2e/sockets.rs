@@ -92,7 +92,7 @@ fn what_is_no_socket_or_says_nothing_to_one_is_a_usage_error() {
         ),
         (
             &["--check", "http+unix:/run/app.sock:/", "--tls-skip-verify"],
-            "--tls-skip-verify: only for https:// and tls:// checks",
+            "--tls-skip-verify: only for https://, tls:// and grpcs:// checks",
         ),
         (
             &["--check", &tcp, "--check-ca", "x"],
