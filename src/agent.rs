@@ -67,6 +67,7 @@ pub async fn run(config: AgentConfig, signals: Caught) -> Result<Exit, RunError>
             announcement: config.announcement,
             thresholds: config.thresholds,
             cadence: config.cadence,
+            start_grace: config.start_grace,
             ttl: config.ttl,
             drain: config.drain,
             stop_timeout: config.stop_timeout,

@@ -39,6 +39,7 @@ pub struct AgentConfig {
     pub probe: Probe,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
+    pub start_grace: Duration,
     /// Whole seconds.
     pub ttl: Duration,
     pub drain: Duration,
@@ -84,6 +85,7 @@ pub fn agent(
     );
     let interval = faults.duration("--interval", &args.interval, MILLISECOND);
     let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
+    let start_grace = faults.duration("--start-grace", &args.start_grace, Duration::ZERO);
     let rise = faults.count("--rise", &args.rise);
     let fall = faults.count("--fall", &args.fall);
     let ttl = ttl(&args.ttl, &mut faults);
@@ -102,6 +104,7 @@ pub fn agent(
                 interval: interval?,
                 fast_interval: fast_interval?,
             },
+            start_grace: start_grace?,
             ttl: ttl?,
             drain: drain?,
             stop_timeout: stop_timeout?,

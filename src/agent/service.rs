@@ -19,6 +19,8 @@ pub struct ServiceSettings {
     pub announcement: Announcement,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
+    /// A backend that has not been up yet is not reported as down until so long after the start.
+    pub start_grace: Duration,
     /// Whole seconds.
     pub ttl: Duration,
     pub drain: Duration,
@@ -29,6 +31,9 @@ pub(super) struct Service {
     health: Health,
     excuse: Excuse,
     cadence: Cadence,
+    grace_until: Instant,
+    /// Whether it was said that the backend is given time.
+    waiting: bool,
     registration: Registration,
     key: String,
     /// Whether another instance on this host holds the key.
@@ -47,6 +52,8 @@ impl Service {
             health: Health::new(settings.thresholds),
             excuse: Excuse::new(settings.cadence.interval),
             cadence: settings.cadence,
+            grace_until: now() + settings.start_grace,
+            waiting: false,
             registration: Registration::new(drain, stop_timeout, seed),
             key: settings.announcement.key.clone(),
             neighbour: false,
@@ -77,7 +84,7 @@ impl Service {
         if self.is_excused(attempt) {
             return None;
         }
-        let turned = self.health.observe(attempt.result.is_ok());
+        let turned = self.judge(attempt);
         match turned {
             Some(Verdict::Up) => info!(event = "backend_up", "backend is up: {}", attempt.text()),
             Some(Verdict::Down) => warn!(
@@ -86,6 +93,25 @@ impl Service {
                 attempt.text()
             ),
             None => {}
+        }
+        turned
+    }
+
+    fn judge(&mut self, attempt: &Attempt) -> Option<Verdict> {
+        let passed = attempt.result.is_ok();
+        let grace = self.grace_until.saturating_duration_since(now());
+        if grace.is_zero() {
+            return self.health.observe(passed);
+        }
+        let turned = self.health.observe_in_grace(passed);
+        if !passed && !self.waiting && self.health.is_undecided() {
+            self.waiting = true;
+            info!(
+                event = "backend_starting",
+                "backend is not up yet: {}; waiting for it for {}",
+                attempt.text(),
+                wording::duration(grace)
+            );
         }
         turned
     }

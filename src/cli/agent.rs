@@ -46,6 +46,15 @@ pub struct AgentArgs {
         help_heading = "Probe"
     )]
     pub fall: String,
+    /// A backend that has not been up yet is not reported as down before
+    #[arg(
+        long,
+        env = "REGISTER_START_GRACE",
+        value_name = "DURATION",
+        default_value = "0s",
+        help_heading = "Probe"
+    )]
+    pub start_grace: String,
     /// TTL of the lease, whole seconds; etcd may grant more
     #[arg(
         long,
