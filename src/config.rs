@@ -3,6 +3,7 @@
 mod announcement;
 mod confd;
 mod credentials;
+mod discovery;
 mod endpoint;
 mod etcd;
 mod faults;

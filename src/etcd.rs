@@ -4,6 +4,7 @@
 pub mod announcement;
 pub mod api;
 pub mod config;
+mod discovery;
 pub mod error;
 pub mod follow;
 pub mod holder;

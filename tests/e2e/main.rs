@@ -19,6 +19,8 @@ mod bad_input;
 mod confd;
 /// Trees of keys that a role does not let the proxy side read.
 mod denied;
+/// `--discovery-srv`.
+mod discovery;
 /// The command's surroundings: its terminal, its environment, its signals.
 mod edges;
 /// TLS to etcd.
