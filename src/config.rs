@@ -3,6 +3,7 @@
 mod announcement;
 mod confd;
 mod credentials;
+mod discovery;
 mod endpoint;
 mod etcd;
 mod faults;
@@ -71,6 +72,7 @@ pub struct ServiceConfig {
     pub checks: Checks,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
+    pub start_grace: Duration,
     /// Whole seconds.
     pub ttl: Duration,
     pub drain: Duration,
@@ -289,9 +291,12 @@ mod tests {
             ),
             (
                 "--tls-skip-verify",
-                "--tls-skip-verify: only for https:// checks",
+                "--tls-skip-verify: only for https://, tls:// and grpcs:// checks",
             ),
-            ("--check-ca /ca.pem", "--check-ca: only for https:// checks"),
+            (
+                "--check-ca /ca.pem",
+                "--check-ca: only for https://, tls:// and grpcs:// checks",
+            ),
             ("--host a/b", "--host \"a/b\": is no host name"),
         ];
         for (flag, fault) in table {

@@ -4,6 +4,7 @@
 pub mod announcement;
 pub mod api;
 pub mod config;
+mod discovery;
 pub mod error;
 pub mod follow;
 pub mod holder;
@@ -19,7 +20,6 @@ pub mod renewal;
 pub mod session;
 mod status;
 mod stream;
-pub mod tls;
 mod token;
 pub mod turns;
 pub mod wire;

@@ -33,6 +33,8 @@ pub struct Cadence {
 ///  no verdict ─────────────▶ Up ◀─────▶ Down ◀───────────── no verdict
 ///                              rise / fall
 /// ```
+///
+/// A start grace withholds the step from no verdict to Down.
 #[derive(Clone, Debug)]
 pub struct Health {
     thresholds: Thresholds,
@@ -58,6 +60,22 @@ impl Health {
 
     /// Takes in one probe's result; returns the verdict if this result turned it.
     pub fn observe(&mut self, passed: bool) -> Option<Verdict> {
+        self.take_in(passed, false)
+    }
+
+    /// The same soon after the start: a backend that has not been up yet is not down. Its failures
+    /// count, for when that time is over.
+    pub fn observe_in_grace(&mut self, passed: bool) -> Option<Verdict> {
+        self.take_in(passed, true)
+    }
+
+    /// Whether the backend is neither up nor down so far.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.verdict.is_none()
+    }
+
+    fn take_in(&mut self, passed: bool, in_grace: bool) -> Option<Verdict> {
         let (points_to, needed) = if passed {
             (Verdict::Up, self.thresholds.rise)
         } else {
@@ -71,7 +89,8 @@ impl Health {
             Some((verdict, count)) if verdict == points_to => count.saturating_add(1),
             Some(_) | None => 1,
         };
-        if count < needed {
+        let withheld = in_grace && points_to == Verdict::Down && self.is_undecided();
+        if count < needed || withheld {
             self.streak = Some((points_to, count));
             return None;
         }
@@ -197,6 +216,47 @@ mod tests {
             verdicts(2, 1, "-+-++"),
             [Some(Verdict::Down), None, None, None, Some(Verdict::Up)]
         );
+    }
+
+    /// `(` and `)` begin and end the grace.
+    fn verdicts_with_grace(rise: u32, fall: u32, results: &str) -> Vec<Option<Verdict>> {
+        let mut health = Health::new(Thresholds { rise, fall });
+        let mut in_grace = false;
+        let mut verdicts = Vec::new();
+        for result in results.chars() {
+            match result {
+                '(' | ')' => in_grace = result == '(',
+                _ if in_grace => verdicts.push(health.observe_in_grace(result == '+')),
+                _ => verdicts.push(health.observe(result == '+')),
+            }
+        }
+        verdicts
+    }
+
+    #[test]
+    fn a_backend_that_has_not_been_up_is_not_down_before_the_grace_ends() {
+        let down = Some(Verdict::Down);
+        let table = [
+            ("(----)-", vec![None, None, None, None, down]),
+            ("(-)-", vec![None, down]),
+            ("(----", vec![None; 4]),
+        ];
+        for (results, turned) in table {
+            assert_eq!(verdicts_with_grace(1, 2, results), turned, "{results}");
+        }
+    }
+
+    #[test]
+    fn a_backend_that_has_been_up_is_down_in_the_grace_too() {
+        let (up, down) = (Some(Verdict::Up), Some(Verdict::Down));
+        let turned = vec![None, up, None, down, up];
+        assert_eq!(verdicts_with_grace(1, 2, "(-+--+)"), turned);
+    }
+
+    #[test]
+    fn passes_have_to_be_in_a_row_in_the_grace_too() {
+        let turned = vec![None, None, None, Some(Verdict::Up)];
+        assert_eq!(verdicts_with_grace(2, 1, "(+-++)"), turned);
     }
 
     #[test]

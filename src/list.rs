@@ -26,7 +26,7 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
         output: format,
         etcd,
     } = config;
-    let limits = CommandLimits::within(patience, etcd.endpoints.len());
+    let limits = CommandLimits::within(patience, etcd.likely_endpoints());
     let dial = WireDial::new(etcd);
     let listed = reach::once(dial, limits, host::seed(), async |connection| {
         list::read::<ThisHost>(connection, &prefix, patience).await

@@ -1,14 +1,21 @@
 //! One attempt to reach a backend, under one timeout.
 
+mod asked;
 pub mod attempt;
 pub mod checks;
 mod connect;
 mod exec;
+mod failure;
+mod grpc;
 mod host_fault;
 mod http;
 mod last_words;
+mod secure;
 mod status;
 mod tcp;
+mod tls;
+mod unix;
+mod way;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +27,10 @@ use crate::fault::Fault;
 use crate::wording::masked;
 use crate::world::Backend;
 use attempt::{Attempt, Failure};
+
+/// For what is told to people.
+const SCHEMES: &str =
+    "http://, https://, http+unix:, tcp://, tls://, unix:, grpc://, grpcs://, exec: or none";
 
 /// A probe as typed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -33,6 +44,9 @@ pub struct Spec {
     pub host: Option<String>,
     pub tls_skip_verify: bool,
     pub ca_file: Option<String>,
+    pub cert_file: Option<String>,
+    pub key_file: Option<String>,
+    pub server_name: Option<String>,
 }
 
 impl Spec {
@@ -78,7 +92,10 @@ impl PartialEq for Probe {
 #[derive(Clone, Debug)]
 enum ProbeKind {
     Http(Arc<http::HttpProbe>),
+    Grpc(Arc<grpc::GrpcProbe>),
     Tcp(Arc<tcp::TcpProbe>),
+    Tls(Arc<tls::TlsProbe>),
+    Unix(Arc<unix::UnixProbe>),
     Exec(Arc<exec::ExecProbe>),
     /// Always healthy.
     None,
@@ -88,46 +105,15 @@ impl Probe {
     /// # Errors
     /// Every fault found, naming its flag.
     pub fn new(spec: Spec) -> Result<Self, Vec<Fault>> {
-        let url = spec.url.as_str();
-        let (_, rest) = url.split_once(':').unwrap_or((url, ""));
-        let scheme = scheme_of(url);
-        let of_check = |reason: String| vec![spec.fault_of_check(reason)];
-        let mut faults = unfit_flags(&spec);
-        let kind = match (scheme.as_str(), rest.strip_prefix("//")) {
-            ("http" | "https", Some(_)) => {
-                http::HttpProbe::new(&spec).map(|probe| ProbeKind::Http(Arc::new(probe)))
-            }
-            ("tcp", Some(address)) => {
-                let probe =
-                    tcp::TcpProbe::new(address.strip_suffix('/').unwrap_or(address), spec.timeout);
-                probe
-                    .map(|probe| ProbeKind::Tcp(Arc::new(probe)))
-                    .map_err(of_check)
-            }
-            ("exec", _) => {
-                let probe = exec::ExecProbe::new(rest);
-                probe
-                    .map(|probe| ProbeKind::Exec(Arc::new(probe)))
-                    .map_err(of_check)
-            }
-            ("none", None) if rest.is_empty() => Ok(ProbeKind::None),
-            ("grpc", Some(_)) => Err(of_check(
-                "grpc:// is not supported yet; use tcp:// or exec:".to_owned(),
-            )),
-            _ => Err(of_check(
-                "unknown scheme; use http://, https://, tcp://, exec: or none".to_owned(),
-            )),
-        };
-        match kind {
-            Ok(kind) if faults.is_empty() => Ok(Self {
+        let (_, rest) = spec.url.split_once(':').unwrap_or((&spec.url, ""));
+        let unfit = unfit_flags(&spec);
+        match ProbeKind::new(&spec, &scheme_of(&spec.url), rest) {
+            Ok(kind) if unfit.is_empty() => Ok(Self {
                 kind,
                 spec: Arc::new(spec),
             }),
-            Ok(_) => Err(faults),
-            Err(found) => {
-                faults.splice(0..0, found);
-                Err(faults)
-            }
+            Ok(_) => Err(unfit),
+            Err(found) => Err([found, unfit].concat()),
         }
     }
 
@@ -137,10 +123,49 @@ impl Probe {
     }
 }
 
+impl ProbeKind {
+    /// `rest` is what follows `scheme:` in the URL.
+    fn new(spec: &Spec, scheme: &str, rest: &str) -> Result<Self, Vec<Fault>> {
+        let of_check = |reason: String| vec![spec.fault_of_check(reason)];
+        let authority = rest.strip_prefix("//");
+        let address = authority.map(|text| text.strip_suffix('/').unwrap_or(text));
+        match (scheme, address) {
+            ("http" | "https", Some(_)) => {
+                http::HttpProbe::over_network(spec).map(|probe| Self::Http(Arc::new(probe)))
+            }
+            ("http+unix", _) => {
+                http::HttpProbe::over_socket(spec, rest).map(|probe| Self::Http(Arc::new(probe)))
+            }
+            ("grpc" | "grpcs", Some(target)) => {
+                grpc::GrpcProbe::new(spec, target, scheme == "grpcs")
+                    .map(|probe| Self::Grpc(Arc::new(probe)))
+            }
+            ("tcp", Some(address)) => tcp::TcpProbe::new(address, spec.timeout)
+                .map(|probe| Self::Tcp(Arc::new(probe)))
+                .map_err(of_check),
+            ("tls", Some(address)) => {
+                tls::TlsProbe::new(spec, address).map(|probe| Self::Tls(Arc::new(probe)))
+            }
+            ("unix", _) => unix::UnixProbe::new(rest)
+                .map(|probe| Self::Unix(Arc::new(probe)))
+                .map_err(of_check),
+            ("exec", _) => exec::ExecProbe::new(rest)
+                .map(|probe| Self::Exec(Arc::new(probe)))
+                .map_err(of_check),
+            ("none", None) if rest.is_empty() => Ok(Self::None),
+            _ => Err(of_check(format!("unknown scheme; use {SCHEMES}"))),
+        }
+    }
+}
+
 impl Backend for Probe {
     fn descriptors(&self) -> usize {
         match &self.kind {
-            ProbeKind::Http(_) | ProbeKind::Tcp(_) => 1,
+            ProbeKind::Http(_)
+            | ProbeKind::Grpc(_)
+            | ProbeKind::Tcp(_)
+            | ProbeKind::Tls(_)
+            | ProbeKind::Unix(_) => 1,
             // Both ends of its pipe, and what it takes to start it and to see it end.
             ProbeKind::Exec(_) => 6,
             ProbeKind::None => 0,
@@ -153,7 +178,10 @@ impl Backend for Probe {
         let work = async {
             match &self.kind {
                 ProbeKind::Http(probe) => probe.attempt().await,
+                ProbeKind::Grpc(probe) => probe.attempt().await,
                 ProbeKind::Tcp(probe) => probe.attempt().await,
+                ProbeKind::Tls(probe) => probe.attempt().await,
+                ProbeKind::Unix(probe) => probe.attempt().await,
                 ProbeKind::Exec(probe) => probe.attempt().await,
                 ProbeKind::None => Ok("not checked".to_owned()),
             }
@@ -174,9 +202,14 @@ impl Backend for Probe {
 pub fn fault_of_unfit(flag: &'static str, url: &str) -> Option<Fault> {
     let (fit, schemes): (&str, &[&str]) = match flag {
         "--expect" | "--method" | "--header" | "--body-regex" | "--host" => {
-            ("http:// and https://", &["http", "https"])
+            let fit = "http://, https:// and http+unix:";
+            (fit, &["http", "https", "http+unix"])
         }
-        "--tls-skip-verify" | "--check-ca" => ("https://", &["https"]),
+        "--tls-skip-verify"
+        | "--check-ca"
+        | "--check-cert"
+        | "--check-key"
+        | "--check-server-name" => ("https://, tls:// and grpcs://", &["https", "tls", "grpcs"]),
         _ => return None,
     };
     let scheme = scheme_of(url);
@@ -204,6 +237,9 @@ fn unfit_flags(spec: &Spec) -> Vec<Fault> {
         ("--host", spec.host.is_some()),
         ("--tls-skip-verify", spec.tls_skip_verify),
         ("--check-ca", spec.ca_file.is_some()),
+        ("--check-cert", spec.cert_file.is_some()),
+        ("--check-key", spec.key_file.is_some()),
+        ("--check-server-name", spec.server_name.is_some()),
     ];
     let given = given.into_iter().filter(|(_, is_given)| *is_given);
     given

@@ -1,5 +1,7 @@
 //! Whom TLS trusts, for etcd and for backends alike: rustls, on ring.
 
+pub mod files;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,21 +16,36 @@ use rustls::{
     WantsVerifier,
 };
 
-/// Verifies a server's certificate.
-pub type Verifier = Arc<dyn ServerCertVerifier>;
+use self::files::TlsFile;
 
-/// The names of the flags that say whom to trust, for what is told to people.
+/// Verifies a server's certificate.
+type Verifier = Arc<dyn ServerCertVerifier>;
+
+/// The names of the flags about TLS, for what is told to people.
 #[derive(Clone, Copy, Debug)]
 pub struct Flags {
     pub ca: &'static str,
+    pub cert: &'static str,
+    pub key: &'static str,
     pub skip_verify: &'static str,
+}
+
+impl Flags {
+    #[must_use]
+    pub fn of(self, file: TlsFile) -> &'static str {
+        match file {
+            TlsFile::Ca => self.ca,
+            TlsFile::Cert => self.cert,
+            TlsFile::Key => self.key,
+        }
+    }
 }
 
 /// What every client's configuration begins with.
 ///
 /// # Errors
 /// When ring offers nothing for the versions of TLS that we speak.
-pub fn client() -> Result<rustls::ConfigBuilder<ClientConfig, WantsVerifier>, Error> {
+fn client() -> Result<rustls::ConfigBuilder<ClientConfig, WantsVerifier>, Error> {
     ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()
 }
 
@@ -36,7 +53,7 @@ pub fn client() -> Result<rustls::ConfigBuilder<ClientConfig, WantsVerifier>, Er
 ///
 /// # Errors
 /// When it cannot be read, or holds none: what is wrong, without its name.
-pub fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
     let found = CertificateDer::pem_file_iter(Path::new(path))
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| pem_fault(&error))?;
@@ -47,8 +64,7 @@ pub fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> 
 }
 
 /// What is wrong with a file of PEM.
-#[must_use]
-pub fn pem_fault(error: &pem::Error) -> String {
+fn pem_fault(error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) => error.to_string(),
         other => other.to_string(),
@@ -59,7 +75,7 @@ pub fn pem_fault(error: &pem::Error) -> String {
 ///
 /// # Errors
 /// When one of them is not fit to be trusted.
-pub fn trusting(given: Vec<CertificateDer<'static>>) -> Result<Verifier, String> {
+fn trusting(given: Vec<CertificateDer<'static>>) -> Result<Verifier, String> {
     let mut roots = RootCertStore::empty();
     for certificate in given.iter().cloned() {
         roots.add(certificate).map_err(|error| error.to_string())?;
@@ -71,7 +87,7 @@ pub fn trusting(given: Vec<CertificateDer<'static>>) -> Result<Verifier, String>
 ///
 /// # Errors
 /// When it trusts nobody.
-pub fn trusting_as_the_system() -> Result<Verifier, String> {
+fn trusting_as_the_system() -> Result<Verifier, String> {
     let system = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(system.certs);
@@ -90,19 +106,23 @@ fn verifier(roots: RootCertStore, own: Vec<CertificateDer<'static>>) -> Result<V
 }
 
 /// Takes any certificate, also one with a key that cannot be verified.
-#[must_use]
-pub fn taking_any() -> Verifier {
+fn taking_any() -> Verifier {
     Arc::new(TakingAny)
 }
 
 /// What `reason`, an error of TLS in rustls's words, means and what can be done.
 #[must_use]
 pub fn explained(reason: String, flags: Flags) -> String {
-    let Flags { ca, skip_verify } = flags;
+    let Flags {
+        ca,
+        cert,
+        skip_verify,
+        ..
+    } = flags;
     let has = |word| reason.contains(word);
     let certificate = |what: &str| format!("invalid peer certificate: {what}");
     if has("CertificateRequired") || has("BadCertificate") {
-        format!("{reason} (it asks for a client's certificate that it trusts)")
+        format!("{reason} (it asks for a client's certificate that it trusts; see {cert})")
     } else if has("UnknownIssuer") {
         format!("{reason} (its CA is not among those that are trusted; see {ca})")
     } else if has("HandshakeFailure") {

@@ -66,13 +66,7 @@ fn probe() {
     let probe = Probe::new(Spec {
         url,
         timeout: Duration::from_secs(60),
-        expect: None,
-        method: None,
-        headers: Vec::new(),
-        body_regex: None,
-        host: None,
-        tls_skip_verify: false,
-        ca_file: None,
+        ..Spec::default()
     });
     let probe = probe.unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()

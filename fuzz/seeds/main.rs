@@ -39,6 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         "check" => vec![
             "http://user@[::1]:80/a?b\n200-299,404\nHEAD\nwell.*\nname:80\nX-A: b".to_owned(),
             "tcp://127.0.0.1:80".to_owned(),
+            "unix:/run/app.sock".to_owned(),
+            "grpc://[::1]:50051/web".to_owned(),
+            "http+unix:/run/app.sock:/a?b".to_owned(),
             "exec:true".to_owned(),
             "10.0.0.1:80".to_owned(),
         ],

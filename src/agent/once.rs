@@ -188,7 +188,7 @@ async fn within<T>(
     limit: Duration,
     work: impl AsyncFnMut(&Connection<ThisHost>) -> Result<T, EtcdError>,
 ) -> Result<T, RunError> {
-    let limits = CommandLimits::within(limit, etcd.endpoints.len());
+    let limits = CommandLimits::within(limit, etcd.likely_endpoints());
     let work = reach::once(WireDial::new(etcd), limits, host::seed(), work);
     let done = timeout(limit, work).await;
     Ok(done.map_err(|_| etcd_is_late(limit))??)

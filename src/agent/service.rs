@@ -22,6 +22,8 @@ pub struct ServiceSettings<B> {
     pub backend: B,
     pub thresholds: Thresholds,
     pub cadence: Cadence,
+    /// A backend that has not been up yet is not reported as down until so long after the start.
+    pub start_grace: Duration,
     /// Whole seconds.
     pub ttl: Duration,
     pub drain: Duration,
@@ -37,6 +39,7 @@ impl From<ServiceConfig> for ServiceSettings<Checks> {
             backend: config.checks,
             thresholds: config.thresholds,
             cadence: config.cadence,
+            start_grace: config.start_grace,
             ttl: config.ttl,
             drain: config.drain,
             stop_timeout: config.stop_timeout,
@@ -56,6 +59,9 @@ pub(super) struct Service<B> {
     settings: ServiceSettings<B>,
     health: Health,
     excuse: Excuse,
+    grace_until: Instant,
+    /// Whether it was said that the backend is given time.
+    waiting: bool,
     registration: Registration,
     /// Its first verdict has been carried out.
     ready: bool,
@@ -74,6 +80,8 @@ impl<B> Service<B> {
         Self {
             health: Health::new(settings.thresholds),
             excuse: Excuse::new(settings.cadence.interval),
+            grace_until: now() + settings.start_grace,
+            waiting: false,
             registration: Registration::new(drain, stop_timeout, seed),
             ready: false,
             neighbour: false,
@@ -141,12 +149,31 @@ impl<B> Service<B> {
         if self.is_excused(attempt) {
             return None;
         }
-        let turned = self.health.observe(attempt.result.is_ok());
+        let turned = self.judge(attempt);
         let (key, text) = (self.key(), attempt.text());
         match turned {
             Some(Verdict::Up) => info!(event = "backend_up", key, "backend is up: {text}"),
             Some(Verdict::Down) => warn!(event = "backend_down", key, "backend is down: {text}"),
             None => {}
+        }
+        turned
+    }
+
+    fn judge(&mut self, attempt: &Attempt) -> Option<Verdict> {
+        let passed = attempt.result.is_ok();
+        let grace = self.grace_until.saturating_duration_since(now());
+        if grace.is_zero() {
+            return self.health.observe(passed);
+        }
+        let turned = self.health.observe_in_grace(passed);
+        if !passed && !self.waiting && self.health.is_undecided() {
+            self.waiting = true;
+            info!(
+                event = "backend_starting",
+                "backend is not up yet: {}; waiting for it for {}",
+                attempt.text(),
+                wording::duration(grace)
+            );
         }
         turned
     }

@@ -10,6 +10,7 @@ pub(super) mod default {
     pub(in crate::cli) const TIMEOUT: &str = "3s";
     pub(in crate::cli) const INTERVAL: &str = "5s";
     pub(in crate::cli) const FAST_INTERVAL: &str = "1s";
+    pub(in crate::cli) const START_GRACE: &str = "0s";
     pub(in crate::cli) const RISE: &str = "1";
     pub(in crate::cli) const FALL: &str = "2";
     pub(in crate::cli) const TTL: &str = "30s";
@@ -61,6 +62,15 @@ pub struct AgentArgs {
         help_heading = "Probe"
     )]
     pub fall: String,
+    /// A backend that has not been up yet is not reported as down before
+    #[arg(
+        long,
+        env = "REGISTER_START_GRACE",
+        value_name = "DURATION",
+        default_value = default::START_GRACE,
+        help_heading = "Probe"
+    )]
+    pub start_grace: String,
     /// TTL of the lease, whole seconds; etcd may grant more
     #[arg(
         long,
@@ -102,6 +112,7 @@ impl Default for AgentArgs {
             probe: ProbeArgs::default(),
             interval: default::INTERVAL.to_owned(),
             fast_interval: default::FAST_INTERVAL.to_owned(),
+            start_grace: default::START_GRACE.to_owned(),
             rise: default::RISE.to_owned(),
             fall: default::FALL.to_owned(),
             ttl: default::TTL.to_owned(),
@@ -171,7 +182,7 @@ impl Default for AnnouncementArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Probe")]
 pub struct ProbeArgs {
-    /// http://, https:// or tcp:// URL, exec:COMMAND, or none [default: http://<ADDRESS>/]
+    /// http://, https://, tcp://, tls://, grpc:// or grpcs:// URL, unix:PATH, http+unix:PATH:/URL, exec:COMMAND, or none [default: http://<ADDRESS>/]
     #[arg(
         long,
         env = "REGISTER_CHECK",
@@ -207,12 +218,21 @@ pub struct ProbeArgs {
     /// HTTP Host header
     #[arg(long, env = "REGISTER_HOST", value_name = "NAME")]
     pub host: Option<String>,
-    /// Take any certificate from an https:// backend
+    /// Take any certificate from the backend
     #[arg(long, env = "REGISTER_TLS_SKIP_VERIFY", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
     pub tls_skip_verify: Option<bool>,
-    /// CA certificates (PEM) for an https:// backend, instead of the system's
+    /// CA certificates (PEM) for the backend, instead of the system's
     #[arg(long, env = "REGISTER_CHECK_CA", value_name = "FILE")]
     pub check_ca: Option<String>,
+    /// Our certificate (PEM) for the backend
+    #[arg(long, env = "REGISTER_CHECK_CERT", value_name = "FILE")]
+    pub check_cert: Option<String>,
+    /// Key of that certificate (PEM)
+    #[arg(long, env = "REGISTER_CHECK_KEY", value_name = "FILE")]
+    pub check_key: Option<String>,
+    /// Name that the backend's certificate is asked for and must have [default: --host, or the URL's host]
+    #[arg(long, env = "REGISTER_CHECK_SERVER_NAME", value_name = "NAME")]
+    pub check_server_name: Option<String>,
 }
 
 impl Default for ProbeArgs {
@@ -227,6 +247,9 @@ impl Default for ProbeArgs {
             host: None,
             tls_skip_verify: None,
             check_ca: None,
+            check_cert: None,
+            check_key: None,
+            check_server_name: None,
         }
     }
 }

@@ -10,6 +10,15 @@ pub struct EtcdArgs {
     /// Endpoints, separated by commas [env: ETCDCTL_ENDPOINTS] [default: http://127.0.0.1:2379]
     #[arg(long, env = "REGISTER_ENDPOINTS", global = true, value_name = "URLS")]
     pub endpoints: Option<String>,
+    /// Instead of --endpoints: look them up in DNS, in the SRV records _etcd-client-ssl._tcp.DOMAIN,
+    /// else _etcd-client._tcp.DOMAIN [env: ETCDCTL_DISCOVERY_SRV]
+    #[arg(
+        long,
+        env = "REGISTER_DISCOVERY_SRV",
+        global = true,
+        value_name = "DOMAIN"
+    )]
+    pub discovery_srv: Option<String>,
     /// User name, and password unless --password-file has it [env: ETCDCTL_USER, ETCDCTL_PASSWORD]
     #[arg(
         long,

@@ -15,14 +15,18 @@ use super::setting::Setting;
 use crate::cli::confd::ConfdArgs;
 use crate::fault::Place;
 use crate::os::child_env::WITHHELD;
+use crate::tls;
 
 const DEFAULT_INTERVAL: i64 = 600;
 
 const FLAGS: Flags = Flags {
     user: "-username",
-    ca: "-client-ca-keys",
-    cert: "-client-cert",
-    key: "-client-key",
+    tls: tls::Flags {
+        ca: "-client-ca-keys",
+        cert: "-client-cert",
+        key: "-client-key",
+        skip_verify: "-client-insecure",
+    },
     no_password: "give -password",
 };
 
@@ -119,9 +123,9 @@ impl ConfdSettings {
             endpoints: Setting::given(place, Some(nodes.join(","))),
             user: Setting::given(FLAGS.user, args.username),
             password: args.password,
-            ca: Setting::given(FLAGS.ca, args.client_ca_keys),
-            cert: Setting::given(FLAGS.cert, args.client_cert),
-            key: Setting::given(FLAGS.key, args.client_key),
+            ca: Setting::given(FLAGS.tls.ca, args.client_ca_keys),
+            cert: Setting::given(FLAGS.tls.cert, args.client_cert),
+            key: Setting::given(FLAGS.tls.key, args.client_key),
             skip_verify: args.client_insecure.map(Ok),
             ..Given::default()
         };

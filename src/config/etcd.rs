@@ -1,13 +1,13 @@
 //! How etcd is to be reached, from flags, variables and files.
 
-use tracing::warn;
-
 use crate::cli::{EtcdArgs, go_flags};
-use crate::etcd::config::EtcdConfig;
-use crate::etcd::tls::{self, TlsError, TlsFile};
+use crate::etcd::config::{EtcdConfig, FLAGS};
 use crate::fault::{Fault, Place};
+use crate::tls;
+use crate::tls::files::{Files, Purpose, Tls, TlsFile};
 
 use super::credentials;
+use super::discovery;
 use super::endpoint::{TlsUse, endpoints};
 use super::faults::Faults;
 use super::secret;
@@ -23,9 +23,7 @@ impl<F: Fn(&str) -> Option<String>> Env for F {}
 #[derive(Debug)]
 pub(super) struct Flags {
     pub user: &'static str,
-    pub ca: &'static str,
-    pub cert: &'static str,
-    pub key: &'static str,
+    pub tls: tls::Flags,
     /// What to do about a user without a password.
     pub no_password: &'static str,
 }
@@ -34,9 +32,7 @@ pub(super) const PASSWORD_FILE: &str = "--password-file";
 
 pub(super) const OURS: Flags = Flags {
     user: "--user",
-    ca: "--cacert",
-    cert: "--cert",
-    key: "--cert-key",
+    tls: FLAGS,
     no_password: "use --password-file or ETCDCTL_PASSWORD",
 };
 
@@ -54,8 +50,8 @@ pub(super) struct Given {
     pub key: Option<Setting>,
     /// Or what is wrong with it, which counts only if nothing stronger is given.
     pub skip_verify: Option<Result<bool, Fault>>,
-    /// Asks for endpoints that are looked up, which we do not do.
-    pub lookup: Option<&'static str>,
+    /// A domain in which endpoints are looked up instead.
+    pub discovery: Option<Setting>,
     /// What was said about TLS is about these endpoints: a plain one contradicts it.
     pub wants_tls: bool,
 }
@@ -64,13 +60,17 @@ impl Given {
     /// `faults` know where the flags' values were given.
     pub(super) fn by_flags(args: EtcdArgs, faults: &Faults) -> Self {
         let setting = |flag, value| Setting::given(faults.place(flag), value);
+        let endpoints = setting("--endpoints", args.endpoints);
+        let discovery = setting("--discovery-srv", args.discovery_srv);
+        let (endpoints, discovery) = discovery::typed_first(endpoints, discovery);
         Self {
-            endpoints: setting("--endpoints", args.endpoints),
+            endpoints,
+            discovery,
             user: setting(OURS.user, args.user),
             password_file: setting(PASSWORD_FILE, args.password_file),
-            ca: setting(OURS.ca, args.cacert),
-            cert: setting(OURS.cert, args.cert),
-            key: setting(OURS.key, args.cert_key),
+            ca: setting(OURS.tls.ca, args.cacert),
+            cert: setting(OURS.tls.cert, args.cert),
+            key: setting(OURS.tls.key, args.cert_key),
             skip_verify: args.insecure_skip_tls_verify.map(Ok),
             ..Self::default()
         }
@@ -83,8 +83,11 @@ impl Given {
         let variable = |name: &str| Setting::given(Place::Variable(name.to_owned()), env(name));
         let first = |names: &[&str]| names.iter().find_map(|name| variable(name));
         let skip_verify = variable("ETCDCTL_INSECURE_SKIP_TLS_VERIFY");
+        let endpoints = first(&["ETCDCTL_ENDPOINTS", "ETCDCTL_ENDPOINT", "ETCDCTL_PEERS"]);
+        let discovery = variable("ETCDCTL_DISCOVERY_SRV").filter(|_| endpoints.is_none());
         Self {
-            endpoints: first(&["ETCDCTL_ENDPOINTS", "ETCDCTL_ENDPOINT", "ETCDCTL_PEERS"]),
+            endpoints,
+            discovery,
             user: variable("ETCDCTL_USER"),
             password: env("ETCDCTL_PASSWORD"),
             ca: first(&["ETCDCTL_CACERT", "ETCDCTL_CA_FILE"]),
@@ -93,7 +96,6 @@ impl Given {
             skip_verify: skip_verify.map(|given| {
                 go_flags::parse_bool(&given.value).ok_or_else(|| given.fault("use true or false"))
             }),
-            lookup: env("ETCDCTL_DISCOVERY_SRV").map(|_| "ETCDCTL_DISCOVERY_SRV"),
             ..Self::default()
         }
     }
@@ -132,9 +134,16 @@ impl Given {
             true => other.without_password(),
             false => other,
         };
+        let says_where = self.endpoints.is_some() || self.discovery.is_some();
+        let (endpoints, discovery) = if says_where {
+            (self.endpoints, self.discovery)
+        } else {
+            (other.endpoints, other.discovery)
+        };
         Self {
-            wants_tls: self.wants_tls || (other.wants_tls && self.endpoints.is_none()),
-            endpoints: self.endpoints.or(other.endpoints),
+            wants_tls: self.wants_tls || (other.wants_tls && !says_where),
+            endpoints,
+            discovery,
             user: self.user.or(other.user),
             password: self.password.or(other.password),
             password_file: self.password_file.or(other.password_file),
@@ -142,7 +151,6 @@ impl Given {
             cert: self.cert.or(other.cert),
             key: self.key.or(other.key),
             skip_verify: self.skip_verify.or(other.skip_verify),
-            lookup: self.lookup.or(other.lookup),
         }
     }
 
@@ -152,15 +160,12 @@ impl Given {
             of_bare: self.any_tls(),
             only: self.wants_tls,
         };
-        let endpoints = match &self.endpoints {
-            Some(given) => endpoints(given, kind, flags.user, faults),
-            None => vec![self.default_endpoint()],
-        };
-        let tls = if endpoints.iter().any(|url| url.starts_with("https://")) {
-            faults.take(self.tls(flags))
-        } else {
-            None
-        };
+        let endpoints = self.known_endpoints(kind, flags, faults);
+        let tls = self.needed_tls(&endpoints, flags, faults);
+        let plain = self.may_be_plain();
+        let domain = self.discovery.as_ref();
+        let discovery =
+            domain.and_then(|given| discovery::check(given, tls.is_some(), plain, faults));
         if let Some(Err(fault)) = self.skip_verify {
             faults.add(fault);
         }
@@ -173,68 +178,82 @@ impl Given {
         );
         Some(EtcdConfig {
             endpoints,
+            discovery,
             credentials,
             tls,
         })
     }
 
-    fn default_endpoint(&self) -> String {
-        let scheme = if self.any_tls() { "https" } else { "http" };
-        let endpoint = format!("{scheme}://{DEFAULT_ADDRESS}");
-        if let Some(variable) = self.lookup {
-            warn!(
-                event = "discovery_not_supported",
-                "{variable} is not supported: using {endpoint}; give the endpoints with --endpoints"
-            );
+    /// None where they are yet to be looked up.
+    fn known_endpoints(&self, tls: TlsUse, flags: &Flags, faults: &mut Faults) -> Vec<String> {
+        match (&self.endpoints, &self.discovery) {
+            (Some(given), None) => endpoints(given, tls, flags.user, faults),
+            (None, None) => vec![self.default_endpoint()],
+            (None, Some(_)) => Vec::new(),
+            (Some(given), Some(domain)) => {
+                faults.add(discovery::both(given, domain));
+                Vec::new()
+            }
         }
-        endpoint
     }
 
-    fn tls(&self, flags: &Flags) -> Result<Box<tls::Tls>, Fault> {
+    /// Whether endpoints that are looked up may be without TLS: what DNS says may be forged.
+    fn may_be_plain(&self) -> bool {
+        !self.any_tls() && self.user.is_none()
+    }
+
+    fn needed_tls(
+        &self,
+        endpoints: &[String],
+        flags: &Flags,
+        faults: &mut Faults,
+    ) -> Option<Box<Tls>> {
+        let looked_up = self.discovery.is_some();
+        if endpoints.iter().any(|url| url.starts_with("https://"))
+            || (looked_up && !self.may_be_plain())
+        {
+            return faults.take(self.tls(flags));
+        }
+        // A host that trusts nobody can still use what is plain.
+        looked_up.then(|| self.tls(flags).ok()).flatten()
+    }
+
+    fn default_endpoint(&self) -> String {
+        let scheme = if self.any_tls() { "https" } else { "http" };
+        format!("{scheme}://{DEFAULT_ADDRESS}")
+    }
+
+    fn tls(&self, flags: &Flags) -> Result<Box<Tls>, Fault> {
         let value = |given: &Option<Setting>| Some(given.as_ref()?.value.clone());
         if let Some(Setting { place, value }) = &self.key {
             secret::warn_if_exposed(place, value);
         }
-        let files = tls::Files {
+        let files = Files {
             ca: value(&self.ca),
             cert: value(&self.cert),
             key: value(&self.key),
             skip_verify: matches!(self.skip_verify, Some(Ok(true))),
         };
-        let read = tls::Tls::read(files);
+        let purpose = Purpose {
+            flags: flags.tls,
+            protocol: Some("h2"),
+            always_verified: false,
+        };
+        let read = Tls::read(files, purpose);
         read.map(Box::new)
-            .map_err(|error| self.fault_of_tls(error, flags))
-    }
-
-    fn fault_of_tls(&self, error: TlsError, flags: &Flags) -> Fault {
-        let place = |file| self.place_of(file, flags);
-        match error {
-            TlsError::File { file, path, reason } => Fault::of_value(place(file), &path, reason),
-            TlsError::HalfIdentity => {
-                let words = format!("and {} go together: give both", place(TlsFile::Key));
-                Fault::sentence(place(TlsFile::Cert), words)
-            }
-            TlsError::Identity { cert, key, reason } => {
-                let words = format!("{cert:?} and {} {key:?}: {reason}", place(TlsFile::Key));
-                Fault::sentence(place(TlsFile::Cert), words)
-            }
-            TlsError::NoRoots(reason) => {
-                Fault::of_system(format!("{reason}; install them, or give {}", flags.ca))
-            }
-            TlsError::Setup(_) => Fault::of_system(error),
-        }
+            .map_err(|error| error.fault(flags.tls, |file| self.place_of(file, flags.tls)))
     }
 
     /// Where a file was given, or could be.
-    fn place_of(&self, file: TlsFile, flags: &Flags) -> Place {
-        let (given, flag) = match file {
-            TlsFile::Ca => (&self.ca, flags.ca),
-            TlsFile::Cert => (&self.cert, flags.cert),
-            TlsFile::Key => (&self.key, flags.key),
+    fn place_of(&self, file: TlsFile, flags: tls::Flags) -> Place {
+        let given = match file {
+            TlsFile::Ca => &self.ca,
+            TlsFile::Cert => &self.cert,
+            TlsFile::Key => &self.key,
         };
         match given {
             Some(given) => given.place.clone(),
-            None => Place::Flag(flag),
+            None => flags.of(file).into(),
         }
     }
 }
@@ -318,6 +337,78 @@ mod tests {
                 .starts_with("ETCDCTL_CERT and --cert-key"),
             "{faults}"
         );
+    }
+
+    fn in_domain(place: impl Into<Place>, domain: &str) -> Given {
+        Given {
+            discovery: Setting::given(place, Some(domain.to_owned())),
+            ..Given::default()
+        }
+    }
+
+    #[test]
+    fn a_domain_stands_in_for_endpoints_of_weaker_sources() {
+        let etcdctl = by_etcdctl(&[("ETCDCTL_ENDPOINTS", "http://h:1")]);
+        let config = check(in_domain("--discovery-srv", "example.com.").or(etcdctl));
+        let config = config.expect("sound");
+        assert_eq!(config.endpoints, [""; 0]);
+        let discovery = config.discovery.expect("a domain");
+        assert_eq!(
+            (discovery.domain.as_str(), discovery.plain),
+            ("example.com", true)
+        );
+        let etcdctl = || by_etcdctl(&[("ETCDCTL_DISCOVERY_SRV", "example.com")]);
+        assert!(
+            check(at("http://h:1").or(etcdctl()))
+                .expect("sound")
+                .discovery
+                .is_none()
+        );
+        let config = check(Given::default().or(etcdctl())).expect("sound");
+        assert!(config.discovery.is_some());
+    }
+
+    #[test]
+    fn who_gives_credentials_or_says_something_of_tls_wants_no_plain_endpoint() {
+        let user = by_etcdctl(&[("ETCDCTL_USER", "web:pw")]);
+        let unverified = by_etcdctl(&[("ETCDCTL_INSECURE_SKIP_TLS_VERIFY", "true")]);
+        for given in [user, unverified] {
+            let config = check(in_domain("--discovery-srv", "example.com").or(given));
+            let Ok(config) = config else {
+                // This host trusts nobody.
+                continue;
+            };
+            let discovery = config.discovery.expect("a domain");
+            assert!(discovery.tls && !discovery.plain);
+        }
+    }
+
+    #[test]
+    fn a_domain_is_a_name_and_goes_with_no_endpoints() {
+        let faults = check(in_domain("--discovery-srv", "10.0.0.1")).expect_err("an address");
+        let fault = "--discovery-srv \"10.0.0.1\": is no domain; write it as in example.com";
+        assert_eq!(faults.to_string(), fault);
+        let both = Given {
+            discovery: Setting::given("--discovery-srv", Some("example.com".to_owned())),
+            ..at("http://h:1")
+        };
+        let faults = check(both).expect_err("both");
+        let fault = "--endpoints and --discovery-srv: give one of the two";
+        assert_eq!(faults.to_string(), fault);
+    }
+
+    #[test]
+    fn of_endpoints_and_a_domain_the_one_that_was_typed_is_meant() {
+        let variable = |name: &str| Place::Variable(name.to_owned());
+        let given = |place: Place| Setting::given(place, Some("x".to_owned()));
+        let meant = |endpoints: Place, domain: Place| {
+            let (endpoints, domain) = discovery::typed_first(given(endpoints), given(domain));
+            (endpoints.is_some(), domain.is_some())
+        };
+        let (e, d) = ("--endpoints", "--discovery-srv");
+        assert_eq!(meant(e.into(), variable("D")), (true, false));
+        assert_eq!(meant(variable("E"), d.into()), (false, true));
+        assert_eq!(meant(e.into(), d.into()), (true, true));
     }
 
     #[test]

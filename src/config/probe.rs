@@ -2,6 +2,7 @@
 
 use super::announcement;
 use super::faults::{Faults, MILLISECOND};
+use super::secret;
 use crate::address::Address;
 use crate::cli::ProbeArgs;
 use crate::probe::{Probe, Spec};
@@ -21,6 +22,9 @@ pub(super) fn check(args: ProbeArgs, address: Option<&str>, faults: &mut Faults)
     if args.check.is_none() && address.is_some_and(|text| text.parse::<Address>().is_err()) {
         return None;
     }
+    if let Some(key) = &args.check_key {
+        secret::warn_if_exposed(faults.place("--check-key"), key);
+    }
     let spec = Spec {
         url,
         timeout: timeout?,
@@ -31,6 +35,9 @@ pub(super) fn check(args: ProbeArgs, address: Option<&str>, faults: &mut Faults)
         host: args.host,
         tls_skip_verify: args.tls_skip_verify.unwrap_or_default(),
         ca_file: args.check_ca,
+        cert_file: args.check_cert,
+        key_file: args.check_key,
+        server_name: args.check_server_name,
     };
     match Probe::new(spec) {
         Ok(probe) => Some(probe),

@@ -27,6 +27,7 @@ pub(super) fn check(
 ) -> Option<ServiceConfig> {
     let interval = faults.duration("--interval", &args.interval, MILLISECOND);
     let fast_interval = faults.duration("--fast-interval", &args.fast_interval, MILLISECOND);
+    let start_grace = faults.duration("--start-grace", &args.start_grace, Duration::ZERO);
     let rise = faults.count("--rise", &args.rise);
     let fall = faults.count("--fall", &args.fall);
     let ttl = ttl(&args.ttl, faults);
@@ -46,6 +47,7 @@ pub(super) fn check(
             interval: interval?,
             fast_interval: fast_interval?,
         },
+        start_grace: start_grace?,
         ttl: ttl?,
         drain: drain?,
         stop_timeout: stop_timeout?,

@@ -15,6 +15,15 @@ use crate::registration::{LeaseId, Revision};
 pub trait Dial {
     type Link: Link;
 
+    /// Finds out what the endpoints are, where they have to be looked up: in the first round over them,
+    /// and when all of them have failed for a while. The count may be another then.
+    ///
+    /// # Errors
+    /// When there are none so far.
+    async fn find_endpoints(&mut self, _round: usize) -> Result<(), EtcdError> {
+        Ok(())
+    }
+
     /// Not 0.
     fn endpoint_count(&self) -> usize;
 

@@ -195,9 +195,19 @@ impl<W: World> Reach<W> {
         Ok(connection)
     }
 
-    async fn connect(&mut self) -> Result<Connection<W>, EtcdError> {
+    async fn find_endpoints(&mut self, limit: Duration) -> Result<(), EtcdError> {
         let (endpoint, round) = self.turns.now();
+        let found = timeout(limit, self.dial.find_endpoints(round)).await;
+        let found =
+            found.unwrap_or_else(|_| Err(EtcdError::silent(self.dial.endpoint(endpoint), limit)));
+        self.turns.set_endpoints(self.dial.endpoint_count());
+        found
+    }
+
+    async fn connect(&mut self) -> Result<Connection<W>, EtcdError> {
         let limit = self.call_timeout.min(CONNECT_TIMEOUT);
+        self.find_endpoints(limit).await?;
+        let (endpoint, round) = self.turns.now();
         let made = timeout(limit, async {
             let connection = Connection {
                 link: self.dial.dial(endpoint, round).await?,

@@ -8,14 +8,10 @@ use std::io;
 
 use tonic::{Code, Status};
 
+use super::config::FLAGS;
 use super::error::{EtcdError, Problem};
 use crate::tls;
 use crate::wording::printable;
-
-pub(super) const FLAGS: tls::Flags = tls::Flags {
-    ca: "--cacert",
-    skip_verify: "--insecure-skip-tls-verify",
-};
 
 /// What etcd says to those who have not logged in.
 const NAMELESS: &str = "user name is empty";

@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use super::config::FLAGS;
 use super::error::{EtcdError, Problem};
-use super::status::FLAGS;
 use crate::tls;
 
 pub(super) struct Stream {

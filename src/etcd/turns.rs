@@ -65,6 +65,15 @@ impl Turns {
         (self.endpoint, self.round)
     }
 
+    /// There are so many endpoints now; not 0.
+    pub fn set_endpoints(&mut self, endpoints: usize) {
+        if self.endpoints != endpoints {
+            self.endpoints = endpoints;
+            self.endpoint = 0;
+            self.failed = 0;
+        }
+    }
+
     /// The endpoint does what it is there for.
     pub fn connected(&mut self) {
         self.ever_connected = true;
@@ -142,6 +151,19 @@ mod tests {
             now.push(turns.now());
         }
         assert_eq!(now, [(1, 0), (0, 1), (1, 1), (0, 2)]);
+    }
+
+    #[test]
+    fn endpoints_that_are_found_have_their_turns_from_the_first_on() {
+        let mut turns = Turns::new(1, false, 1);
+        assert!(matches!(turns.failed(lost()), Turn::After(_)));
+        turns.set_endpoints(3);
+        assert_eq!(turns.now(), (0, 1));
+        assert!(matches!(turns.failed(lost()), Turn::AtOnce));
+        turns.set_endpoints(3);
+        assert_eq!(turns.now(), (1, 1));
+        turns.set_endpoints(1);
+        assert_eq!(turns.now(), (0, 1));
     }
 
     #[test]

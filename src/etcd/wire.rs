@@ -21,6 +21,7 @@ use tonic::transport::{Endpoint, Uri};
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
+use tracing::info;
 
 use super::announcement::Announcement;
 use super::api::{
@@ -28,6 +29,7 @@ use super::api::{
     WatchAnswer, WatchFrom, What,
 };
 use super::config::{Credentials, EtcdConfig};
+use super::discovery::Search;
 use super::error::{EtcdError, Problem};
 use super::lease::Lease;
 use super::status;
@@ -48,6 +50,7 @@ const MESSAGE_LIMIT: usize = 1 << 30;
 #[derive(Clone, Debug)]
 pub struct WireDial {
     config: EtcdConfig,
+    search: Option<Search>,
 }
 
 /// A connection.
@@ -76,22 +79,61 @@ struct Errors {
 }
 
 impl WireDial {
-    /// `config.endpoints` is not empty.
+    /// `config.endpoints` is not empty, or there is a `config.discovery`.
     #[must_use]
     pub fn new(config: EtcdConfig) -> Self {
-        Self { config }
+        let search = config.discovery.clone().map(Search::new);
+        Self { config, search }
+    }
+
+    /// What a certificate has to be for, if not for the endpoint's host.
+    fn server_name(&self) -> Option<String> {
+        Some(self.config.discovery.as_ref()?.domain.clone())
+    }
+
+    fn take_in(&mut self, found: Vec<String>) {
+        let before = std::mem::replace(&mut self.config.endpoints, found);
+        let endpoints = &self.config.endpoints;
+        if before != *endpoints {
+            let list = endpoints.join(", ");
+            info!(event = "endpoints_found", "etcd's endpoints by DNS: {list}");
+        }
     }
 }
 
 impl Dial for WireDial {
     type Link = WireLink;
 
+    /// Those that are known are kept where the look-up fails.
+    async fn find_endpoints(&mut self, round: usize) -> Result<(), EtcdError> {
+        let Some(search) = self.search.as_mut().filter(|search| search.is_due(round)) else {
+            return Ok(());
+        };
+        match search.find(round).await {
+            Ok(found) => {
+                self.take_in(found);
+                Ok(())
+            }
+            Err(_) if !self.config.endpoints.is_empty() => Ok(()),
+            Err(reason) => Err(EtcdError::new(
+                self.endpoint(0),
+                Problem::Unavailable,
+                reason,
+            )),
+        }
+    }
+
+    /// Before any is found, the domain stands for them.
     fn endpoint_count(&self) -> usize {
-        self.config.endpoints.len()
+        self.config.endpoints.len().max(1)
     }
 
     fn endpoint(&self, number: usize) -> &str {
-        &self.config.endpoints[number]
+        match (self.config.endpoints.get(number), &self.config.discovery) {
+            (Some(endpoint), _) => endpoint,
+            (None, Some(discovery)) => &discovery.domain,
+            (None, None) => unreachable!("there is no endpoint {number}"),
+        }
     }
 
     async fn dial(&mut self, number: usize, round: usize) -> Result<WireLink, EtcdError> {
@@ -99,7 +141,8 @@ impl Dial for WireDial {
             tls.refresh();
             tls.config()
         });
-        let endpoint = self.config.endpoints[number].clone();
+        let endpoint = self.endpoint(number).to_owned();
+        let name = self.server_name();
         let tls = tls.filter(|_| endpoint.starts_with("https://"));
         let notes = Notes::default();
         let not_connected =
@@ -113,9 +156,9 @@ impl Dial for WireDial {
             .keep_alive_timeout(PING_TIMEOUT)
             .keep_alive_while_idle(true)
             .connect_with_connector(tower::service_fn(move |uri: Uri| {
-                let (tls, notes) = (tls.clone(), noting.clone());
+                let (tls, name, notes) = (tls.clone(), name.clone(), noting.clone());
                 async move {
-                    let transport = connect(&uri, tls, round).await?;
+                    let transport = connect(&uri, tls, name, round).await?;
                     Ok::<_, io::Error>(TokioIo::new(Stream { transport, notes }))
                 }
             }))
@@ -143,6 +186,7 @@ impl Dial for WireDial {
 async fn connect(
     uri: &Uri,
     tls: Option<Arc<rustls::ClientConfig>>,
+    name: Option<String>,
     round: usize,
 ) -> io::Result<Transport> {
     let host = uri
@@ -157,7 +201,8 @@ async fn connect(
     let Some(tls) = tls else {
         return Ok(Transport::Plain(tcp));
     };
-    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let name = name.unwrap_or_else(|| host.to_owned());
+    let name = ServerName::try_from(name).map_err(io::Error::other)?;
     let stream = TlsConnector::from(tls).connect(name, tcp).await?;
     Ok(Transport::Tls(Box::new(stream)))
 }

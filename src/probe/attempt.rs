@@ -28,6 +28,9 @@ pub enum Failure {
     Status(u16),
     #[error("the body does not match")]
     Body,
+    /// What the backend said of itself, or why it said nothing.
+    #[error("{0}")]
+    Answer(String),
     #[error("the command could not be run: {0}")]
     Spawn(io::Error),
     /// With the last line that it printed, which may be empty.
@@ -57,6 +60,7 @@ impl Failure {
             | Self::Connection(_)
             | Self::Status(_)
             | Self::Body
+            | Self::Answer(_)
             | Self::Command(..) => false,
         }
     }

@@ -1,7 +1,6 @@
-//! `http://` and `https://`: one request over a new connection.
+//! `http://`, `https://` and `http+unix:`: one request over a new connection.
 
-mod over_tls;
-mod plain;
+mod exchange;
 mod request;
 
 use std::error::Error;
@@ -11,26 +10,25 @@ use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Body;
 use regex_lite::Regex;
+use url::Url;
 
-use self::over_tls::Tls;
-use self::plain::Plain;
+use self::exchange::Exchange;
+use super::Spec;
 use super::attempt::Failure;
+use super::failure::failure;
+use super::secure::{HTTP, Secure};
 use super::status::Statuses;
-use super::{Spec, host_fault};
+use super::tcp::TcpProbe;
+use super::unix::UnixProbe;
+use super::way::Way;
 use crate::fault::Fault;
-use crate::tls;
-
-const FLAGS: tls::Flags = tls::Flags {
-    ca: "--check-ca",
-    skip_verify: "--tls-skip-verify",
-};
 
 /// The most of a body that is read.
 const BODY_LIMIT: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct HttpProbe {
-    way: Way,
+    exchange: Exchange,
     expected: Expected,
 }
 
@@ -41,70 +39,87 @@ struct Expected {
     body: Option<Regex>,
 }
 
-#[derive(Debug)]
-enum Way {
-    /// Half the work of what `reqwest` does on top of it, and probing is what an agent does all day.
-    Plain(Box<Plain>),
-    Tls(Box<Tls>),
-}
-
 impl HttpProbe {
-    pub(super) fn new(spec: &Spec) -> Result<Self, Vec<Fault>> {
+    pub(super) fn over_network(spec: &Spec) -> Result<Self, Vec<Fault>> {
+        let url = request::url(&spec.url).map_err(|reason| spec.fault_of_check(reason));
+        Self::new(spec, url, |url| network(spec, url))
+    }
+
+    /// `rest` follows the scheme: `PATH:/URL`.
+    pub(super) fn over_socket(spec: &Spec, rest: &str) -> Result<Self, Vec<Fault>> {
+        let (path, target) = rest.split_once(':').unwrap_or((rest, "/"));
+        let url = request::local_url(target).map_err(|reason| spec.fault_of_check(reason));
+        Self::new(spec, url, |_| {
+            let to = UnixProbe::new(path).map_err(|reason| vec![spec.fault_of_check(reason)]);
+            to.map(Way::Unix)
+        })
+    }
+
+    fn new(
+        spec: &Spec,
+        url: Result<Url, Fault>,
+        way: impl FnOnce(&Url) -> Result<Way, Vec<Fault>>,
+    ) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
-        let mut take = |fault: Fault| faults.push(fault);
-        let url = request::url(&spec.url)
-            .map_err(|reason| take(spec.fault_of_check(reason)))
-            .ok();
-        let method = request::method(spec.method.as_deref())
-            .map_err(&mut take)
-            .ok();
-        let expect = match spec.expect.as_deref() {
-            None => Some(Statuses::default()),
-            Some(text) => text
-                .parse()
-                .map_err(|error: String| take(Fault::of_value("--expect", text, error)))
-                .ok(),
-        };
-        let body_regex = match spec.body_regex.as_deref() {
-            None => None,
-            Some(text) => Regex::new(text)
-                .map_err(|error| take(Fault::of_value("--body-regex", text, error)))
-                .ok(),
-        };
-        let way = url.and_then(|url| {
-            let headers = request::headers(spec, &url).map_err(&mut take);
-            let way = match (method, headers.ok(), url.scheme()) {
-                (Some(method), Some(headers), "https") => {
-                    Tls::new(spec, method, url, headers).map(|tls| Way::Tls(Box::new(tls)))
-                }
-                (Some(method), Some(headers), _) => Plain::new(method, &url, headers, spec.timeout)
-                    .map(|plain| Way::Plain(Box::new(plain)))
-                    .map_err(|reason| spec.fault_of_check(reason)),
-                _ => return None,
-            };
-            way.map_err(&mut take).ok()
+        let mut take = |found: Vec<Fault>| faults.extend(found);
+        let url = url.map_err(|fault| take(vec![fault])).ok();
+        let method = request::method(spec.method.as_deref());
+        let method = method.map_err(|fault| take(vec![fault])).ok();
+        let expected = Expected::new(spec).map_err(&mut take).ok();
+        let headers = url.as_ref().and_then(|url| {
+            let headers = request::headers(spec, url);
+            headers.map_err(|fault| take(vec![fault])).ok()
         });
-        match (way, expect) {
-            (Some(way), Some(statuses)) if faults.is_empty() => Ok(Self {
-                way,
-                expected: Expected {
-                    statuses,
-                    body: body_regex,
-                },
-            }),
-            _ => Err(faults),
-        }
+        let way = url.as_ref().and_then(|url| way(url).map_err(take).ok());
+        let (Some(url), Some(method), Some(expected), Some(headers), Some(way)) =
+            (url, method, expected, headers, way)
+        else {
+            return Err(faults);
+        };
+        let exchange = Exchange::new(way, method, &url, headers)
+            .map_err(|reason| vec![spec.fault_of_check(reason)])?;
+        Ok(Self { exchange, expected })
     }
 
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
-        match &self.way {
-            Way::Plain(plain) => plain.exchange(&self.expected).await,
-            Way::Tls(tls) => self.expected.judge(tls.exchange().await?).await,
-        }
+        self.exchange.with(&self.expected).await
     }
 }
 
+/// The way to where a URL leads.
+fn network(spec: &Spec, url: &Url) -> Result<Way, Vec<Fault>> {
+    let host = url.host_str().unwrap_or_default();
+    let to = TcpProbe {
+        host: host.trim_matches(['[', ']']).to_owned(),
+        port: url.port_or_known_default().unwrap_or(80),
+        timeout: spec.timeout,
+    };
+    if url.scheme() == "http" {
+        return Ok(Way::Tcp(to));
+    }
+    let secure = Secure::new(spec, &to.host, Some(HTTP))?;
+    Ok(Way::Tls(to, Box::new(secure)))
+}
+
 impl Expected {
+    fn new(spec: &Spec) -> Result<Self, Vec<Fault>> {
+        let statuses = spec.expect.as_deref().map(|text| {
+            let statuses = text.parse::<Statuses>();
+            statuses.map_err(|error| Fault::of_value("--expect", text, error))
+        });
+        let body = spec.body_regex.as_deref().map(|text| {
+            let regex = Regex::new(text);
+            regex.map_err(|error| Fault::of_value("--body-regex", text, error))
+        });
+        match (statuses.transpose(), body.transpose()) {
+            (Ok(statuses), Ok(body)) => Ok(Self {
+                statuses: statuses.unwrap_or_default(),
+                body,
+            }),
+            (statuses, body) => Err(statuses.err().into_iter().chain(body.err()).collect()),
+        }
+    }
+
     async fn judge<B>(&self, answer: Response<B>) -> Result<String, Failure>
     where
         B: Body<Data = Bytes, Error: Error + 'static> + Unpin,
@@ -144,20 +159,4 @@ where
         }
     }
     Ok(text)
-}
-
-fn failure(error: &(dyn Error + 'static)) -> Failure {
-    match host_fault::among(error) {
-        Some(own) => Failure::OwnHost(own.to_string()),
-        None => Failure::Connection(tls::explained(innermost(error), FLAGS)),
-    }
-}
-
-/// The text of the last cause: the layers above it only say that there was an error.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

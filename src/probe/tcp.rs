@@ -1,6 +1,9 @@
 //! `tcp://HOST:PORT`: connects, and that is all.
 
+use std::io;
 use std::time::Duration;
+
+use tokio::net::TcpStream;
 
 use super::attempt::Failure;
 use super::connect::connect;
@@ -8,9 +11,10 @@ use crate::address::Address;
 
 #[derive(Debug)]
 pub(super) struct TcpProbe {
-    host: String,
-    port: u16,
-    timeout: Duration,
+    /// A name or an IP address; that without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) timeout: Duration,
 }
 
 impl TcpProbe {
@@ -25,8 +29,12 @@ impl TcpProbe {
         })
     }
 
+    pub(super) async fn connect(&self) -> io::Result<TcpStream> {
+        connect(&self.host, self.port, self.timeout).await
+    }
+
     pub(super) async fn attempt(&self) -> Result<String, Failure> {
-        connect(&self.host, self.port, self.timeout).await?;
+        self.connect().await?;
         Ok("connected".to_owned())
     }
 }

@@ -58,7 +58,9 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
         Source::Etcd(etcd) => {
             let limits = CommandLimits {
                 call: CALL_TIMEOUT,
-                reach: CALL_TIMEOUT * 2 * u32::try_from(etcd.endpoints.len()).unwrap_or(u32::MAX),
+                reach: CALL_TIMEOUT
+                    * 2
+                    * u32::try_from(etcd.likely_endpoints()).unwrap_or(u32::MAX),
             };
             let (dial, seed) = (WireDial::new(etcd), host::seed());
             let read = reach::once(dial, limits, seed, async |connection| {

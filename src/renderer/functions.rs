@@ -7,7 +7,7 @@ mod system;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use srv::srv_records;
+pub use srv::{SrvRecord, look_up_srv, srv_records};
 
 use gotemplate::{Function, Type, library};
 

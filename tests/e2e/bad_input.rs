@@ -72,7 +72,7 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
         ),
         (
             &[&WEB[..], &["--check", "ftp://x/"]].concat(),
-            "register: --check \"ftp://x/\": unknown scheme; use http://, https://, tcp://, exec: or none",
+            "register: --check \"ftp://x/\": unknown scheme; use http://, https://, http+unix:, tcp://, tls://, unix:, grpc://, grpcs://, exec: or none",
         ),
         (
             &[&WEB[..], &["--check", "tcp://10.0.0.5"]].concat(),
@@ -92,7 +92,7 @@ fn each_mistake_is_one_line_that_names_the_flag_and_the_way_out() {
                 &["--check", "tcp://10.0.0.5:80", "--expect", "200"],
             ]
             .concat(),
-            "register: --expect: only for http:// and https:// checks",
+            "register: --expect: only for http://, https:// and http+unix: checks",
         ),
         (
             &[

@@ -7,7 +7,7 @@ fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn tls_etcd(pki: &Pki) -> (Etcd, (PathBuf, PathBuf)) {
+pub fn tls_etcd(pki: &Pki) -> (Etcd, (PathBuf, PathBuf)) {
     let client = pki.issue("client", &["client"]);
     let ip = *own_address().ip();
     let (cert, key) = pki.issue("server", &[&ip.to_string()]);

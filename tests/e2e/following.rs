@@ -5,6 +5,29 @@ use rustix::process::Signal;
 use crate::harness::{Etcd, Nginx, Running, SOON, eventually};
 
 #[test]
+fn a_backend_is_given_time_to_start() {
+    let (etcd, mut backend) = (Etcd::start(), Nginx::start());
+    backend.stop();
+    let agent = Running::agent(&etcd, &backend, &["--start-grace", "10m"]);
+    agent.wait_for_event("backend_starting", SOON);
+    backend.restart();
+    etcd.wait_for(&backend.key(), SOON);
+    assert_eq!(agent.said("backend_down"), 0);
+    // It has been up: it may not go away again.
+    backend.stop();
+    agent.wait_for_event("backend_down", SOON);
+}
+
+#[test]
+fn a_backend_that_is_not_up_after_its_grace_is_down() {
+    let (etcd, mut backend) = (Etcd::start(), Nginx::start());
+    backend.stop();
+    let agent = Running::agent(&etcd, &backend, &["--start-grace", "1s"]);
+    agent.wait_for_event("backend_down", SOON);
+    assert_eq!(agent.said("backend_starting"), 1);
+}
+
+#[test]
 fn a_healthy_backend_has_its_key_under_a_lease() {
     let (etcd, backend) = (Etcd::start(), Nginx::start());
     let _agent = Running::agent(&etcd, &backend, &["--ttl", "7s"]);

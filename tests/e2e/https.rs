@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::running::outcome;
-use crate::harness::{Nginx, Pki, Wire, own_address, register};
+use crate::harness::{Etcd, Nginx, Pki, Running, SOON, Wire, own_address, register};
 
 const LOGIN: &str = "location /in {
     if ($http_authorization = 'Basic dXNlcjpwQHNz') { return 200; }
@@ -55,6 +55,62 @@ fn a_certificate_for_another_name_fails() {
     let (code, said) = check(&format!("https://{address}/"), &["--check-ca", &ca]);
     assert_eq!(code, 1, "{said}");
     assert!(said.contains("certificate"), "{said}");
+}
+
+#[test]
+fn the_host_header_is_the_name_that_is_verified_unless_another_is_given() {
+    let pki = Pki::new();
+    let (_backend, address) = backend(&pki, |_| "web.example".to_owned());
+    let url = format!("https://{address}/");
+    let ca = pki.path("ca.pem").display().to_string();
+    let with = |flags: &[&str]| check(&url, &[&["--check-ca", &ca], flags].concat());
+    assert_eq!(with(&["--host", "web.example"]), well());
+    assert_eq!(with(&["--host", "web.example:8443"]), well());
+    assert_eq!(with(&["--check-server-name", "web.example"]), well());
+    let both = ["--host", "elsewhere.example", "--check-server-name"];
+    assert_eq!(with(&[&both[..], &["web.example"]].concat()), well());
+    let (code, said) = with(&["--host", "elsewhere.example"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("not valid for name"), "{said}");
+}
+
+#[test]
+fn our_certificate_is_shown_and_replaced_files_are_read_again() {
+    let mut pki = Pki::new();
+    let address = own_address();
+    let (cert, key) = pki.issue("backend", &[&address.ip().to_string()]);
+    // The backend keeps the authority that it has read.
+    let tls = format!(
+        "listen {address} ssl; ssl_certificate {}; ssl_certificate_key {};
+         ssl_client_certificate {}; ssl_verify_client on;",
+        cert.display(),
+        key.display(),
+        pki.path("ca.pem").display(),
+    );
+    let _backend = Nginx::start_with("", &tls);
+    let servers = std::fs::read_to_string(pki.path("ca.pem")).unwrap();
+    let trusted = pki.path("trusted.pem");
+    std::fs::write(&trusted, servers).unwrap();
+    let trusted = trusted.display().to_string();
+    let url = format!("https://{address}/");
+    assert_eq!(
+        check(&url, &["--check-ca", &trusted]),
+        (1, "unhealthy: HTTP status 400".to_owned())
+    );
+    let (good, good_key) = pki.issue("good", &["client"]);
+    pki.replace();
+    let (cert, key) = pki.issue("client", &["client"]);
+    let etcd = Etcd::start();
+    let service = Nginx::start();
+    let (cert_flag, key_flag) = (cert.display().to_string(), key.display().to_string());
+    let ours = ["--check-cert", &cert_flag, "--check-key", &key_flag];
+    let flags = [&["--check", &url, "--check-ca", &trusted][..], &ours].concat();
+    let agent = Running::agent(&etcd, &service, &flags);
+    agent.wait_for_event("backend_down", SOON);
+    std::fs::rename(good_key, &key).unwrap();
+    std::fs::rename(good, &cert).unwrap();
+    agent.wait_for_event("tls_files_reloaded", SOON);
+    agent.wait_for_event("backend_up", SOON);
 }
 
 #[test]

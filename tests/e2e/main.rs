@@ -19,6 +19,8 @@ mod bad_input;
 mod confd;
 /// Trees of keys that a role does not let the proxy side read.
 mod denied;
+/// `--discovery-srv`.
+mod discovery;
 /// The command's surroundings: its terminal, its environment, its signals.
 mod edges;
 /// TLS to etcd.
@@ -27,6 +29,8 @@ mod etcd_tls;
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;
+/// `grpc://` and `grpcs://` checks.
+mod grpc_checks;
 /// Servers that talk nonsense, and values that would be commands.
 mod hostile;
 /// What HTTP checks ask, and the answers they take.
@@ -61,6 +65,8 @@ mod side_by_side;
 mod silence;
 /// Ways to etcd that are long or narrow, and what is read over them.
 mod slow_ways;
+/// Checks over Unix sockets.
+mod sockets;
 /// Readers of ours that do not read: of the log, of notifications, of followed files.
 mod stalled;
 /// `register render -- COMMAND`.
@@ -69,5 +75,7 @@ mod supervising;
 mod systemd;
 /// Recorded templates of confd.
 mod templates;
+/// `tls://` checks, of servers that speak no HTTP.
+mod tls_checks;
 /// Requests through nginx while backends restart and die.
 mod zero_loss;

@@ -228,6 +228,7 @@ async fn told(news: &mut mpsc::Receiver<News>, is: impl Fn(&Event) -> bool) -> E
 async fn a_lease_whose_withdrawal_failed_for_want_of_a_connection_is_not_renewed() {
     let mut etcd = Etcd::start();
     let dial = WireDial::new(EtcdConfig {
+        discovery: None,
         endpoints: vec![etcd.url()],
         credentials: None,
         tls: None,

@@ -372,13 +372,7 @@ async fn ten_thousand_probes_of_backends_that_hang_time_out_and_recover() {
             Probe::new(Spec {
                 url: format!("http://{}/", address.unwrap()),
                 timeout,
-                expect: None,
-                method: None,
-                headers: Vec::new(),
-                body_regex: None,
-                host: None,
-                tls_skip_verify: false,
-                ca_file: None,
+                ..Spec::default()
             })
             .unwrap()
         });

@@ -81,20 +81,6 @@ fn endpoints_in_etcdctl_2s_variables_are_used() {
 }
 
 #[test]
-fn endpoints_that_would_have_to_be_looked_up_are_warned_about_unless_others_are_given() {
-    let etcd = Etcd::start();
-    let domain = ("ETCDCTL_DISCOVERY_SRV", "example.com");
-    let flags = ["list", "--log-format", "json"];
-    let (_, _, complaint) = outcome(register().args(flags).envs([domain]));
-    let warning = told(&complaint, "discovery_not_supported");
-    for detail in ["ETCDCTL_DISCOVERY_SRV", "http://127.0.0.1:2379"] {
-        assert!(warning.tells(detail), "{warning:?}");
-    }
-    let (code, _, complaint) = outcome(list(&etcd).envs([domain]));
-    assert_eq!((code, complaint.as_str()), (0, ""));
-}
-
-#[test]
 fn files_with_secrets_that_others_have_access_to_are_warned_about() {
     let etcd = Etcd::start();
     let password = tempfile::NamedTempFile::new().unwrap();

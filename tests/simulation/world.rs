@@ -179,6 +179,7 @@ impl World {
             },
             thresholds: THRESHOLDS,
             cadence: CADENCE,
+            start_grace: ms(0),
             ttl: ms(agent.ttl),
             drain: ms(agent.drain),
             stop_timeout: ms(agent.stop_timeout),

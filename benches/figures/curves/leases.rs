@@ -92,6 +92,7 @@ pub fn hold(arguments: &[String]) {
     };
     let (first, count): (u32, u32) = (first.parse().unwrap(), count.parse().unwrap());
     let config = EtcdConfig {
+        discovery: None,
         endpoints: vec![url.clone()],
         credentials: None,
         tls: None,

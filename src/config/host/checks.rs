@@ -193,6 +193,9 @@ fn probe(fields: &Fields<'_>, url: String, faults: &mut Faults) -> Option<Probe>
         host: fields.text("--host", faults),
         tls_skip_verify: fields.switch("--tls-skip-verify", faults),
         check_ca: fields.text("--check-ca", faults),
+        check_cert: fields.text("--check-cert", faults),
+        check_key: fields.text("--check-key", faults),
+        check_server_name: fields.text("--check-server-name", faults),
         check: Some(url),
         timeout: timeout.unwrap_or(ProbeArgs::default().timeout),
     };

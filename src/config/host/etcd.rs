@@ -9,16 +9,18 @@ use crate::config::setting::Setting;
 use crate::fault::field_of;
 
 const ENDPOINTS: &str = "--endpoints";
+const DISCOVERY: &str = "--discovery-srv";
 const SKIP_VERIFY: &str = "--insecure-skip-tls-verify";
 
 pub(super) fn given(section: &Section, env: &DynEnv, faults: &mut Faults) -> Given {
     let known = [
         ENDPOINTS,
+        DISCOVERY,
         OURS.user,
         PASSWORD_FILE,
-        OURS.ca,
-        OURS.cert,
-        OURS.key,
+        OURS.tls.ca,
+        OURS.tls.cert,
+        OURS.tls.key,
         SKIP_VERIFY,
     ];
     let known = known.map(field_of);
@@ -36,11 +38,12 @@ pub(super) fn given(section: &Section, env: &DynEnv, faults: &mut Faults) -> Giv
     let mut setting = |flag| Setting::given(place(flag), fields.text(flag, faults));
     let given = Given {
         endpoints: Setting::given(place(ENDPOINTS), endpoints),
+        discovery: setting(DISCOVERY),
         user: setting(OURS.user),
         password_file: setting(PASSWORD_FILE),
-        ca: setting(OURS.ca),
-        cert: setting(OURS.cert),
-        key: setting(OURS.key),
+        ca: setting(OURS.tls.ca),
+        cert: setting(OURS.tls.cert),
+        key: setting(OURS.tls.key),
         skip_verify: skip_verify.map(Ok),
         ..Given::default()
     };

@@ -8,7 +8,7 @@ use crate::probe;
 use crate::wording::nearest;
 
 /// Flags that say something of one service: its fields are named after them.
-pub(super) const OF_A_SERVICE: [&str; 21] = [
+pub(super) const OF_A_SERVICE: [&str; 25] = [
     "--service",
     "--address",
     "--prefix",
@@ -23,17 +23,21 @@ pub(super) const OF_A_SERVICE: [&str; 21] = [
     "--host",
     "--tls-skip-verify",
     "--check-ca",
+    "--check-cert",
+    "--check-key",
+    "--check-server-name",
     "--interval",
     "--fast-interval",
     "--rise",
     "--fall",
+    "--start-grace",
     "--ttl",
     "--drain",
     "--stop-timeout",
 ];
 
 /// Those of them that say how it is probed.
-pub(super) const OF_A_CHECK: [&str; 9] = [
+pub(super) const OF_A_CHECK: [&str; 12] = [
     "--check",
     "--timeout",
     "--expect",
@@ -43,6 +47,9 @@ pub(super) const OF_A_CHECK: [&str; 9] = [
     "--host",
     "--tls-skip-verify",
     "--check-ca",
+    "--check-cert",
+    "--check-key",
+    "--check-server-name",
 ];
 
 /// The fields of a service that there are no flags for.

@@ -91,6 +91,7 @@ fn args(fields: &Fields<'_>, faults: &mut Faults) -> AgentArgs {
     text("--prefix", &mut args.announcement.prefix);
     text("--interval", &mut args.interval);
     text("--fast-interval", &mut args.fast_interval);
+    text("--start-grace", &mut args.start_grace);
     text("--ttl", &mut args.ttl);
     text("--drain", &mut args.drain);
     text("--stop-timeout", &mut args.stop_timeout);

@@ -312,8 +312,8 @@ fn a_fault_names_line_and_field_and_all_are_told() {
             "line 7: timout: unknown field; did you mean timeout?",
             "line 10: weight: unknown field",
             "line 6: interval: must be a string, in quotes",
-            "line 8: check \"ftp://h/\": unknown scheme; use http://, https://, tcp://, exec: or none",
-            "line 9: expect: only for http:// and https:// checks",
+            "line 8: check \"ftp://h/\": unknown scheme; use http://, https://, http+unix:, tcp://, tls://, unix:, grpc://, grpcs://, exec: or none",
+            "line 9: expect: only for http://, https:// and http+unix: checks",
             "line 5: rise \"0\": use a whole number, at least 1",
             "line 4: ttl \"0s\": must be at least 1s",
         ]
@@ -388,7 +388,7 @@ fn each_mistake_of_a_service_is_told() {
         ),
         (
             "expect = \"200\"\nchecks = [{ check = \"none\" }]",
-            &["line 4: expect: only for http:// and https:// checks"],
+            &["line 4: expect: only for http://, https:// and http+unix: checks"],
         ),
         (
             "pass = \"some\"\nchecks = [{ check = \"none\" }]",

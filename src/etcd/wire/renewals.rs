@@ -39,12 +39,12 @@ pub struct WireRenewals {
     errors: Errors,
 }
 
-type Opening = Pin<Box<dyn Future<Output = Result<Streaming<Answered>, Status>>>>;
+type Opening = Pin<Box<dyn Future<Output = Result<Box<Streaming<Answered>>, Status>>>>;
 
 /// Etcd opens its side with its first answer.
 enum Answers {
     Opening(Opening),
-    Open(Streaming<Answered>),
+    Open(Box<Streaming<Answered>>),
 }
 
 impl WireRenewals {
@@ -62,7 +62,7 @@ impl WireRenewals {
 async fn open<S>(
     channel: TokenChannel,
     mut request: Request<S>,
-) -> Result<Streaming<Answered>, Status>
+) -> Result<Box<Streaming<Answered>>, Status>
 where
     S: futures_util::Stream<Item = Asked> + Send + 'static,
 {
@@ -74,7 +74,7 @@ where
     let method = PathAndQuery::from_static(METHOD);
     let codec = ProstCodec::<Asked, Answered>::default();
     let answers = grpc.streaming(request, method, codec).await?;
-    Ok(answers.into_inner())
+    Ok(Box::new(answers.into_inner()))
 }
 
 impl Renewals for WireRenewals {

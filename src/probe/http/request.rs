@@ -2,12 +2,13 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use percent_encoding::percent_decode_str;
-use reqwest::header::{
+use hyper::Method;
+use hyper::header::{
     ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, Entry, HOST, HeaderMap, HeaderName,
     HeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
-use reqwest::{Method, Url};
+use percent_encoding::percent_decode_str;
+use url::Url;
 
 use crate::address::AddressError;
 use crate::fault::Fault;
@@ -24,6 +25,14 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
         return Err(AddressError::Port.to_string());
     }
     Ok(url)
+}
+
+/// Of what is asked for over a Unix socket, where no host is named.
+pub(super) fn local_url(target: &str) -> Result<Url, String> {
+    if !target.starts_with('/') {
+        return Err("has no URL behind its path; write http+unix:/run/app.sock:/URL".to_owned());
+    }
+    Url::parse(&format!("http://localhost{target}")).map_err(|error| error.to_string())
 }
 
 pub(super) fn method(text: Option<&str>) -> Result<Method, Fault> {

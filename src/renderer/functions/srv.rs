@@ -49,6 +49,42 @@ pub fn srv_records(name: &str) -> Vec<Srv> {
     Resolver::system().srv(name)
 }
 
+/// The same, where it matters whether there are none: `None` if no server answers.
+#[must_use]
+pub fn look_up_srv(name: &str) -> Option<Vec<SrvRecord>> {
+    Some(
+        Resolver::system()
+            .look_up(name)?
+            .iter()
+            .map(SrvRecord::of)
+            .collect(),
+    )
+}
+
+/// An SRV record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SrvRecord {
+    /// With its final dot.
+    pub host: String,
+    /// Of the host.
+    pub port: u16,
+    /// The lower, the sooner it is tried.
+    pub priority: u16,
+    /// How often among those of one priority.
+    pub weight: u16,
+}
+
+impl SrvRecord {
+    fn of(srv: &Srv) -> Self {
+        Self {
+            host: String::from_utf8_lossy(&srv.target).into_owned(),
+            port: srv.port,
+            priority: srv.priority,
+            weight: srv.weight,
+        }
+    }
+}
+
 impl Resolver {
     fn system() -> Self {
         let text = fs::read("/etc/resolv.conf").unwrap_or_default();
@@ -66,17 +102,21 @@ impl Resolver {
         }
     }
 
-    /// The records of the first of the possible names that has any.
     fn srv(&self, name: &str) -> Vec<Srv> {
+        self.look_up(name).unwrap_or_default()
+    }
+
+    /// The records of the first of the possible names that has any; none if no server answers.
+    fn look_up(&self, name: &str) -> Option<Vec<Srv>> {
         for name in self.names(name) {
             match self.ask_servers(&name) {
-                Reply::Found(records) => return records,
+                Reply::Found(records) => return Some(records),
                 Reply::None => {}
                 // They would not answer for the next name either.
-                Reply::Failed => break,
+                Reply::Failed => return None,
             }
         }
-        Vec::new()
+        Some(Vec::new())
     }
 
     /// What `name` may mean, most likely first.

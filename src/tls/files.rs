@@ -1,6 +1,5 @@
-//! TLS to etcd: rustls, verified against the system's certificates or `--cacert`.
+//! TLS as its flags and files have it: whom to trust, and who we are.
 
-use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,17 +7,19 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use tracing::{info, warn};
 
-use super::status::FLAGS;
-use crate::tls::{self, Verifier};
+use super::{Flags, Verifier};
+use crate::fault::{Fault, Place};
 
 /// TLS as its files have it. They are replaced while we run: certificates do not last for ever.
 #[derive(Clone, Debug)]
 pub struct Tls {
     files: Files,
+    purpose: Purpose,
     stamps: [Stamp; 3],
     config: Arc<ClientConfig>,
 }
@@ -30,18 +31,30 @@ impl PartialEq for Tls {
     }
 }
 
+/// What TLS is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Purpose {
+    pub flags: Flags,
+    /// What is spoken over it, by its name in ALPN.
+    pub protocol: Option<&'static str>,
+    /// Whether the server's certificate is verified for each connection, also where a session could be
+    /// resumed.
+    pub always_verified: bool,
+}
+
 /// Tells a file from what takes its place. None if there is none.
 type Stamp = Option<(u64, u64, Option<SystemTime>)>;
 
 impl Tls {
     /// # Errors
     /// When a file cannot be read, is no PEM, or certificate and key do not match.
-    pub fn read(files: Files) -> Result<Self, TlsError> {
+    pub fn read(files: Files, purpose: Purpose) -> Result<Self, TlsError> {
         // Taken first: a file that changes meanwhile is read again.
         let stamps = files.stamps();
-        let config = Arc::new(client_config(&files)?);
+        let config = Arc::new(client_config(&files, purpose)?);
         Ok(Self {
             files,
+            purpose,
             stamps,
             config,
         })
@@ -50,13 +63,13 @@ impl Tls {
     /// For the next connection: the files are read anew if they have changed. What was read before
     /// stays if they are not as they should be, as between the replacement of a certificate and
     /// that of its key.
-    pub(super) fn refresh(&mut self) {
+    pub fn refresh(&mut self) {
         let stamps = self.files.stamps();
         if stamps == self.stamps {
             return;
         }
         self.stamps = stamps;
-        match client_config(&self.files) {
+        match client_config(&self.files, self.purpose) {
             Ok(config) => {
                 self.config = Arc::new(config);
                 info!(
@@ -64,14 +77,19 @@ impl Tls {
                     "the files for TLS have changed; read anew"
                 );
             }
-            Err(error) => warn!(
-                event = "tls_files_rejected",
-                "{error}; going on with what was read before"
-            ),
+            Err(error) => {
+                let flags = self.purpose.flags;
+                let fault = error.fault(flags, |file| flags.of(file).into());
+                warn!(
+                    event = "tls_files_rejected",
+                    "{fault}; keeping the TLS files loaded earlier"
+                );
+            }
         }
     }
 
-    pub(super) fn config(&self) -> Arc<ClientConfig> {
+    #[must_use]
+    pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
 }
@@ -102,80 +120,91 @@ pub enum TlsFile {
     Key,
 }
 
-impl fmt::Display for TlsFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ca => "--cacert",
-            Self::Cert => "--cert",
-            Self::Key => "--cert-key",
-        })
-    }
-}
-
 /// A fault in what the TLS flags name.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum TlsError {
-    #[error("{file} {path:?}: {reason}")]
     File {
         file: TlsFile,
         path: String,
         reason: String,
     },
-    #[error("--cert and --cert-key go together: give both")]
+    /// A certificate without its key, or the other way round.
     HalfIdentity,
-    #[error("--cert {cert:?} and --cert-key {key:?}: {reason}")]
     Identity {
         cert: String,
         key: String,
         reason: String,
     },
-    #[error("{0}; install them, or give --cacert")]
     NoRoots(String),
-    #[error("TLS cannot be set up: {0}")]
     Setup(rustls::Error),
 }
 
-fn client_config(files: &Files) -> Result<ClientConfig, TlsError> {
-    let builder = tls::client()
+impl TlsError {
+    /// `place_of` says where a file was given, or could be.
+    pub fn fault(&self, flags: Flags, place_of: impl Fn(TlsFile) -> Place) -> Fault {
+        match self {
+            Self::File { file, path, reason } => Fault::of_value(place_of(*file), path, reason),
+            Self::HalfIdentity => {
+                let words = format!("and {} go together: give both", place_of(TlsFile::Key));
+                Fault::sentence(place_of(TlsFile::Cert), words)
+            }
+            Self::Identity { cert, key, reason } => {
+                let words = format!("{cert:?} and {} {key:?}: {reason}", place_of(TlsFile::Key));
+                Fault::sentence(place_of(TlsFile::Cert), words)
+            }
+            Self::NoRoots(reason) => {
+                Fault::of_system(format!("{reason}; install them, or give {}", flags.ca))
+            }
+            Self::Setup(error) => Fault::of_system(format!("TLS cannot be set up: {error}")),
+        }
+    }
+}
+
+fn client_config(files: &Files, purpose: Purpose) -> Result<ClientConfig, TlsError> {
+    let builder = super::client()
         .map_err(TlsError::Setup)?
         .dangerous()
         .with_custom_certificate_verifier(verifier(files)?);
     let mut config = match (&files.cert, &files.key) {
         (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
-            let chain = tls::certificates(cert)
-                .map_err(|reason| file_error(TlsFile::Cert, cert, &reason))?;
+            let chain = super::certificates(cert)
+                .map_err(|reason| file_error(TlsFile::Cert, cert, reason))?;
             let private = PrivateKeyDer::from_pem_file(Path::new(key))
-                .map_err(|error| file_error(TlsFile::Key, key, &tls::pem_fault(&error)))?;
+                .map_err(|error| file_error(TlsFile::Key, key, super::pem_fault(&error)))?;
             builder
                 .with_client_auth_cert(chain, private)
                 .map_err(|reason| TlsError::Identity {
                     cert: cert.clone(),
                     key: key.clone(),
-                    reason: tls::explained(reason.to_string(), FLAGS),
+                    reason: super::explained(reason.to_string(), purpose.flags),
                 })?
         }
         (Some(_), None) | (None, Some(_)) => return Err(TlsError::HalfIdentity),
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    let protocol = purpose.protocol.map(|name| name.as_bytes().to_vec());
+    config.alpn_protocols = protocol.into_iter().collect();
+    if purpose.always_verified {
+        config.resumption = Resumption::disabled();
+    }
     Ok(config)
 }
 
 fn verifier(files: &Files) -> Result<Verifier, TlsError> {
     match &files.ca {
-        _ if files.skip_verify => Ok(tls::taking_any()),
-        Some(path) => tls::certificates(path)
-            .and_then(tls::trusting)
-            .map_err(|reason| file_error(TlsFile::Ca, path, &reason)),
-        None => tls::trusting_as_the_system().map_err(TlsError::NoRoots),
+        _ if files.skip_verify => Ok(super::taking_any()),
+        Some(path) => super::certificates(path)
+            .and_then(super::trusting)
+            .map_err(|reason| file_error(TlsFile::Ca, path, reason)),
+        None => super::trusting_as_the_system().map_err(TlsError::NoRoots),
     }
 }
 
-fn file_error(file: TlsFile, path: &str, reason: &dyn fmt::Display) -> TlsError {
+fn file_error(file: TlsFile, path: &str, reason: String) -> TlsError {
     TlsError::File {
         file,
         path: path.to_owned(),
-        reason: reason.to_string(),
+        reason,
     }
 }
 
@@ -197,13 +226,23 @@ mod tests {
         } = issue();
         fs::write(&cert, old.pem()).unwrap();
         fs::write(&key, old_key.serialize_pem()).unwrap();
-        let mut tls = Tls::read(Files {
+        let files = Files {
             ca: Some(cert.clone()),
             cert: Some(cert.clone()),
             key: Some(key.clone()),
             skip_verify: false,
-        })
-        .unwrap();
+        };
+        let purpose = Purpose {
+            flags: Flags {
+                ca: "--ca",
+                cert: "--cert",
+                key: "--key",
+                skip_verify: "--skip-verify",
+            },
+            protocol: None,
+            always_verified: false,
+        };
+        let mut tls = Tls::read(files, purpose).unwrap();
         let before = tls.config();
         let mut changed = || {
             tls.refresh();

@@ -1,8 +1,6 @@
-//! Without TLS, by `hyper` alone.
+//! One request and its answer over a connection, by `hyper`.
 
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -10,11 +8,11 @@ use hyper::client::conn::http1::Builder;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
-use reqwest::Url;
+use url::Url;
 
 use super::{Expected, failure};
 use crate::probe::attempt::Failure;
-use crate::probe::connect::connect;
+use crate::probe::way::Way;
 
 /// As many headers as an answer usually has at the most.
 const USUAL_HEADERS: usize = 100;
@@ -23,24 +21,20 @@ const USUAL_HEADERS: usize = 100;
 const MAX_HEADERS: usize = 5000;
 
 #[derive(Debug)]
-pub(super) struct Plain {
-    /// A name or an IP address; that without brackets.
-    host: String,
-    port: u16,
-    timeout: Duration,
+pub(super) struct Exchange {
+    way: Way,
     /// For so many headers: as the last answer needed it. Much room costs each probe time.
     room: AtomicUsize,
     request: Request<Empty<Bytes>>,
 }
 
-impl Plain {
+impl Exchange {
     pub(super) fn new(
+        way: Way,
         method: Method,
         url: &Url,
         headers: HeaderMap,
-        timeout: Duration,
     ) -> Result<Self, String> {
-        let host = url.host_str().unwrap_or_default();
         let mut target = url.path().to_owned();
         if let Some(query) = url.query() {
             target.extend(["?", query]);
@@ -52,21 +46,19 @@ impl Plain {
             .map_err(|error| format!("{target:?}: {error}"))?;
         *request.headers_mut() = headers;
         Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: url.port_or_known_default().unwrap_or(80),
-            timeout,
+            way,
             room: AtomicUsize::new(MAX_HEADERS),
             request,
         })
     }
 
     /// Sends the request, and reads and judges the answer while the connection lasts.
-    pub(super) async fn exchange(&self, expected: &Expected) -> Result<String, Failure> {
+    pub(super) async fn with(&self, expected: &Expected) -> Result<String, Failure> {
         let room = self.room.load(Ordering::Relaxed);
-        match self.exchange_within(room, expected).await {
+        match self.within(room, expected).await {
             Err(Broken::NoRoom(_)) if room < MAX_HEADERS => {
                 self.room.store(MAX_HEADERS, Ordering::Relaxed);
-                let again = self.exchange_within(MAX_HEADERS, expected).await;
+                let again = self.within(MAX_HEADERS, expected).await;
                 again.map_err(Broken::failure)
             }
             done => done.map_err(Broken::failure),
@@ -74,8 +66,8 @@ impl Plain {
     }
 
     /// With room for so many headers.
-    async fn exchange_within(&self, room: usize, expected: &Expected) -> Result<String, Broken> {
-        let stream = connect(&self.host, self.port, self.timeout).await?;
+    async fn within(&self, room: usize, expected: &Expected) -> Result<String, Broken> {
+        let stream = self.way.connect().await?;
         // As lenient as curl and browsers.
         let opened = Builder::new()
             .max_headers(room)
@@ -95,7 +87,7 @@ impl Plain {
         tokio::pin!(exchange, connection);
         tokio::select! {
             result = &mut exchange => result,
-            // What it failed of, `exchange` is told too.
+            // `exchange` reports the same failure.
             _ended = &mut connection => exchange.await,
         }
     }
@@ -124,12 +116,6 @@ impl From<hyper::Error> for Broken {
             Self::Else
         };
         broken(failure(&error))
-    }
-}
-
-impl From<io::Error> for Broken {
-    fn from(error: io::Error) -> Self {
-        Self::Else(error.into())
     }
 }
 
