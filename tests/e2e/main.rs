@@ -31,6 +31,8 @@ mod examples;
 mod following;
 /// `grpc://` and `grpcs://` checks.
 mod grpc_checks;
+/// One agent for many services: reloads, faults of one, and all of them at once.
+mod host_agent;
 /// Servers that talk nonsense, and values that would be commands.
 mod hostile;
 /// What HTTP checks ask, and the answers they take.

@@ -1,5 +1,6 @@
 //! etcd, one member or several.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::Path;
@@ -396,6 +397,15 @@ impl Etcd {
             lease: kv["lease"].as_i64().unwrap_or(0),
             mod_revision: kv["mod_revision"].as_i64().unwrap(),
         })
+    }
+
+    /// The keys below a prefix, with the revision at which each was last put.
+    pub fn keys(&self, prefix: &str) -> BTreeMap<String, i64> {
+        let answer = self.json(&["get", "--prefix", prefix]);
+        let text = |field: &Value| String::from_utf8(base64(field.as_str().unwrap())).unwrap();
+        let kvs = answer["kvs"].as_array().into_iter().flatten();
+        kvs.map(|kv| (text(&kv["key"]), kv["mod_revision"].as_i64().unwrap()))
+            .collect()
     }
 
     fn json(&self, arguments: &[&str]) -> Value {

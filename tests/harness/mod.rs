@@ -3,6 +3,7 @@
 pub mod balancer;
 pub mod confdir;
 pub mod etcd;
+pub mod farm;
 pub mod grpc_proxy;
 pub mod load;
 pub mod logged;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 pub use balancer::Balancer;
 pub use confdir::Confdir;
 pub use etcd::Etcd;
+pub use farm::{Farm, Health};
 pub use grpc_proxy::GrpcProxy;
 pub use load::Load;
 pub use logged::Logged;
