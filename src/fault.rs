@@ -1,5 +1,6 @@
 //! What is wrong with a setting, and where it was given.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Where a setting was given, in the words of whoever gave it.
@@ -110,7 +111,7 @@ impl Fault {
     /// The same without the value that was looked at, which has `secrets` in it: shown is what was
     /// `written` in its place.
     #[must_use]
-    pub fn hiding(self, secrets: &[String], written: &str) -> Self {
+    pub fn hiding(self, secrets: &BTreeSet<String>, written: &str) -> Self {
         let echoes = |word: &str| secrets.iter().any(|secret| secret.contains(word));
         let mut words = self.rest.split(|c: char| !c.is_alphanumeric());
         let tells = words.any(|word| word.len() > 2 && !written.contains(word) && echoes(word));
@@ -207,7 +208,7 @@ mod tests {
         let hidden = |what: &str| {
             let fault = Fault::of_value("--ttl", "10sesame", what);
             fault
-                .hiding(&["sesame".to_owned()], "10${UNIT}")
+                .hiding(&BTreeSet::from(["sesame".to_owned()]), "10${UNIT}")
                 .to_string()
         };
         assert_eq!(

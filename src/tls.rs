@@ -3,7 +3,7 @@
 pub mod files;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -80,14 +80,26 @@ fn trusting(given: Vec<CertificateDer<'static>>) -> Result<Verifier, String> {
     for certificate in given.iter().cloned() {
         roots.add(certificate).map_err(|error| error.to_string())?;
     }
-    verifier(roots, given)
+    Ok(verifier(roots, given)?)
 }
 
-/// Trusts whom the system trusts.
+/// Trusts whom the system trusts. All who do so at a time share what was read of it: it takes long to
+/// read, and much to keep.
 ///
 /// # Errors
 /// When it trusts nobody.
 fn trusting_as_the_system() -> Result<Verifier, String> {
+    static SHARED: Mutex<Weak<Trusting>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = shared.upgrade() {
+        return Ok(known);
+    }
+    let read = read_from_the_system()?;
+    *shared = Arc::downgrade(&read);
+    Ok(read)
+}
+
+fn read_from_the_system() -> Result<Arc<Trusting>, String> {
     let system = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(system.certs);
@@ -99,7 +111,10 @@ fn trusting_as_the_system() -> Result<Verifier, String> {
     verifier(roots, Vec::new())
 }
 
-fn verifier(roots: RootCertStore, own: Vec<CertificateDer<'static>>) -> Result<Verifier, String> {
+fn verifier(
+    roots: RootCertStore,
+    own: Vec<CertificateDer<'static>>,
+) -> Result<Arc<Trusting>, String> {
     let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
     let webpki = built.map_err(|error| error.to_string())?;
     Ok(Arc::new(Trusting { webpki, own }))

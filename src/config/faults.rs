@@ -55,16 +55,16 @@ impl Scope {
 /// A text in which variables were replaced.
 #[derive(Debug)]
 pub(super) struct Hidden {
-    /// With the variables' names.
-    written: String,
-    values: Vec<String>,
+    /// With the variables' names; the same field may have several.
+    written: BTreeSet<String>,
+    values: BTreeSet<String>,
 }
 
 impl Hidden {
     pub(super) fn of(written: &str, values: Vec<String>) -> Self {
         Self {
-            written: masked(written),
-            values,
+            written: BTreeSet::from([masked(written)]),
+            values: values.into_iter().collect(),
         }
     }
 }
@@ -102,9 +102,8 @@ impl Faults {
     /// From now on no fault at `place` tells what is hidden.
     pub(super) fn hide(&mut self, place: Place, hidden: Hidden) {
         match self.in_files.hidden.get_mut(&place) {
-            Some(known) if known.written.contains(&hidden.written) => {}
             Some(known) => {
-                known.written = format!("{}, {}", known.written, hidden.written);
+                known.written.extend(hidden.written);
                 known.values.extend(hidden.values);
             }
             None => {
@@ -124,7 +123,10 @@ impl Faults {
             .place()
             .and_then(|place| self.in_files.hidden.get(place));
         let fault = match hidden {
-            Some(Hidden { written, values }) => fault.hiding(values, written),
+            Some(Hidden { written, values }) => {
+                let written: Vec<_> = written.iter().map(String::as_str).collect();
+                fault.hiding(values, &written.join(", "))
+            }
             None => fault,
         };
         if self.told.insert(fault.clone()) {

@@ -55,6 +55,9 @@ pub(super) const OF_A_CHECK: [&str; 12] = [
 /// The fields of a service that there are no flags for.
 pub(super) const OF_FILES_ONLY: [&str; 3] = ["--checks", "--pass", "--drained"];
 
+/// A table with more unknown fields is no mistyped one.
+const MOST_GUESSES: usize = 100;
+
 /// Looks up a variable of the environment.
 pub(super) type DynEnv = dyn Fn(&str) -> Option<String> + Send + Sync;
 
@@ -167,18 +170,18 @@ pub(super) fn refuse_unknown<'a>(
     known: impl IntoIterator<Item = &'a str> + Clone,
     faults: &mut Faults,
 ) {
-    for name in section.fields.keys() {
-        if known.clone().into_iter().all(|known| known != name) {
-            let meant = match name.as_str() {
-                "service" => known.clone().into_iter().find(|known| *known == "name"),
-                _ => nearest(name, known.clone()),
-            };
-            let what = match meant {
-                Some(meant) => format!("unknown field; did you mean {meant}?"),
-                None => "unknown field".to_owned(),
-            };
-            faults.add(Fault::of(section.place_of(name), what));
-        }
+    let is_unknown = |name: &&String| known.clone().into_iter().all(|known| known != *name);
+    for (number, name) in section.fields.keys().filter(is_unknown).enumerate() {
+        let meant = match name.as_str() {
+            _ if number > MOST_GUESSES => None,
+            "service" => known.clone().into_iter().find(|known| *known == "name"),
+            _ => nearest(name, known.clone()),
+        };
+        let what = match meant {
+            Some(meant) => format!("unknown field; did you mean {meant}?"),
+            None => "unknown field".to_owned(),
+        };
+        faults.add(Fault::of(section.place_of(name), what));
     }
 }
 

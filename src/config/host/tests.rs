@@ -615,6 +615,18 @@ fn too_many_services_are_one_fault_and_as_many_as_may_be_are_read_at_once() {
 }
 
 #[test]
+fn a_file_that_is_nothing_but_mistakes_takes_no_longer_than_it_is_long() {
+    let many = |line: &dyn Fn(usize) -> String| (0..50_000).map(line).collect::<String>();
+    let unknown = faults(&many(&|n| format!("ttl{n} = 1\n")));
+    assert_eq!(unknown.len(), 50_000);
+    let headers = many(&|n| format!("\"A{n}: ${{IP}}\","));
+    assert_eq!(
+        faults(&format!("header = [{headers}]")),
+        ["line 4: header is given 50000 times; 1000 are the most"]
+    );
+}
+
+#[test]
 fn what_is_read_again_differs_only_where_the_files_do() {
     let text = "[[service]]\nname = \"a\"\naddress = \"${IP}:80\"\n[[service]]\nname = \"b\"\naddress = \"${IP}:81\"\n";
     let files = Files::of(&[("a.toml", text)]);

@@ -14,6 +14,9 @@ use crate::address::AddressError;
 use crate::fault::Fault;
 use crate::probe::Spec;
 
+/// Servers take a hundred or so.
+const MOST_HEADERS: usize = 1000;
+
 pub(super) fn url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     // The parser passes over surplus slashes, and takes the path's first segment for the host.
@@ -78,6 +81,11 @@ pub(super) fn headers(spec: &Spec, url: &Url) -> Result<HeaderMap, Fault> {
 /// A header's value may be a secret: faults name the header only.
 fn given(spec: &Spec) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::new();
+    if spec.headers.len() > MOST_HEADERS {
+        let count = spec.headers.len();
+        let words = format!("is given {count} times; {MOST_HEADERS} are the most");
+        return Err(Fault::sentence("--header", words));
+    }
     for (position, text) in spec.headers.iter().enumerate() {
         let number = position + 1;
         let fault = |words: String| Fault::sentence("--header", words);
