@@ -62,7 +62,7 @@ pub struct AgentArgs {
         help_heading = "Probe"
     )]
     pub fall: String,
-    /// A backend that has not been up yet is not reported as down before
+    /// How long after the start a backend that has not been up yet is not reported as down
     #[arg(
         long,
         env = "REGISTER_START_GRACE",
