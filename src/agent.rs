@@ -13,6 +13,7 @@ mod services;
 pub mod several;
 pub mod source;
 mod status;
+mod upgrade;
 
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
@@ -44,6 +45,9 @@ const NEWS_DEPTH: usize = 16;
 
 /// First probes of many services are spread over one interval, and no more than this.
 const LONGEST_SPREAD: Duration = Duration::from_secs(5);
+
+/// The longest that leases are renewed before their keys are left to another process.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// What an agent is to do.
 #[derive(Clone, Debug)]
@@ -124,6 +128,7 @@ pub async fn drive<W: World>(
         ready: false,
         reloading: false,
         stopping: false,
+        leave_by: None,
         exit: Exit::Done,
     };
     agent.begin_all(settings.services);
@@ -141,9 +146,14 @@ struct Agent<W: World> {
     ready: bool,
     reloading: bool,
     stopping: bool,
+    /// When another process takes over, at the latest.
+    leave_by: Option<Instant>,
     /// How it is to end: the worst of its services so far.
     exit: Exit,
 }
+
+/// Whether the program that is installed takes our settings.
+type Judging<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
 
 /// What was read of the services, or is being.
 type Reading<'a, B> = Pin<Box<dyn Future<Output = Result<Vec<ServiceSettings<B>>, String>> + 'a>>;
@@ -157,6 +167,7 @@ impl<W: World> Agent<W> {
         signals: &mut W::Signals,
     ) -> Result<Exit, EtcdError> {
         let mut reading: Option<Reading<'_, W::Backend>> = None;
+        let mut judging: Option<Judging<'_>> = None;
         loop {
             let deadline = self.services.deadline();
             // What goes on beside the loop is polled again in the next turn; `recv` and `next` are
@@ -164,16 +175,19 @@ impl<W: World> Agent<W> {
             tokio::select! {
                 biased;
                 number = signals.next() => {
-                    if number == signal::RELOAD && source.is_lasting() {
-                        if !self.stopping {
-                            self.begin_reload();
-                            reading = Some(Box::pin(source.read()));
-                        }
+                    let is_reload = number == signal::RELOAD && source.is_lasting();
+                    if is_reload && !self.stopping {
+                        self.begin_reload();
+                        reading = Some(Box::pin(source.read()));
+                    } else if number == signal::UPGRADE && !self.stopping {
+                        judging = Some(Box::pin(source.suit_the_installed()));
+                    } else if is_reload || number == signal::UPGRADE {
+                        // It is stopping.
                     } else if self.stopping {
                         warn!(event = "second_signal", "second signal: leaving at once");
                         return Ok(Exit::Signal(number));
                     } else {
-                        reading = None;
+                        (reading, judging) = (None, None);
                         self.stop();
                     }
                 }
@@ -192,10 +206,18 @@ impl<W: World> Agent<W> {
                             service.note_neighbour(neighbour);
                         }
                     }
+                    Some(News::Left) => return Ok(Exit::Signal(signal::UPGRADE)),
                     Some(News::Refused(error)) => return Err(error),
                     // The session ends before us only when it has told why.
                     None => return Ok(Exit::Store),
                 },
+                () = sleep_until_some(self.leave_by) => {
+                    return Ok(Exit::Signal(signal::UPGRADE));
+                }
+                judged = some(&mut judging) => {
+                    judging = None;
+                    self.upgrade(judged);
+                }
                 read = some(&mut reading) => {
                     reading = None;
                     self.reload(read);
@@ -213,7 +235,7 @@ impl<W: World> Agent<W> {
         let now = now();
         let count = u32::try_from(services.len()).unwrap_or(u32::MAX);
         for (number, settings) in (0..).zip(services) {
-            let spread = settings.cadence.interval.min(LONGEST_SPREAD);
+            let spread = spread(&settings);
             let at = now + spread / count.max(1) * number;
             self.begin(settings, at);
         }
@@ -322,6 +344,12 @@ impl<W: World> Agent<W> {
             self.notifier.status(&text);
         }
     }
+}
+
+/// Over how long first probes are spread. Keys that a process before this one left are not to expire.
+fn spread<B>(settings: &ServiceSettings<B>) -> Duration {
+    let patience = LONGEST_SPREAD.min(settings.ttl / 3);
+    settings.cadence.interval.min(patience)
 }
 
 /// Waits for work that goes on beside; for ever if there is none. Cancel-safe.

@@ -50,8 +50,8 @@ pub enum Command {
     List(ListArgs),
     /// Probe once and print the verdict; etcd is not touched
     Check(CheckArgs),
-    /// Name each defect of a services file; etcd is not touched
-    Lint(ConfigArgs),
+    /// Name each defect of a services file, or of the flags of one service; etcd is not touched
+    Lint(Box<AgentArgs>),
     /// Keep configuration files in step with etcd: confd's resources and templates
     Render(RenderArgs),
     /// Be confd 0.16: the same flags, file, log lines and exit codes. Also when called confd

@@ -55,7 +55,7 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         None if args.agent.once == Some(true) => once(args.agent, etcd, variables, quiet),
         None => serve(args.agent, etcd, variables),
         Some(Command::Deregister(args)) => deregister(args, etcd, variables, quiet),
-        Some(Command::Lint(args)) => lint(args, etcd, variables, quiet),
+        Some(Command::Lint(args)) => lint(*args, etcd, variables, quiet),
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, variables, env)?;
             block_on(list::run(config))
@@ -96,11 +96,11 @@ fn serve(args: AgentArgs, etcd: EtcdArgs, variables: Variables) -> Result<Exit, 
     if args.services.config.config.is_some() {
         let HostConfig { config, source, .. } = host(args.services.config, etcd, variables)?;
         let source = HostSettings::of_files(source, &config);
-        return block_on(async { agent::run(config, source, Caught::of_a_host()?).await });
+        return block_on(async { agent::run(config, source, Caught::of_an_agent(true)?).await });
     }
     let config = config::agent(args, etcd, variables, cli::variable)?;
     let source = HostSettings::Flags;
-    block_on(async { agent::run(config.into(), source, Caught::to_stop()?).await })
+    block_on(async { agent::run(config.into(), source, Caught::of_an_agent(false)?).await })
 }
 
 fn once(
@@ -134,15 +134,22 @@ fn deregister(
     block_on(agent::once::deregister(config, quiet))
 }
 
+/// Of what an agent would make of the same words; without any, of what is in `/etc/register`.
 fn lint(
-    args: ConfigArgs,
+    args: AgentArgs,
     etcd: EtcdArgs,
     variables: Variables,
     quiet: bool,
 ) -> Result<Exit, RunError> {
-    let host = host(args, etcd, variables)?;
+    let count = if args.services.config.config.is_none() && args.names_a_service() {
+        let _sound = config::agent(args, etcd, variables, cli::variable)?;
+        1
+    } else {
+        let host = host(args.services.config, etcd, variables)?;
+        host.config.services.len()
+    };
     if !quiet {
-        output::print(&match host.config.services.len() {
+        output::print(&match count {
             1 => "1 service is sound\n".to_owned(),
             count => format!("{count} services are sound\n"),
         })?;

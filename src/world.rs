@@ -51,6 +51,12 @@ pub trait Source<B> {
     /// # Errors
     /// All that is wrong with them, a line each.
     async fn read(&self) -> Result<Vec<ServiceSettings<B>>, String>;
+
+    /// Whether the program that is installed by now takes them.
+    ///
+    /// # Errors
+    /// Why it does not, a line each.
+    async fn suit_the_installed(&self) -> Result<(), String>;
 }
 
 /// For the waits in which an agent spends its life.

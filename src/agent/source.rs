@@ -1,14 +1,26 @@
 //! Where an agent of this host reads its services.
 
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
+use renderer::descriptors::under_former_limit;
+use tokio::process::Command;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::service::ServiceSettings;
 use crate::config::{AgentConfig, EtcdConfig, HostSource};
 use crate::probe::checks::Checks;
 use crate::world::Source;
+
+/// How long the installed program may look at our settings.
+const LINT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What follows the path of a program whose file was replaced.
+const REPLACED: &str = " (deleted)";
 
 pub enum HostSettings {
     /// Flags and variables: once.
@@ -60,4 +72,37 @@ impl Source<Checks> for HostSettings {
         }
         Ok(config.services.into_iter().map(Into::into).collect())
     }
+
+    /// Asks it, as `register lint` with the words that we were started with.
+    async fn suit_the_installed(&self) -> Result<(), String> {
+        let program = installed().map_err(|error| error.to_string())?;
+        let mut lint = Command::new(&program);
+        lint.arg("lint")
+            .args(std::env::args_os().skip(1))
+            .env_remove("NOTIFY_SOCKET")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let program = program.display();
+        let child = under_former_limit(|| lint.spawn());
+        let child = child.map_err(|error| format!("{program}: {error}"))?;
+        match timeout(LINT_TIMEOUT, child.wait_with_output()).await {
+            Ok(Ok(done)) if done.status.success() => Ok(()),
+            Ok(Ok(done)) => {
+                let said = String::from_utf8_lossy(&done.stderr);
+                Err(format!("{said}{program} lint: {}", done.status))
+            }
+            Ok(Err(error)) => Err(format!("{program}: {error}")),
+            Err(_) => Err(format!("{program} lint has not ended within 10s")),
+        }
+    }
+}
+
+/// What is at the path from which this program was started, by now.
+fn installed() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let text = path.to_str();
+    let without = text.and_then(|text| text.strip_suffix(REPLACED));
+    Ok(without.map_or(path.clone(), PathBuf::from))
 }

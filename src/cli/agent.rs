@@ -103,6 +103,20 @@ pub struct AgentArgs {
     pub once: Option<bool>,
 }
 
+impl AgentArgs {
+    /// Whether flags or variables say anything of which service it is.
+    #[must_use]
+    pub fn names_a_service(&self) -> bool {
+        let AnnouncementArgs {
+            service,
+            address,
+            key,
+            ..
+        } = &self.announcement;
+        [service, address, key].into_iter().any(Option::is_some)
+    }
+}
+
 /// Without any flag.
 impl Default for AgentArgs {
     fn default() -> Self {

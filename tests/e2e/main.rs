@@ -79,5 +79,7 @@ mod systemd;
 mod templates;
 /// `tls://` checks, of servers that speak no HTTP.
 mod tls_checks;
+/// SIGUSR2: the keys are left to the program that is installed by now.
+mod upgrades;
 /// Requests through nginx while backends restart and die.
 mod zero_loss;
