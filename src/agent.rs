@@ -126,7 +126,7 @@ pub async fn drive<W: World>(
         notifier: Notifier::new(manager, settings.watchdog),
         summary: Summary::new(settings.services.len() == 1 && !source.is_lasting()),
         ready: false,
-        reloading: false,
+        reload_again: false,
         stopping: false,
         leave_by: None,
         exit: Exit::Done,
@@ -144,7 +144,8 @@ struct Agent<W: World> {
     summary: Summary,
     /// The service manager was told so.
     ready: bool,
-    reloading: bool,
+    /// SIGHUP came while the services were being read.
+    reload_again: bool,
     stopping: bool,
     /// When another process takes over, at the latest.
     leave_by: Option<Instant>,
@@ -176,7 +177,9 @@ impl<W: World> Agent<W> {
                 biased;
                 number = signals.next() => {
                     let is_reload = number == signal::RELOAD && source.is_lasting();
-                    if is_reload && !self.stopping {
+                    if is_reload && reading.is_some() {
+                        self.reload_again = true;
+                    } else if is_reload && !self.stopping {
                         self.begin_reload();
                         reading = Some(Box::pin(source.read()));
                     } else if number == signal::UPGRADE && !self.stopping {
@@ -221,6 +224,10 @@ impl<W: World> Agent<W> {
                 read = some(&mut reading) => {
                     reading = None;
                     self.reload(read);
+                    if std::mem::take(&mut self.reload_again) {
+                        self.begin_reload();
+                        reading = Some(Box::pin(source.read()));
+                    }
                 }
                 (service, attempt) = self.prober.next() => self.observe(service, &attempt),
             }
@@ -323,7 +330,7 @@ impl<W: World> Agent<W> {
             let status = service.status();
             self.summary.remove(status);
         }
-        if stopped == Stopped::LeftToTtl {
+        if stopped == Stopped::LeftToTtl && self.stopping {
             self.exit = Exit::Store;
         }
         self.prober.end(id);
