@@ -26,7 +26,7 @@ impl Host {
         }
     }
 
-    fn as_user(self, user: &str) -> Self {
+    fn with_user(self, user: &str) -> Self {
         let etcd_table = format!("{}user = \"{user}\"\n", self.etcd_table);
         Self { etcd_table, ..self }
     }
@@ -222,7 +222,7 @@ fn a_service_is_drained_by_its_file_and_put_back() {
 #[test]
 fn one_service_that_etcd_refuses_keeps_none_of_the_others() {
     let etcd = with_users(Etcd::start());
-    let host = Host::of(&etcd, 3).as_user("web:sesame");
+    let host = Host::of(&etcd, 3).with_user("web:sesame");
     // The role covers what is below /services/web/.
     let elsewhere = host.service(0, "").replace("/services/web/", "/elsewhere/");
     let services = [host.service(1, ""), elsewhere, host.service(2, "")].concat();
