@@ -186,6 +186,19 @@ pub fn check(args: CheckArgs, variables: Variables) -> Result<CheckConfig, Fault
 }
 
 /// Without a file there is one service, and flags say which.
+/// For a command that is for all services.
+///
+/// # Errors
+/// When some are named.
+pub fn of_all(args: &ServicesArgs) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    if let Some(name) = args.names.first() {
+        let what = "must be left out: lint looks at all services";
+        faults.add(Fault::of_value("SERVICE", name, what));
+    }
+    faults.settle(Some(()))
+}
+
 fn refuse_names(args: &ServicesArgs, faults: &mut Faults) {
     if let Some(name) = args.names.first() {
         let what = "is for a service of a file: give --config too, or --service in its place";

@@ -141,6 +141,7 @@ fn lint(
     variables: Variables,
     quiet: bool,
 ) -> Result<Exit, RunError> {
+    config::of_all(&args.services)?;
     let count = if args.services.config.config.is_none() && args.names_a_service() {
         let _sound = config::agent(args, etcd, variables, cli::variable)?;
         1
