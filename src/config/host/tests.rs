@@ -90,7 +90,10 @@ fn by_flags(flags: &[&str]) -> ServiceConfig {
     let words = ["register", "--service", "web", "--address", "10.0.0.5:80"].into_iter();
     let cli = Cli::try_parse_from(words.chain(flags.iter().copied())).expect("known flags");
     let config = crate::config::agent(cli.agent, cli.etcd, cli.variables, |_: &str| None);
-    config.expect("sound").service
+    match config.expect("sound").service {
+        Configured::Fixed(service) => service,
+        Configured::OnInterface(service) => service.example,
+    }
 }
 
 #[test]
@@ -667,8 +670,9 @@ fn a_name_means_all_of_it_a_key_one_and_an_unknown_one_is_told() {
     let services = || read(text).expect("sound").services;
     let selected = |words: &[&str]| {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        let selected = select(services(), &words).map_err(|faults| faults.to_string());
-        let ports = |services: Vec<ServiceConfig>| {
+        let selected = select(services().into_iter().map(Ok).collect(), &words).map_err(|faults| faults.to_string());
+        let ports = |services: Vec<LocatedService>| {
+            let services = services.into_iter().filter_map(Result::ok);
             let values = services
                 .into_iter()
                 .map(|service| service.announcement.value);
