@@ -50,7 +50,7 @@ pub async fn once(config: SidekickConfig, quiet: bool) -> Result<Exit, RunError>
     let service = match located(service).await {
         Ok(service) => service,
         Err(why) => {
-            let result = format!("{why}: not registered\n");
+            let result = format!("{why}: nothing is registered\n");
             return end(Exit::Failed, result, quiet).await;
         }
     };

@@ -162,7 +162,7 @@ pub struct AnnouncementArgs {
     /// Name of the service, one path segment
     #[arg(long, env = "REGISTER_SERVICE", value_name = "NAME")]
     pub service: Option<String>,
-    /// What is advertised: IPv4, [IPv6] or a name, and a port
+    /// What is advertised: IPv4, [IPv6] or a name, and a port; interface:NAME:PORT for a network interface's address
     #[arg(long, env = "REGISTER_ADDRESS", value_name = "HOST:PORT")]
     pub address: Option<String>,
     /// What keys start with
