@@ -38,8 +38,9 @@ pub enum Unlocated {
     NoAddress(String),
     #[error("the address of the interface {0} cannot be looked up ({1})")]
     Unknown(String, String),
+    /// A line for each fault.
     #[error("{0}")]
-    Unsound(#[from] Faults),
+    Unsound(String),
 }
 
 type Make<T> = dyn Fn(&str, &mut Faults) -> Option<T> + Send + Sync;
@@ -62,7 +63,10 @@ impl<T> OnInterface<T> {
     pub fn located(&self, found: &io::Result<Option<IpAddr>>) -> Result<T, Unlocated> {
         let interface = || self.port.interface.clone();
         match found {
-            Ok(Some(ip)) => Ok(self.at(*ip)?),
+            Ok(Some(ip)) => {
+                let made = self.at(*ip);
+                made.map_err(|faults| Unlocated::Unsound(faults.to_string()))
+            }
             Ok(None) => Err(Unlocated::NoAddress(interface())),
             Err(error) => Err(Unlocated::Unknown(interface(), error.to_string())),
         }
