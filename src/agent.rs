@@ -160,7 +160,7 @@ struct Agent<W: World> {
     stopping: bool,
     /// When another process takes over, at the latest.
     leave_by: Option<Instant>,
-    /// How it is to end: the worst of its services so far.
+    /// How it is to end: the worst of the services that end with it.
     exit: Exit,
 }
 
@@ -350,7 +350,8 @@ impl<W: World> Agent<W> {
             let status = service.status();
             self.summary.remove(status);
         }
-        if stopped == Stopped::LeftToTtl {
+        // One that was removed long before is no part of how we end.
+        if stopped == Stopped::LeftToTtl && self.stopping {
             self.exit = Exit::Store;
         }
         self.prober.end(id);

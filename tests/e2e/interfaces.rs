@@ -87,6 +87,11 @@ fn services_of_a_file_follow_their_interfaces_and_the_others_stay() {
 }
 
 #[test]
+fn an_address_that_changes_while_etcd_is_away_is_caught_up_with() {
+    in_own_network("own::moved_during_an_outage");
+}
+
+#[test]
 fn commands_say_that_there_is_no_address_and_exit_1() {
     in_own_network("own::commands");
 }
@@ -225,6 +230,27 @@ mod own {
         wait_for(&etcd, "/services/other/10.9.0.2", None);
         wait_for(&etcd, "/named", None);
         assert_eq!(etcd.get(still), held, "{}", agent.log());
+    }
+
+    #[test]
+    #[ignore = "for a network of its own"]
+    fn moved_during_an_outage() {
+        let mut etcd = Etcd::start();
+        ip("add", "10.9.0.1");
+        let limits = ["--stop-timeout", "500ms", "--ttl", "2s"];
+        let mut agent = Running::spawn(flags(&etcd).args(limits));
+        let (first, second) = ("/services/web/10.9.0.1", "/services/web/10.9.0.2");
+        wait_for(&etcd, first, Some("10.9.0.1:80"));
+        etcd.kill();
+        ip("add", "10.9.0.2");
+        ip("del", "10.9.0.1");
+        agent.wait_for_event("key_left_to_ttl", SOON);
+        etcd.restart();
+        wait_for(&etcd, second, Some("10.9.0.2:80"));
+        wait_for(&etcd, first, None);
+        agent.signal(Signal::TERM);
+        assert_eq!(agent.wait_for_exit(SOON), 0, "{}", agent.log());
+        wait_for(&etcd, second, None);
     }
 
     #[test]
