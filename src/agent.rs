@@ -5,9 +5,13 @@
 //! dropping them ends what they are at.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod addresses;
+pub mod located;
 pub mod once;
+mod placed;
 mod prober;
 mod reload;
+mod relocate;
 pub mod service;
 mod services;
 pub mod several;
@@ -83,8 +87,9 @@ pub async fn run(
     source: HostSettings,
     signals: Caught,
 ) -> Result<Exit, RunError> {
+    let services = source.place(config.services, config.on_interfaces).await;
     let settings = AgentSettings {
-        services: config.services.into_iter().map(Into::into).collect(),
+        services,
         watchdog: notify::watchdog_period(),
         descriptors: host::descriptors(),
         seed: host::seed(),
@@ -116,6 +121,7 @@ pub async fn drive<W: World>(
         manager,
         mut signals,
     } = surroundings;
+    let count = settings.services.len() + source.without_address();
     let (orders, orders_end) = mpsc::unbounded_channel();
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
     let session = Session::<W>::new(dial, renewal, orders_end, news_end, settings.seed);
@@ -124,14 +130,20 @@ pub async fn drive<W: World>(
         prober: Prober::new(between, settings.descriptors),
         orders,
         notifier: Notifier::new(manager, settings.watchdog),
-        summary: Summary::new(settings.services.len() == 1 && !source.is_lasting()),
+        summary: Summary::new(count == 1 && !source.is_lasting()),
         ready: false,
         reload_again: false,
         stopping: false,
         leave_by: None,
         exit: Exit::Done,
     };
+    agent.summary.set_without_address(source.without_address());
     agent.begin_all(settings.services);
+    // There may be none to wait for.
+    agent.look_whether_ready();
+    if source.without_address() > 0 {
+        agent.report();
+    }
     let session = pin!(session.run());
     agent.drive(&source, session, news, &mut signals).await
 }
@@ -149,7 +161,7 @@ struct Agent<W: World> {
     stopping: bool,
     /// When another process takes over, at the latest.
     leave_by: Option<Instant>,
-    /// How it is to end: the worst of its services so far.
+    /// How it is to end: the worst of the services that end with it.
     exit: Exit,
 }
 
@@ -158,6 +170,9 @@ type Judging<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
 
 /// What was read of the services, or is being.
 type Reading<'a, B> = Pin<Box<dyn Future<Output = Result<Vec<ServiceSettings<B>>, String>> + 'a>>;
+
+/// Looking at the addresses of interfaces, until the services are others.
+type Looking<'a, B> = Pin<Box<dyn Future<Output = Vec<ServiceSettings<B>>> + 'a>>;
 
 impl<W: World> Agent<W> {
     async fn drive(
@@ -169,6 +184,7 @@ impl<W: World> Agent<W> {
     ) -> Result<Exit, EtcdError> {
         let mut reading: Option<Reading<'_, W::Backend>> = None;
         let mut judging: Option<Judging<'_>> = None;
+        let mut looking: Option<Looking<'_, W::Backend>> = Some(Box::pin(source.changed()));
         loop {
             let deadline = self.services.deadline();
             // What goes on beside the loop is polled again in the next turn; `recv` and `next` are
@@ -190,7 +206,7 @@ impl<W: World> Agent<W> {
                         warn!(event = "second_signal", "second signal: leaving at once");
                         return Ok(Exit::Signal(number));
                     } else {
-                        (reading, judging) = (None, None);
+                        (reading, judging, looking) = (None, None, None);
                         self.stop();
                     }
                 }
@@ -220,14 +236,25 @@ impl<W: World> Agent<W> {
                 judged = some(&mut judging) => {
                     judging = None;
                     self.upgrade(judged);
+                    if self.leave_by.is_some() {
+                        looking = None;
+                    }
                 }
                 read = some(&mut reading) => {
                     reading = None;
+                    if read.is_ok() {
+                        looking = Some(Box::pin(source.changed()));
+                    }
+                    self.summary.set_without_address(source.without_address());
                     self.reload(read);
                     if std::mem::take(&mut self.reload_again) {
                         self.begin_reload();
                         reading = Some(Box::pin(source.read()));
                     }
+                }
+                wanted = some(&mut looking) => {
+                    looking = Some(Box::pin(source.changed()));
+                    self.relocate(wanted, source.without_address());
                 }
                 (service, attempt) = self.prober.next() => self.observe(service, &attempt),
             }
@@ -330,6 +357,7 @@ impl<W: World> Agent<W> {
             let status = service.status();
             self.summary.remove(status);
         }
+        // One that was removed long before is no part of how we end.
         if stopped == Stopped::LeftToTtl && self.stopping {
             self.exit = Exit::Store;
         }

@@ -52,6 +52,17 @@ pub trait Source<B> {
     /// All that is wrong with them, a line each.
     async fn read(&self) -> Result<Vec<ServiceSettings<B>>, String>;
 
+    /// Waits until the services are others than they were, as an address of this host is: all of
+    /// them. For ever where that cannot be.
+    async fn changed(&self) -> Vec<ServiceSettings<B>> {
+        std::future::pending().await
+    }
+
+    /// How many services are left out for want of an address.
+    fn without_address(&self) -> usize {
+        0
+    }
+
     /// Whether the program that is installed by now takes them.
     ///
     /// # Errors

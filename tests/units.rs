@@ -79,6 +79,19 @@ fn systemd_finds_nothing_wrong_with_the_other_units() {
 }
 
 #[test]
+fn an_agents_unit_lets_it_ask_for_the_addresses_of_interfaces() {
+    let unit = root().join("units/systemd/apache-discovery.service");
+    let text = fs::read_to_string(unit).unwrap();
+    let families = text
+        .lines()
+        .find(|line| line.starts_with("RestrictAddressFamilies="));
+    assert!(
+        families.is_some_and(|line| line.ends_with(" AF_NETLINK")),
+        "{families:?}"
+    );
+}
+
+#[test]
 fn no_unit_goes_down_with_etcd() {
     for (unit, text) in tutorial_units() {
         let etcd = "etcd.service";

@@ -68,6 +68,11 @@ impl<B: PartialEq> Services<B> {
         self.successors.remove(&id)
     }
 
+    /// These are to be begun once it is over.
+    pub(super) fn succeed(&mut self, id: ServiceId, settings: ServiceSettings<B>) {
+        self.successors.insert(id, settings);
+    }
+
     /// Nothing is begun any more.
     pub(super) fn forget_successors(&mut self) {
         self.successors.clear();

@@ -1,5 +1,6 @@
 //! Where an agent of this host reads its services.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::warn;
 
+use super::placed::Placed;
 use super::service::ServiceSettings;
-use crate::config::{AgentConfig, EtcdConfig, HostSource};
+use crate::config::{AgentConfig, EtcdConfig, HostSource, OnInterface, ServiceConfig};
+use crate::deadline::sleep_until_some;
 use crate::probe::checks::Checks;
 use crate::world::Source;
 
@@ -22,29 +25,55 @@ const LINT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What follows the path of a program whose file was replaced.
 const REPLACED: &str = " (deleted)";
 
-pub enum HostSettings {
-    /// Flags and variables: once.
-    Flags,
-    Files {
-        source: Arc<HostSource>,
-        /// As it was read at the start, and is in use.
-        etcd: EtcdConfig,
-    },
+pub struct HostSettings {
+    /// None: flags and variables, once.
+    files: Option<Files>,
+    placed: RefCell<Placed>,
+}
+
+struct Files {
+    source: Arc<HostSource>,
+    /// As it was read at the start, and is in use.
+    etcd: EtcdConfig,
 }
 
 impl HostSettings {
     #[must_use]
+    pub fn of_flags() -> Self {
+        Self {
+            files: None,
+            placed: RefCell::default(),
+        }
+    }
+
+    #[must_use]
     pub fn of_files(source: HostSource, config: &AgentConfig) -> Self {
-        Self::Files {
+        let files = Files {
             source: Arc::new(source),
             etcd: config.etcd.clone(),
+        };
+        Self {
+            files: Some(files),
+            ..Self::of_flags()
         }
+    }
+
+    /// These are the services from now on: those that there are, as interfaces have addresses.
+    pub(super) async fn place(
+        &self,
+        services: Vec<ServiceConfig>,
+        on_interfaces: Vec<OnInterface<ServiceConfig>>,
+    ) -> Vec<ServiceSettings<Checks>> {
+        let before = self.placed.borrow().clone();
+        let (placed, services) = before.replaced(services, on_interfaces).await;
+        self.placed.replace(placed);
+        services.into_iter().map(Into::into).collect()
     }
 }
 
 impl Source<Checks> for HostSettings {
     fn is_lasting(&self) -> bool {
-        matches!(self, Self::Files { .. })
+        self.files.is_some()
     }
 
     /// In a thread for work that blocks: files may be on a disk that hangs.
@@ -56,7 +85,7 @@ impl Source<Checks> for HostSettings {
         )
     )]
     async fn read(&self) -> Result<Vec<ServiceSettings<Checks>>, String> {
-        let Self::Files { source, etcd } = self else {
+        let Some(Files { source, etcd }) = &self.files else {
             return Ok(Vec::new());
         };
         let source = Arc::clone(source);
@@ -70,7 +99,24 @@ impl Source<Checks> for HostSettings {
                 "the settings of etcd have changed; they take effect after a restart"
             );
         }
-        Ok(config.services.into_iter().map(Into::into).collect())
+        Ok(self.place(config.services, config.on_interfaces).await)
+    }
+
+    async fn changed(&self) -> Vec<ServiceSettings<Checks>> {
+        loop {
+            let due_at = self.placed.borrow().addresses.due_at();
+            sleep_until_some(due_at).await;
+            let before = self.placed.borrow().clone();
+            let (placed, services) = before.look().await;
+            self.placed.replace(placed);
+            if let Some(services) = services {
+                return services.into_iter().map(Into::into).collect();
+            }
+        }
+    }
+
+    fn without_address(&self) -> usize {
+        self.placed.borrow().without_address
     }
 
     /// Asks it, as `register lint` with the words that we were started with.

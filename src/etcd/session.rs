@@ -141,7 +141,7 @@ impl<W: World> Session<W> {
 
     async fn keep_in_touch(&mut self) -> Result<Infallible, Closed> {
         loop {
-            self.take_orders()?;
+            self.wait_for_services().await?;
             let turn = self.connect_and_serve().await?;
             self.leave_all().await?;
             self.expire().await?;
@@ -155,6 +155,20 @@ impl<W: World> Session<W> {
                 Turn::Never(refusal) => return Err(self.refused(refusal).await),
             }
         }
+    }
+
+    /// Without any, there is nothing to connect for.
+    async fn wait_for_services(&mut self) -> Result<(), Closed> {
+        self.take_orders()?;
+        while self.keys.are_none() {
+            if self.leaving != Leaving::No {
+                let _told = self.news.send(News::Left).await;
+                return Err(Closed);
+            }
+            let order = self.orders.recv().await.ok_or(Closed)?;
+            self.take(order);
+        }
+        Ok(())
     }
 
     /// Over one connection, if one is to be had. When to make the next.

@@ -41,6 +41,8 @@ mod hostile;
 mod http_checks;
 /// Checks of a backend over TLS.
 mod https;
+/// `--address interface:NAME:PORT`.
+mod interfaces;
 /// The proxy side under random changes, cuts and compactions.
 mod interleavings;
 /// `list`: much, far away, and what the role allows.

@@ -80,6 +80,10 @@ impl Keys {
         self.waiting.retain(|waiting| *waiting != service);
     }
 
+    pub(super) fn are_none(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     pub(super) fn services(&self) -> Vec<ServiceId> {
         self.keys.keys().copied().collect()
     }
@@ -204,7 +208,7 @@ impl Keys {
 
     /// Whether there are keys to watch besides; from now on there are none.
     pub(super) fn take_unwatched(&mut self) -> bool {
-        std::mem::take(&mut self.has_unwatched)
+        !self.keys.is_empty() && std::mem::take(&mut self.has_unwatched)
     }
 
     /// A watch on them is there, and all but those denied were read. `history`: of the server, where it
