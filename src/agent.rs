@@ -6,6 +6,7 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod addresses;
+mod beside;
 pub mod located;
 pub mod once;
 mod placed;
@@ -38,6 +39,7 @@ use crate::os::signal::{self, Caught};
 use crate::probe::attempt::Attempt;
 use crate::registration::{Action, Event, ServiceId, Status, Stopped};
 use crate::world::{Signals, Source, World};
+use beside::Beside;
 use prober::Prober;
 use service::ServiceSettings;
 use services::Services;
@@ -165,15 +167,6 @@ struct Agent<W: World> {
     exit: Exit,
 }
 
-/// Whether the program that is installed takes our settings.
-type Judging<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
-
-/// What was read of the services, or is being.
-type Reading<'a, B> = Pin<Box<dyn Future<Output = Result<Vec<ServiceSettings<B>>, String>> + 'a>>;
-
-/// Looking at the addresses of interfaces, until the services are others.
-type Looking<'a, B> = Pin<Box<dyn Future<Output = Vec<ServiceSettings<B>>> + 'a>>;
-
 impl<W: World> Agent<W> {
     async fn drive(
         mut self,
@@ -182,9 +175,7 @@ impl<W: World> Agent<W> {
         mut news: mpsc::Receiver<News>,
         signals: &mut W::Signals,
     ) -> Result<Exit, EtcdError> {
-        let mut reading: Option<Reading<'_, W::Backend>> = None;
-        let mut judging: Option<Judging<'_>> = None;
-        let mut looking: Option<Looking<'_, W::Backend>> = Some(Box::pin(source.changed()));
+        let mut beside = Beside::<W>::new(source);
         loop {
             let deadline = self.services.deadline();
             // What goes on beside the loop is polled again in the next turn; `recv` and `next` are
@@ -192,22 +183,8 @@ impl<W: World> Agent<W> {
             tokio::select! {
                 biased;
                 number = signals.next() => {
-                    let is_reload = number == signal::RELOAD && source.is_lasting();
-                    if is_reload && reading.is_some() {
-                        self.reload_again = true;
-                    } else if is_reload && !self.stopping {
-                        self.begin_reload();
-                        reading = Some(Box::pin(source.read()));
-                    } else if number == signal::UPGRADE && !self.stopping {
-                        judging = Some(Box::pin(source.suit_the_installed()));
-                    } else if is_reload || number == signal::UPGRADE {
-                        // It is stopping.
-                    } else if self.stopping {
-                        warn!(event = "second_signal", "second signal: leaving at once");
-                        return Ok(Exit::Signal(number));
-                    } else {
-                        (reading, judging, looking) = (None, None, None);
-                        self.stop();
+                    if let Some(exit) = self.signalled(number, &mut beside) {
+                        return Ok(exit);
                     }
                 }
                 () = self.notifier.tick() => {}
@@ -233,27 +210,24 @@ impl<W: World> Agent<W> {
                 () = sleep_until_some(self.leave_by) => {
                     return Ok(Exit::Signal(signal::UPGRADE));
                 }
-                judged = some(&mut judging) => {
-                    judging = None;
+                judged = some(&mut beside.judging) => {
+                    beside.judging = None;
                     self.upgrade(judged);
                     if self.leave_by.is_some() {
-                        looking = None;
+                        beside.looking = None;
                     }
                 }
-                read = some(&mut reading) => {
-                    reading = None;
-                    if read.is_ok() {
-                        looking = Some(Box::pin(source.changed()));
-                    }
+                read = some(&mut beside.reading) => {
+                    beside.has_read(read.is_ok());
                     self.summary.set_without_address(source.without_address());
                     self.reload(read);
                     if std::mem::take(&mut self.reload_again) {
                         self.begin_reload();
-                        reading = Some(Box::pin(source.read()));
+                        beside.read();
                     }
                 }
-                wanted = some(&mut looking) => {
-                    looking = Some(Box::pin(source.changed()));
+                wanted = some(&mut beside.looking) => {
+                    beside.look();
                     self.relocate(wanted, source.without_address());
                 }
                 (service, attempt) = self.prober.next() => self.observe(service, &attempt),
@@ -262,6 +236,31 @@ impl<W: World> Agent<W> {
                 return Ok(self.exit);
             }
         }
+    }
+
+    /// How it ends, if it does so at once.
+    fn signalled(&mut self, number: u8, beside: &mut Beside<'_, W>) -> Option<Exit> {
+        match number {
+            signal::UPGRADE if !self.stopping => beside.judge(),
+            signal::RELOAD if beside.source.is_lasting() && beside.reading.is_some() => {
+                self.reload_again = true;
+            }
+            signal::RELOAD if beside.source.is_lasting() && !self.stopping => {
+                self.begin_reload();
+                beside.read();
+            }
+            signal::UPGRADE => {}
+            signal::RELOAD if beside.source.is_lasting() => {}
+            _ if self.stopping => {
+                warn!(event = "second_signal", "second signal: leaving at once");
+                return Some(Exit::Signal(number));
+            }
+            _ => {
+                beside.leave();
+                self.stop();
+            }
+        }
+        None
     }
 
     /// First probes of many are spread.
