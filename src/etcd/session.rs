@@ -8,7 +8,7 @@ mod watching;
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::mpsc;
@@ -26,11 +26,15 @@ use super::turns::Turn;
 use crate::deadline::{now, sleep_until_some};
 use crate::registration::{Event, LeaseId, Request, ServiceId};
 use crate::world::{Timer, World};
-use keys::Keys;
-use watching::{Watching, watch};
+use keys::{Keys, ToWatch};
+use watching::{Watching, any_allowed, watch};
 
 /// Calls that are under way at one time. The others wait, and their time begins when they are asked.
 const AT_ONCE: usize = 64;
+
+/// How often it is asked whether keys may be read that were denied: as often as a write that is turned down
+/// is tried again.
+const RECHECK: Duration = Duration::from_secs(5);
 
 /// What the session is told.
 #[derive(Debug)]
@@ -95,6 +99,8 @@ enum Done<W: World> {
     Answered(ServiceId, Call, Result<Answer, EtcdError>),
     LoggedIn(Result<(), EtcdError>),
     Watching(Result<Watching<W>, EtcdError>),
+    /// Whether any of the keys that were denied may be read.
+    Rechecked(Result<bool, EtcdError>),
 }
 
 /// One connection, and all that goes on over it.
@@ -108,6 +114,8 @@ struct Served<'a, W: World> {
     logged_in: bool,
     /// The keys are being watched anew, with others besides.
     rewatching: bool,
+    /// When to ask again for keys that were denied.
+    recheck_at: Option<Instant>,
     calls: usize,
     beside: FuturesUnordered<Pin<Box<dyn Future<Output = Done<W>> + 'a>>>,
 }
@@ -237,6 +245,7 @@ impl<W: World> Session<W> {
                 () = sleep_until_some(silent_at) => {
                     return Err(EtcdError::silent(connection.endpoint(), patience).into());
                 }
+                () = sleep_until_some(served.recheck_at) => served.recheck(self.keys.denied()),
                 () = sleep_until_some(self.reach.settles_at()) => self.reach.settled(connection),
                 order = self.orders.recv() => self.take(order.ok_or(Closed)?),
                 Some(done) = served.beside.next(), if !served.beside.is_empty() => {
@@ -342,6 +351,13 @@ impl<W: World> Session<W> {
                 served.watching = watching?;
                 self.take_in_pages(served).await
             }
+            Done::Rechecked(allowed) => {
+                match allowed? {
+                    true => self.keys.watch_denied(),
+                    false => served.recheck_at = Some(now() + RECHECK),
+                }
+                Ok(())
+            }
         }
     }
 
@@ -417,6 +433,7 @@ impl<W: World> Session<W> {
             denied, history, ..
         } = &served.watching;
         self.keys.are_watched(denied, *history);
+        served.recheck_at = (!denied.is_empty()).then(|| now() + RECHECK);
         Ok(())
     }
 
@@ -512,6 +529,7 @@ impl<'a, W: World> Served<'a, W> {
             logging_in: false,
             logged_in: false,
             rewatching: false,
+            recheck_at: None,
             calls: 0,
             beside: FuturesUnordered::new(),
         }
@@ -523,6 +541,14 @@ impl<'a, W: World> Served<'a, W> {
         self.beside.push(Box::pin(async move {
             let answer = connection.ask(&call).await;
             Done::Answered(service, call, answer)
+        }));
+    }
+
+    fn recheck(&mut self, denied: Vec<ToWatch>) {
+        let connection = self.connection;
+        self.recheck_at = None;
+        self.beside.push(Box::pin(async move {
+            Done::Rechecked(any_allowed(connection, &denied).await)
         }));
     }
 

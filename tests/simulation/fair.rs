@@ -3,9 +3,10 @@
 
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered_keys};
-use crate::etcd::{LiveLease, Member};
-use crate::keys::{self, ALL, TREES, Trees};
+use crate::etcd::{Kv, LiveLease, Member};
+use crate::keys::{self, KEYS, TREES, Trees};
 use crate::model::Model;
+use crate::tenure::Tenure;
 use crate::world::World;
 
 /// Until a key is there, or gone: to leave a hung member, back off, and try the others.
@@ -76,7 +77,7 @@ impl Model {
         since.max(host.ran_again_at)
     }
 
-    /// How an agent that runs has had time enough, and has not done it.
+    /// How an agent that runs has had time enough for one of its keys, and has not done it.
     pub fn neglect_of_agent(
         &self,
         client: usize,
@@ -85,31 +86,46 @@ impl Model {
         wants: bool,
     ) -> Option<&'static str> {
         let by = self.hosts[client].process()?;
-        let process = &self.processes[by];
-        let since = self.fair_since(client, ALL);
+        let tenure = &self.processes[by].tenures[key];
+        // What becomes of its other keys does not matter.
+        let since = self.fair_since(client, keys::only(keys::tree(key)));
         let late = |since: Time| self.now > since.saturating_add(AGENT_ACTS);
         if self.lets_lease_run_low(client, by, key) {
             return Some("lets its lease run low");
         }
+        let kv = self.etcd.keys[key].filter(|kv| self.owner(kv.lease) == Some(by));
         if wants {
-            let since = since.max(free_since?).max(process.wanted_since);
+            if kv.is_some_and(|kv| !self.shows(tenure, kv))
+                && late(since.max(tenure.restated_at).max(tenure.wanted_since))
+            {
+                return Some("leaves its key as it was");
+            }
+            let since = since.max(free_since?).max(tenure.wanted_since);
             return late(since).then_some("leaves its key missing");
         }
-        let lease = self.etcd.keys[key]?.lease;
-        let since = since.max(process.unwanted_since?);
-        let since = match process.overtaken {
-            // Given up before a restore: etcd itself ends it, in its time.
+        let since = since.max(tenure.unwanted_since?);
+        let since = match tenure.is_given_up() {
+            // Given up, or so before a restore: etcd itself ends it, in its time.
             true => since.max(self.etcd.prolonged_at),
             false => since,
         };
-        (self.owner(lease) == Some(by) && late(since)).then_some("leaves its key there")
+        (kv.is_some() && late(since)).then_some("leaves its key there")
     }
 
-    /// Whether it has not renewed its lease in time, with nothing and no member in its way.
+    /// Whether a key of a tenure is as it should be.
+    pub fn shows(&self, tenure: &Tenure, kv: Kv) -> bool {
+        let lease = self.etcd.leases.iter().find(|lease| lease.id == kv.lease);
+        tenure.service.is_none_or(|service| {
+            kv.value == service.value && lease.is_none_or(|lease| lease.ttl == service.ttl)
+        })
+    }
+
+    /// Whether it has not renewed a lease in time, with nothing and no member in its way.
     fn lets_lease_run_low(&self, client: usize, by: usize, key: usize) -> bool {
         let members = &self.fair[client].good_since[..self.etcd.members.len()];
         let all = members.iter().map(|since| since.unwrap_or(NEVER)).max();
-        let since = self.fair_since(client, ALL).max(all.unwrap_or(NEVER));
+        let fair = self.fair_since(client, keys::only(keys::tree(key)));
+        let since = fair.max(all.unwrap_or(NEVER));
         if self.now <= since.saturating_add(AGENT_ACTS) {
             return false;
         }
@@ -169,14 +185,14 @@ impl World {
             if model.hosts[client].stopping.is_some() {
                 continue;
             }
-            let neglect = match self.agents().get(client) {
-                Some(agent) => {
-                    let free_since = self.free_since[agent.key];
-                    let wants = self.wants(client).is_some();
-                    let neglect = model.neglect_of_agent(client, agent.key, free_since, wants);
-                    neglect.map(str::to_owned)
-                }
-                None => {
+            let neglect = match client < self.agents().len() {
+                true => (0..KEYS).find_map(|key| {
+                    let wants = self.wants(client, key).is_some();
+                    let neglect =
+                        model.neglect_of_agent(client, key, self.free_since[key], wants)?;
+                    Some(format!("{neglect}, key {key},"))
+                }),
+                false => {
                     let neglect = model.neglect_of_proxy(client);
                     neglect.map(|file| format!("leaves file {file} behind"))
                 }

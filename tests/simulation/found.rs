@@ -5,7 +5,7 @@ use renderer::transaction::Check;
 use crate::clock::Time;
 use crate::disk::Kinds;
 use crate::network::Fate;
-use crate::schedule::{Schedule, Setting, Step, What};
+use crate::schedule::{Agent, Schedule, Service, Setting, Step, What};
 use crate::{run, runtime};
 
 /// The proxy side's number, in settings of one agent.
@@ -111,4 +111,41 @@ fn an_agent_that_starts_while_users_are_changed_again_and_again_goes_on() {
     steps.extend([(2, What::Role { tree, allowed }); 20]);
     assert_kept(setting(), &steps);
     assert_kept(setting(), &steps[..5]);
+}
+
+/// One agent that serves these keys, whose backends are up, and nothing else.
+fn of_services(keys: &[usize]) -> Setting {
+    let services = keys.iter().map(|key| Service::new(*key, 1, 12_000));
+    Setting {
+        agents: vec![Agent::of_services(services.collect())],
+        epilogue: true,
+        ..Setting::of_one_agent(12_000)
+    }
+}
+
+#[test]
+fn a_displaced_key_that_was_denied_is_followed_again_once_the_role_covers_it() {
+    let (key, value, ttl) = (0, 7, None);
+    let tree = 0;
+    let steps = [
+        (6_000, What::PutLeased { key, value, ttl }),
+        (10, What::Users { enabled: true }),
+        (
+            0,
+            What::Role {
+                tree,
+                allowed: false,
+            },
+        ),
+        (0, What::Reset { client: 0 }),
+        // What lies in the other tree is watched.
+        (
+            1_000,
+            What::Role {
+                tree,
+                allowed: true,
+            },
+        ),
+    ];
+    assert_kept(of_services(&[0, 2]), &steps);
 }

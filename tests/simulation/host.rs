@@ -5,13 +5,16 @@ use std::task::Poll;
 use std::time::Instant;
 
 use register::agent::service::ServiceSettings;
-use register::deadline::{now, sleep_until_some};
-use register::health::{Cadence, Covered, Excuse, Health, Thresholds, Verdict};
+use register::config::Announcement;
+use register::deadline::sleep_until_some;
+use register::health::{Cadence, Thresholds};
 use register::probe::attempt::{Attempt, Failure};
 use register::world::{Backend, Manager, Signals, Source, Timer};
 
 use crate::clock::{Time, ms};
+use crate::keys::{self, KEYS};
 use crate::model::{Model, Shared};
+use crate::schedule::{Agent, Edit, Reading, Service};
 
 /// Probing: seldom, so that schedules are short.
 const INTERVAL: Time = 3_000;
@@ -31,6 +34,9 @@ pub const CADENCE: Cadence = Cadence {
 /// The longest from a backend's turn to the verdict.
 pub const NOTICED: Time = INTERVAL + FAST_INTERVAL * (FALL as Time) + 1_000;
 
+/// By how many checks a backend may be probed.
+pub const CHECKS: usize = 2;
+
 /// What a probe meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
@@ -41,9 +47,24 @@ pub enum Met {
 }
 
 pub struct Host {
-    pub backend: Met,
-    /// That an agent would write.
-    pub value: u8,
+    /// By key and check.
+    pub backends: [[Met; CHECKS]; KEYS],
+    /// An agent's services, as they stand in its file.
+    pub file: Vec<Service>,
+    /// How it is found when it is read.
+    pub reading: Reading,
+    /// The file can be read again.
+    lasting: bool,
+    drain: Time,
+    stop_timeout: Time,
+    /// Since when it is told to read it again, and does not begin.
+    pub to_reload: Option<Time>,
+    /// When what it is at reading is read.
+    pub read_by: Option<Time>,
+    /// When a service was removed, first of all.
+    pub removed_at: Option<Time>,
+    /// It said that it reloads, and not yet that it is ready again.
+    pub said_reloading: bool,
     /// Its processes, the last of which may run.
     pub processes: Vec<usize>,
     signals: VecDeque<u8>,
@@ -58,10 +79,6 @@ pub struct Host {
     pub said_stopping: bool,
     /// When the loop last showed that it turns.
     pub turned_at: Time,
-    /// The verdict that the results so far amount to.
-    health: Health,
-    excuse: Excuse,
-    pub verdict: Option<Verdict>,
     /// A pass over the files comes to its process's end.
     pub killed: bool,
     /// When it was told to stop.
@@ -73,10 +90,27 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(is_up: bool) -> Self {
+    /// None: the proxy side's.
+    pub fn new(agent: Option<&Agent>) -> Self {
+        let seed = agent.map_or(0, |agent| agent.seed);
+        let backend = |key: usize| {
+            if seed >> key & 1 == 0 {
+                Met::Up
+            } else {
+                Met::Down
+            }
+        };
         Self {
-            backend: if is_up { Met::Up } else { Met::Down },
-            value: 0,
+            backends: std::array::from_fn(|key| [backend(key); CHECKS]),
+            file: agent.map_or_else(Vec::new, |agent| agent.services.clone()),
+            reading: Reading::Works,
+            lasting: agent.is_some_and(|agent| agent.lasting),
+            drain: agent.map_or(0, |agent| agent.drain),
+            stop_timeout: agent.map_or(0, |agent| agent.stop_timeout),
+            to_reload: None,
+            read_by: None,
+            removed_at: None,
+            said_reloading: false,
             processes: Vec::new(),
             signals: VecDeque::new(),
             deaf: false,
@@ -86,9 +120,6 @@ impl Host {
             said_ready: false,
             said_stopping: false,
             turned_at: 0,
-            health: Health::new(THRESHOLDS),
-            excuse: Excuse::new(CADENCE.interval),
-            verdict: None,
             killed: false,
             stopping: None,
             hurried: None,
@@ -106,9 +137,10 @@ impl Host {
         self.said_ready = false;
         self.said_stopping = false;
         self.turned_at = now;
-        self.health = Health::new(THRESHOLDS);
-        self.excuse = Excuse::new(CADENCE.interval);
-        self.verdict = None;
+        self.to_reload = None;
+        self.read_by = None;
+        self.removed_at = None;
+        self.said_reloading = false;
         self.killed = false;
         self.stopping = None;
         self.hurried = None;
@@ -120,17 +152,25 @@ impl Host {
         self.processes.last().copied()
     }
 
-    /// What a result amounts to.
-    fn judge(&mut self, result: Met) -> Option<Verdict> {
-        if result == Met::Unknown && self.excuse.covers(now()) != Covered::NoLonger {
-            return None;
+    /// What the backend of a service meets its probes with.
+    pub fn backend(&self, service: Service) -> Met {
+        self.backends[service.key][service.check]
+    }
+
+    /// Changes the file.
+    pub fn edit(&mut self, key: usize, edit: Edit) {
+        let at = self.file.iter().position(|service| service.key == key);
+        match (edit, at) {
+            (Edit::Put(service), Some(at)) => self.file[at] = service,
+            (Edit::Put(service), None) => self.file.push(service),
+            // A file names a service.
+            (Edit::Remove, Some(at)) if self.file.len() > 1 => _ = self.file.remove(at),
+            (Edit::Value(value), Some(at)) => self.file[at].value = value,
+            (Edit::Ttl(ttl), Some(at)) => self.file[at].ttl = ttl,
+            (Edit::Check(check), Some(at)) => self.file[at].check = check,
+            (Edit::Drained(drained), Some(at)) => self.file[at].drained = drained,
+            (Edit::Remove, Some(_)) | (_, None) => {}
         }
-        if result != Met::Unknown {
-            self.excuse.ends();
-        }
-        let turned = self.health.observe(result == Met::Up);
-        self.verdict = turned.or(self.verdict);
-        turned
     }
 
     pub fn signal(&mut self, number: u8) {
@@ -139,19 +179,19 @@ impl Host {
 }
 
 impl Model {
-    fn probe(&mut self, client: usize) -> Attempt {
+    fn probe(&mut self, backend: &SimBackend) -> Attempt {
         self.events += 1;
-        let host = &mut self.hosts[client];
+        let SimBackend { client, key, .. } = *backend;
+        let host = &self.hosts[client];
         let by = host.process().expect("who probes runs");
-        let met = host.backend;
-        let turned = host.judge(met);
-        match turned {
-            Some(Verdict::Up) if host.stopping.is_none() => self.wanted(by),
-            Some(Verdict::Down) => self.unwanted(by),
-            Some(Verdict::Up) | None => {}
-        }
+        let met = host.backends[key][backend.check];
+        let (now, stopping) = (self.now, host.stopping.is_some());
+        let tenure = &mut self.processes[by].tenures[key];
+        // One that is being withdrawn is probed to its end.
+        let counts = tenure.service.is_some() && tenure.number == backend.number && !stopping;
+        let turned = counts.then(|| tenure.judge(met, now)).flatten();
         if let Some(verdict) = turned {
-            self.trace(|| format!("verdict of {client}: {verdict:?}"));
+            self.trace(|| format!("verdict of {client} on key {key}: {verdict:?}"));
         }
         Attempt {
             result: match met {
@@ -161,6 +201,25 @@ impl Model {
             },
             took: ms(1),
         }
+    }
+
+    /// The client's process has read its file, and goes by that.
+    pub fn read_file(&mut self, client: usize) {
+        let now = self.now;
+        let host = &mut self.hosts[client];
+        host.read_by = None;
+        let by = host.process().expect("who reads runs");
+        for key in 0..KEYS {
+            let service = host.file.iter().find(|service| service.key == key);
+            let tenure = &mut self.processes[by].tenures[key];
+            if tenure.service.is_some() && service.is_none() {
+                host.removed_at.get_or_insert(now);
+            }
+            if service.is_some() || tenure.service.is_some() {
+                tenure.read(service.copied(), now);
+            }
+        }
+        self.trace(|| format!("{client} has read its file"));
     }
 
     fn notify_manager(&mut self, client: usize, text: &str) -> bool {
@@ -176,7 +235,9 @@ impl Model {
                     }
                 }
                 Some(("STOPPING", _)) => host.said_stopping = true,
+                Some(("RELOADING", _)) => host.said_reloading = true,
                 Some(("READY", _)) => {
+                    host.said_reloading = false;
                     host.said_ready = true;
                     host.ready |= !host.deaf;
                 }
@@ -198,19 +259,72 @@ pub struct SimHost {
     pub client: usize,
 }
 
-impl PartialEq for SimHost {
-    fn eq(&self, other: &Self) -> bool {
-        self.client == other.client
+impl SimHost {
+    /// The services as the process last read them.
+    pub fn services(&self) -> Vec<ServiceSettings<SimBackend>> {
+        let model = self.shared.borrow();
+        let host = &model.hosts[self.client];
+        let by = host.process().expect("who reads runs");
+        let services = host.file.iter().map(|service| ServiceSettings {
+            backend: SimBackend {
+                shared: self.shared.clone(),
+                client: self.client,
+                key: service.key,
+                check: service.check,
+                number: model.processes[by].tenures[service.key].number,
+            },
+            announcement: announcement(*service),
+            thresholds: THRESHOLDS,
+            cadence: CADENCE,
+            start_grace: ms(0),
+            ttl: ms(service.ttl),
+            drain: ms(host.drain),
+            stop_timeout: ms(host.stop_timeout),
+            drained: service.drained,
+        });
+        services.collect()
+    }
+
+    fn begin_to_read(&self) -> Reading {
+        let mut model = self.shared.borrow_mut();
+        model.events += 1;
+        let now = model.now;
+        let host = &mut model.hosts[self.client];
+        host.to_reload = None;
+        host.read_by = Some(match host.reading {
+            Reading::Hangs(time) => now + time,
+            Reading::Works | Reading::Fails => now,
+        });
+        host.reading
     }
 }
 
-impl Source<Self> for SimHost {
+fn announcement(service: Service) -> Announcement {
+    let value = char::from(service.value);
+    Announcement {
+        key: keys::text(service.key).to_owned(),
+        value: value.to_string(),
+        // A value that is a digit is a port.
+        port: value.to_digit(10).map_or(80, |port| port as u16),
+    }
+}
+
+impl Source<SimBackend> for SimHost {
     fn is_lasting(&self) -> bool {
-        false
+        self.shared.borrow().hosts[self.client].lasting
     }
 
-    async fn read(&self) -> Result<Vec<ServiceSettings<Self>>, String> {
-        unreachable!("what is not lasting is not read again")
+    async fn read(&self) -> Result<Vec<ServiceSettings<SimBackend>>, String> {
+        match self.begin_to_read() {
+            Reading::Works => {}
+            Reading::Hangs(time) => tokio::time::sleep(ms(time)).await,
+            Reading::Fails => {
+                self.shared.borrow_mut().hosts[self.client].read_by = None;
+                return Err("no such field".to_owned());
+            }
+        }
+        self.shared.borrow_mut().read_file(self.client);
+        Ok(self.services())
     }
 
     async fn suit_the_installed(&self) -> Result<(), String> {
@@ -218,14 +332,31 @@ impl Source<Self> for SimHost {
     }
 }
 
-impl Backend for SimHost {
+/// What a service is probed by.
+#[derive(Clone)]
+pub struct SimBackend {
+    shared: Shared,
+    client: usize,
+    key: usize,
+    check: usize,
+    /// Of the tenure that it was read for.
+    number: u32,
+}
+
+impl PartialEq for SimBackend {
+    fn eq(&self, other: &Self) -> bool {
+        (self.client, self.key, self.check) == (other.client, other.key, other.check)
+    }
+}
+
+impl Backend for SimBackend {
     fn descriptors(&self) -> usize {
         1
     }
 
     async fn attempt(&self) -> Attempt {
         tokio::time::sleep(ms(1)).await;
-        self.shared.borrow_mut().probe(self.client)
+        self.shared.borrow_mut().probe(self)
     }
 }
 

@@ -151,9 +151,7 @@ impl Link for SimLink {
             Call::Revoke(lease) => Asked::Revoke(*lease),
             Call::TimeLeft(_) => unreachable!("only `list` asks that"),
         };
-        if let Asked::Delete { key, when } = asked {
-            self.shared.borrow_mut().check_deletion(self.by, key, when);
-        }
+        self.shared.borrow_mut().check_deletion(self.by, &asked);
         match self.send(Op::Ask(asked)).await? {
             Reply::Answer(answer) => Ok(answer),
             other => unreachable!("{other:?}"),

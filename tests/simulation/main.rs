@@ -44,6 +44,8 @@ mod shrink;
 mod steps;
 /// How the loops keep up a link, and what they say of it.
 mod stories;
+/// What a process has to do with a key.
+mod tenure;
 /// Streams of watches.
 mod watches;
 /// All of it together.

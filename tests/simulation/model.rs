@@ -13,10 +13,11 @@ use crate::disk::{Disk, rendered, rendered_keys};
 use crate::etcd::{Asked, Etcd, Keys};
 use crate::fair::Fair;
 use crate::host::Host;
-use crate::keys::{self, TREES, Trees};
+use crate::keys::{self, KEYS, TREES, Trees};
 use crate::network::Network;
 use crate::process::Flag;
 use crate::schedule::Setting;
+use crate::tenure::Tenure;
 
 pub type Shared = Rc<RefCell<Model>>;
 
@@ -26,17 +27,8 @@ pub struct Trace(pub Option<Vec<String>>);
 
 /// A process, also when it is no more.
 pub struct Process {
-    /// It has heard that the key is its.
-    pub announced: bool,
-    /// Since when its key should not be there.
-    pub unwanted_since: Option<Time>,
-    /// Since when it should be, if it should.
-    pub wanted_since: Time,
-    pub ttl: Time,
-    /// Something that it had given up was carried out later, or something undone came back.
-    pub overtaken: bool,
-    /// When what etcd last confirmed of a lease was asked.
-    pub confirmed_at: Time,
+    /// By key.
+    pub tenures: [Tenure; KEYS],
     /// It has a user's name and password.
     pub named: bool,
     /// Etcd, or a member of it, has refused it something.
@@ -46,6 +38,16 @@ pub struct Process {
     /// What it can know of etcd's history, and after how many restores it read its copy.
     pub seen: History,
     pub epoch: u32,
+}
+
+/// A lease that a process asked for.
+struct Owned {
+    lease: LeaseId,
+    by: usize,
+    /// That it was to hold, as soon as that is known.
+    key: Option<usize>,
+    /// When what etcd last confirmed of it was asked.
+    confirmed_at: Time,
 }
 
 pub struct Model {
@@ -65,8 +67,7 @@ pub struct Model {
     pub disk: Disk,
     /// Since when everything works.
     pub healed_at: Time,
-    /// Whose lease is whose.
-    owners: Vec<(LeaseId, usize)>,
+    owned: Vec<Owned>,
     /// Leases that their owners gave back; a restore may bring them to life again.
     given_back: Vec<LeaseId>,
     trace: Trace,
@@ -81,23 +82,20 @@ pub struct Model {
 impl Model {
     pub fn new(setting: &Setting, trace: Trace) -> Self {
         let clients = setting.agents.len() + 1;
-        let hosts = setting
-            .agents
-            .iter()
-            .map(|agent| Host::new(agent.seed & 1 == 0));
+        let hosts = setting.agents.iter().map(|agent| Host::new(Some(agent)));
         Self {
             clock: Clock::start(),
             now: 0,
             etcd: Etcd::new(setting.members, setting.slack),
             network: Network::new(clients),
-            hosts: hosts.chain([Host::new(false)]).collect(),
+            hosts: hosts.chain([Host::new(None)]).collect(),
             flags: (0..clients).map(|_| None).collect(),
             processes: Vec::new(),
             fair: vec![Fair::default(); clients],
             changed_at: [0; TREES],
             disk: Disk::new(setting.kinds(), setting.pace),
             healed_at: NEVER,
-            owners: Vec::new(),
+            owned: Vec::new(),
             given_back: Vec::new(),
             trace,
             events: 0,
@@ -129,14 +127,10 @@ impl Model {
         }
     }
 
-    pub fn new_process(&mut self, ttl: Time, named: bool) -> usize {
+    pub fn new_process(&mut self, named: bool) -> usize {
+        let now = self.now;
         self.processes.push(Process {
-            announced: false,
-            unwanted_since: Some(self.now),
-            wanted_since: NEVER,
-            ttl,
-            overtaken: false,
-            confirmed_at: 0,
+            tenures: std::array::from_fn(|_| Tenure::new(now)),
             named,
             refused: false,
             turned_away: false,
@@ -146,21 +140,45 @@ impl Model {
         self.processes.len() - 1
     }
 
-    /// From now on the process's key should be there.
-    pub fn wanted(&mut self, by: usize) {
-        self.processes[by].unwanted_since = None;
-        self.processes[by].wanted_since = self.now;
-    }
-
-    /// From now on the process's key should not be there.
+    /// From now on none of the process's keys should be there.
     pub fn unwanted(&mut self, by: usize) {
-        self.processes[by].unwanted_since.get_or_insert(self.now);
+        let now = self.now;
+        for tenure in &mut self.processes[by].tenures {
+            tenure.unwanted(now);
+        }
     }
 
     /// The process that asked for it; none if it is foreign.
     pub fn owner(&self, lease: LeaseId) -> Option<usize> {
-        let known = self.owners.iter().find(|(known, _)| *known == lease);
-        known.map(|(_, by)| *by)
+        self.owned(lease).map(|owned| owned.by)
+    }
+
+    fn owned(&self, lease: LeaseId) -> Option<&Owned> {
+        self.owned.iter().find(|owned| owned.lease == lease)
+    }
+
+    /// The key that the lease was to hold, as far as that is known.
+    pub fn key_of(&self, lease: LeaseId) -> Option<usize> {
+        self.owned(lease).and_then(|owned| owned.key)
+    }
+
+    /// A process has heard that etcd did with a lease what it asked then.
+    pub fn note_confirmed(&mut self, lease: LeaseId, sent_at: Time) {
+        let Some(owned) = self.owned.iter_mut().find(|owned| owned.lease == lease) else {
+            return;
+        };
+        owned.confirmed_at = sent_at;
+        if let Some(key) = owned.key {
+            self.processes[owned.by].tenures[key].confirmed_at = sent_at;
+        }
+    }
+
+    /// A process has heard that etcd put its key, as it asked then.
+    pub fn note_announced(&mut self, by: usize, key: usize, lease: LeaseId, sent_at: Time) {
+        let confirmed_at = self.owned(lease).map_or(0, |owned| owned.confirmed_at);
+        let tenure = &mut self.processes[by].tenures[key];
+        tenure.confirmed_at = confirmed_at;
+        tenure.heard_announced(sent_at);
     }
 
     /// Whether its owner still counts on it, as far as is known here.
@@ -174,10 +192,14 @@ impl Model {
             let kv = model.etcd.keys[key]?;
             Some((kv, model.owner(kv.lease) == Some(by)))
         };
-        let announced = self.processes[by].announced;
         let breach = match *asked {
             Asked::Grant { lease, .. } => {
-                self.owners.push((lease, by));
+                self.owned.push(Owned {
+                    lease,
+                    by,
+                    key: None,
+                    confirmed_at: 0,
+                });
                 false
             }
             Asked::Put {
@@ -185,17 +207,21 @@ impl Model {
                 lease,
                 unchanged_since,
                 ..
-            } => found(self, key).is_some_and(|(kv, ours)| {
-                let done = self.etcd.is_live(lease)
-                    && self
-                        .etcd
-                        .holds(Condition::UnchangedSince(unchanged_since), key);
-                done && announced && !ours && kv.lease != 0
-            }),
+            } => {
+                self.is_of_another(lease, key)
+                    || found(self, key).is_some_and(|(kv, ours)| {
+                        let may_take_over = self.processes[by].tenures[key].may_take_over();
+                        let done = self.etcd.is_live(lease)
+                            && self
+                                .etcd
+                                .holds(Condition::UnchangedSince(unchanged_since), key);
+                        done && !may_take_over && !ours && kv.lease != 0
+                    })
+            }
             Asked::Delete { key, when } => found(self, key).is_some_and(|(kv, ours)| {
-                let previous_incarnation = kv.value == self.hosts[self.client_of(by)].value;
-                let previous_incarnation = previous_incarnation && !announced;
-                self.etcd.holds(when, key) && !ours && !previous_incarnation
+                let tenure = &self.processes[by].tenures[key];
+                let ours_before = tenure.values.contains(&kv.value) && tenure.may_take_over();
+                self.etcd.holds(when, key) && !ours && !ours_before
             }),
             Asked::Revoke(lease) => {
                 self.given_back.push(lease);
@@ -219,10 +245,9 @@ impl Model {
         }
     }
 
-    /// The client whose process it is, or was.
-    fn client_of(&self, by: usize) -> usize {
-        let is = |host: &Host| host.processes.contains(&by);
-        let client = self.hosts.iter().position(is);
-        client.expect("every process belongs to a client")
+    /// A lease holds one key: else the loss of one takes another along.
+    fn is_of_another(&mut self, lease: LeaseId, key: usize) -> bool {
+        let owned = self.owned.iter_mut().find(|owned| owned.lease == lease);
+        owned.is_some_and(|owned| *owned.key.get_or_insert(key) != key)
     }
 }

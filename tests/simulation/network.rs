@@ -383,10 +383,23 @@ impl Model {
             return;
         }
         if left || breaks {
-            self.processes[by].overtaken |= matches!(op, Op::Ask(_));
+            self.note_overtaken(by, &op);
         }
         let reply = self.carry_out(&op, link);
         self.network.flights[at].reply = Some(reply);
+    }
+
+    /// The process had given it up.
+    fn note_overtaken(&mut self, by: usize, op: &Op) {
+        let key = match *op {
+            Op::Ask(Asked::Put { key, .. } | Asked::Delete { key, .. }) => Some(key),
+            Op::Ask(Asked::Renew(lease) | Asked::Revoke(lease)) => self.key_of(lease),
+            Op::Ask(Asked::Read(_) | Asked::Grant { .. }) => None,
+            Op::Dial | Op::LogIn | Op::Watch(_) => None,
+        };
+        if let Some(key) = key {
+            self.processes[by].tenures[key].overtaken = true;
+        }
     }
 
     fn carry_out(&mut self, op: &Op, link: usize) -> Result<Reply, Problem> {
@@ -490,17 +503,16 @@ impl Model {
     fn note_heard(&mut self, flight: usize, reply: &Result<Reply, Problem>) {
         self.events += 1;
         let flight = &self.network.flights[flight];
-        let by = self.network.links[flight.link].by;
-        let process = &mut self.processes[by];
+        let (by, sent_at) = (self.network.links[flight.link].by, flight.sent_at);
         match (&flight.op, reply) {
-            (Op::Ask(Asked::Grant { .. }), Ok(_)) => process.confirmed_at = flight.sent_at,
-            (Op::Ask(Asked::Renew(_)), Ok(Reply::Answer(Answer::TimeLeft(Some(_))))) => {
-                process.confirmed_at = flight.sent_at;
+            (Op::Ask(Asked::Grant { lease, .. }), Ok(_)) => self.note_confirmed(*lease, sent_at),
+            (Op::Ask(Asked::Renew(lease)), Ok(Reply::Answer(Answer::TimeLeft(Some(_))))) => {
+                self.note_confirmed(*lease, sent_at);
             }
-            (Op::Ask(Asked::Put { .. }), Ok(Reply::Answer(Answer::Written { .. }))) => {
-                process.announced = true;
+            (Op::Ask(Asked::Put { key, lease, .. }), Ok(Reply::Answer(Answer::Written { .. }))) => {
+                self.note_announced(by, *key, *lease, sent_at)
             }
-            (_, Err(Problem::Refused | Problem::Denied)) => process.refused = true,
+            (_, Err(Problem::Refused | Problem::Denied)) => self.processes[by].refused = true,
             _ => {}
         }
     }

@@ -1,17 +1,17 @@
 //! What must hold, always and once everything works again.
 
-use register::etcd::api::Condition;
 use register::health::Verdict;
 
 use crate::clock::{NEVER, Time};
 use crate::disk::{RESOURCES, is_good, rendered_keys};
-use crate::etcd::SLACK;
+use crate::etcd::{Asked, Kv, SLACK};
 use crate::files::CHILD_ENDS;
-use crate::host::{Met, NOTICED, WATCHDOG};
+use crate::host::{CHECKS, Met, NOTICED, WATCHDOG};
 use crate::keys::KEYS;
 use crate::model::Model;
 use crate::network::LATEST;
-use crate::schedule::{Schedule, Setting, What};
+use crate::schedule::{Edit, Reading, Schedule, Service, Setting, What};
+use crate::tenure::Tenure;
 use crate::world::{KILL_TIMEOUT, World};
 
 /// A process that was told something is done with it, back-off included.
@@ -45,8 +45,7 @@ pub async fn run(schedule: &Schedule, world: &mut World) {
 /// Everything works again: things come to rest as they should be. None once a promise was broken.
 async fn end(setting: &Setting, world: &mut World) -> Option<()> {
     world.heal(setting.others_stay);
-    let ttl = setting.agents.iter().map(|agent| agent.ttl).max();
-    let settled = ttl.unwrap_or_default() + SLACK + LATEST + REACTION;
+    let settled = world.longest_ttl() + SLACK + LATEST + REACTION;
     pass(world, REGISTERED).await?;
     world.check_registered();
     pass(world, settled - REGISTERED).await?;
@@ -66,16 +65,47 @@ async fn end(setting: &Setting, world: &mut World) -> Option<()> {
         world.fail(|| "the keys do not come to rest".to_owned());
     }
     if setting.epilogue {
+        for client in 0..setting.agents.len() {
+            reload(client, world).await?;
+        }
         epilogue(world).await?;
     }
     Some(())
+}
+
+/// An agent reads its file again, which changes what it says of one service, and no key of others.
+async fn reload(client: usize, world: &mut World) -> Option<()> {
+    let host_runs = world.processes[client].is_some() && world.is_lasting(client);
+    let file = world.shared.borrow().hosts[client].file.clone();
+    let Some(first) = file.first().copied().filter(|_| host_runs) else {
+        return Some(());
+    };
+    if world.is_yet_to_read(client) {
+        let reading = Reading::Works;
+        world.apply(What::ReloadAgent {
+            agent: client,
+            reading,
+        });
+        pass(world, 3 * NOTICED).await?;
+    }
+    world.reloads(client, &[], "by an idle reload").await?;
+    let (value, ttl) = (Edit::Value(first.value + 1), Edit::Ttl(first.ttl + 3_000));
+    let edits = [(first.key, value), (first.key, ttl)];
+    let edits = &edits[usize::from(first.value % 2 == 0)..];
+    world.reloads(client, edits, "by a change").await?;
+    world
+        .reloads(client, &[(first.key, Edit::Remove)], "by a removal")
+        .await?;
+    world
+        .reloads(client, &[(first.key, Edit::Put(first))], "by an addition")
+        .await
 }
 
 async fn epilogue(world: &mut World) -> Option<()> {
     let agents = 0..world.agents().len();
     for met in [Met::Down, Met::Up] {
         for agent in agents.clone() {
-            world.apply(What::Backend { agent, met });
+            world.turn_backends(agent, met);
         }
         pass(world, NOTICED).await?;
         world.check_keys("after the backends turned");
@@ -113,20 +143,36 @@ async fn end_pass(world: &mut World) -> Option<()> {
 
 impl Model {
     /// Nothing that the process put is left in etcd.
-    pub fn check_nothing_left(&mut self, by: usize, key: usize) {
-        let held = self.etcd.keys[key].is_some_and(|kv| self.owner(kv.lease) == Some(by));
-        if held && !self.processes[by].overtaken {
-            self.fail(|| "exited cleanly, but the key is there".to_owned());
+    pub fn check_nothing_left(&mut self, by: usize) {
+        let tenures = self.processes[by].tenures.iter();
+        let left = self.etcd.keys.iter().zip(tenures).any(|(kv, tenure)| {
+            let held = kv.is_some_and(|kv| self.owner(kv.lease) == Some(by));
+            held && !tenure.overtaken
+        });
+        if left {
+            self.fail(|| "exited cleanly, but a key is there".to_owned());
         }
     }
 
     /// Nobody takes its key away while it should be there.
-    pub fn check_deletion(&mut self, by: usize, key: usize, when: Condition) {
-        if self.now > self.processes[by].wanted_since.saturating_add(WITHDRAWN)
-            && self.processes[by].unwanted_since.is_none()
-            && self.etcd.holds(when, key)
+    pub fn check_deletion(&mut self, by: usize, asked: &Asked) {
+        let key = match *asked {
+            Asked::Delete { key, when } if self.etcd.holds(when, key) => key,
+            // A restore may have given the key back to a lease that it had before.
+            Asked::Revoke(lease) if self.etcd.epoch == 0 => {
+                let held = |kv: &Option<Kv>| kv.is_some_and(|kv| kv.lease == lease);
+                match self.etcd.keys.iter().position(held) {
+                    Some(key) => key,
+                    None => return,
+                }
+            }
+            _ => return,
+        };
+        let tenure = &self.processes[by].tenures[key];
+        if self.now > tenure.wanted_since.saturating_add(WITHDRAWN)
+            && tenure.unwanted_since.is_none()
         {
-            self.fail(|| "a key is taken away though the backend is up".to_owned());
+            self.fail(|| format!("key {key} is taken away though the backend is up"));
         }
     }
 
@@ -134,14 +180,15 @@ impl Model {
     fn outlived(&self) -> bool {
         let etcd = &self.etcd;
         etcd.has_leader()
-            && etcd.keys.iter().flatten().any(|kv| {
-                let Some(by) = self.owner(kv.lease) else {
+            && (0..KEYS).any(|key| {
+                let lease = etcd.keys[key].map_or(0, |kv| kv.lease);
+                let Some(by) = self.owner(lease) else {
                     return false;
                 };
-                let process = &self.processes[by];
-                let since = process.unwanted_since.unwrap_or(NEVER);
+                let tenure = &self.processes[by].tenures[key];
+                let since = tenure.unwanted_since.unwrap_or(NEVER);
                 let since = since.max(etcd.prolonged_at);
-                let limit = since.saturating_add(process.ttl + SLACK + LATEST + REACTION);
+                let limit = since.saturating_add(tenure.ttl + SLACK + LATEST + REACTION);
                 self.now > limit
             })
     }
@@ -178,17 +225,22 @@ impl World {
             agent.stop_timeout + agent.drain
         });
         let child = if agent.is_some() { 0 } else { CHILD_ENDS };
-        let has_lease = model.processes[by].confirmed_at;
-        let limit = agent.map_or(NEVER, |agent| {
-            ran_since(has_lease).saturating_add(agent.ttl + GIVEN_UP)
-        });
+        // Of several it is said once a second.
+        let given_up = GIVEN_UP + 1_000;
+        let is_held = |tenure: &&Tenure| {
+            ran_since(tenure.confirmed_at).saturating_add(tenure.ttl + given_up) >= now
+        };
+        let held = model.processes[by].tenures.iter().filter(is_held).count();
+        let reads_until = host.to_reload.or(host.read_by);
         if self.is_watched()
             && now > ran_since(host.turned_at) + WATCHDOG + 1
             && host.stopping.is_none()
         {
             Some("does not turn")
-        } else if host.said == "registered" && now > limit {
+        } else if agent.is_some() && said_to_be_registered(&host.said) > held {
             Some("says that it is registered, but the lease has run out")
+        } else if host.stopping.is_none() && reads_until.is_some_and(|by| now > ran_since(by) + 1) {
+            Some("does not read its services again")
         } else if host
             .stopping
             .is_some_and(|told| now > ran_since(told) + patience + 12 * model.disk.pace + 1)
@@ -222,15 +274,14 @@ impl World {
     /// Whose backend has been up all the time since etcd answers has its key, or another lease has it,
     /// or had it until just now.
     fn check_registered(&mut self) {
-        for (client, agent) in self.agents().iter().enumerate() {
-            let (Some(by), key) = (self.wants(client), agent.key) else {
-                continue;
-            };
-            let Some(free_since) = self.free_since[key] else {
+        for (client, key) in self.claims() {
+            let Some((by, free_since)) = self.wants(client, key).zip(self.free_since[key]) else {
                 continue;
             };
             let model = self.shared.borrow();
-            let since = model.processes[by].wanted_since.max(free_since);
+            let since = model.processes[by].tenures[key]
+                .wanted_since
+                .max(free_since);
             let late = since + REGISTERED <= model.now;
             drop(model);
             if late {
@@ -239,18 +290,27 @@ impl World {
         }
     }
 
-    /// A key is held exactly if somebody's backend is up, by a lease that lives; and no other lease
-    /// of the agents' is left.
+    /// Each agent with each key.
+    fn claims(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let agents = self.agents().len();
+        (0..agents).flat_map(|client| (0..KEYS).map(move |key| (client, key)))
+    }
+
+    /// A key is held exactly if somebody's backend is up, by a lease that lives, and as it should be;
+    /// and no other lease of the agents' is left.
     fn check_keys(&self, when: &str) {
         for key in 0..KEYS {
-            let agents = self.agents().iter().enumerate();
-            let wanting = agents.filter(|(_, agent)| agent.key == key);
-            let wanting = wanting.filter_map(|(client, _)| self.wants(client));
+            let agents = 0..self.agents().len();
+            let wanting = agents.filter_map(|client| self.wants(client, key));
             let wanting: Vec<usize> = wanting.collect();
             let model = self.shared.borrow();
-            let lease = model.etcd.keys[key].map_or(0, |kv| kv.lease);
+            let kv = model.etcd.keys[key];
+            let lease = kv.map_or(0, |kv| kv.lease);
+            let shows =
+                |by: usize| kv.is_some_and(|kv| model.shows(&model.processes[by].tenures[key], kv));
             let fault = match model.owner(lease) {
                 Some(by) if !wanting.contains(&by) => Some("is there for nobody"),
+                Some(by) if !shows(by) => Some("is not as it should be"),
                 Some(_) => None,
                 None if lease == 0 && !wanting.is_empty() => Some("is missing"),
                 None => None,
@@ -273,31 +333,150 @@ impl World {
     /// Service managers know how things are.
     fn check_managers(&self, when: &str) {
         for client in 0..self.agents().len() {
-            if self.processes[client].is_none() {
-                continue;
-            }
-            let wants = self.wants(client);
-            let model = self.shared.borrow();
-            let key = self.agents()[client].key;
-            let holder = model.etcd.keys[key].and_then(|kv| model.owner(kv.lease));
-            let host = &model.hosts[client];
-            let is_down = host.verdict == Some(Verdict::Down) && host.backend != Met::Up;
-            let wanted = match wants {
-                Some(by) if holder == Some(by) => "registered",
-                Some(_) => "displaced by another registration; standing by",
-                None if is_down && host.stopping.is_none() => "backend is down; not registered",
-                None => continue,
-            };
-            let fault = if host.status != wanted {
-                format!("is said to be {:?}, not {wanted:?},", host.status)
-            } else if !host.ready {
-                "is never said to be ready".to_owned()
-            } else {
-                continue;
-            };
-            drop(model);
-            return self.fail(|| format!("agent {client} {fault} {when}"));
+            self.check_manager(client, when);
         }
+    }
+
+    fn check_manager(&self, client: usize, when: &str) {
+        let runs = self.processes[client].is_some();
+        let Some(wanted) = self.status(client).filter(|_| runs) else {
+            return;
+        };
+        let model = self.shared.borrow();
+        let host = &model.hosts[client];
+        let fault = if host.status != wanted {
+            format!("is said to be {:?}, not {wanted:?},", host.status)
+        } else if !host.ready {
+            "is never said to be ready".to_owned()
+        } else if host.said_reloading {
+            "is said to reload".to_owned()
+        } else {
+            return;
+        };
+        drop(model);
+        self.fail(|| format!("agent {client} {fault} {when}"));
+    }
+
+    /// What is to be said of an agent, if that is known of all of its services.
+    fn status(&self, client: usize) -> Option<String> {
+        let keys = (0..KEYS).filter(|key| self.service(client, *key).is_some());
+        let standings: Option<Vec<_>> = keys.map(|key| self.standing(client, key)).collect();
+        let standings = standings?;
+        if !self.is_lasting(client) {
+            return standings
+                .first()
+                .map(|standing| standing.of_one().to_owned());
+        }
+        let count = |wanted| {
+            standings
+                .iter()
+                .filter(|standing| **standing == wanted)
+                .count()
+        };
+        let registered = count(Standing::Registered);
+        let rest = [Standing::Down, Standing::Drained, Standing::Displaced];
+        let rest = rest.map(|standing| match count(standing) {
+            0 => String::new(),
+            count => format!("; {count} {}", standing.of_many()),
+        });
+        let (all, rest) = (standings.len(), rest.concat());
+        Some(format!("{registered} of {all} services registered{rest}"))
+    }
+
+    fn service(&self, client: usize, key: usize) -> Option<Service> {
+        let model = self.shared.borrow();
+        let by = model.hosts[client].process()?;
+        model.processes[by].tenures[key].service
+    }
+
+    /// How a service stands once all has come to rest, if that is known.
+    fn standing(&self, client: usize, key: usize) -> Option<Standing> {
+        let wants = self.wants(client, key);
+        let model = self.shared.borrow();
+        let host = &model.hosts[client];
+        let tenure = &model.processes[host.process()?].tenures[key];
+        let service = tenure.service?;
+        let holder = model.etcd.keys[key].and_then(|kv| model.owner(kv.lease));
+        let is_down = tenure.verdict == Some(Verdict::Down) && host.backend(service) != Met::Up;
+        match wants {
+            _ if host.stopping.is_some() => None,
+            _ if service.drained => Some(Standing::Drained),
+            Some(by) if holder == Some(by) => Some(Standing::Registered),
+            Some(_) => Some(Standing::Displaced),
+            None if is_down => Some(Standing::Down),
+            None => None,
+        }
+    }
+
+    /// Its file is another than it last read.
+    fn is_yet_to_read(&self, client: usize) -> bool {
+        let model = self.shared.borrow();
+        let host = &model.hosts[client];
+        (0..KEYS).any(|key| {
+            let service = host.file.iter().find(|service| service.key == key);
+            service.copied() != self.service(client, key)
+        })
+    }
+
+    fn is_lasting(&self, client: usize) -> bool {
+        self.agents()[client].lasting
+    }
+
+    /// Of what agents are told to put.
+    fn longest_ttl(&self) -> Time {
+        let model = self.shared.borrow();
+        let tenures = model.processes.iter().flat_map(|by| &by.tenures);
+        let files = model.hosts.iter().flat_map(|host| &host.file);
+        let ttls = tenures.map(|tenure| tenure.ttl);
+        let ttls = ttls.chain(files.map(|service| service.ttl));
+        ttls.max().unwrap_or_default()
+    }
+
+    fn turn_backends(&mut self, agent: usize, met: Met) {
+        for key in 0..KEYS {
+            for check in 0..CHECKS {
+                self.apply(What::Backend {
+                    agent,
+                    key,
+                    check,
+                    met,
+                });
+            }
+        }
+    }
+
+    /// The agent reads its file after these edits: no other key changes, and one that should be there
+    /// before and after stays.
+    async fn reloads(&mut self, agent: usize, edits: &[(usize, Edit)], how: &str) -> Option<()> {
+        let wanted = |world: &Self, key| world.wants(agent, key).is_some();
+        let before = self.shared.borrow().etcd.history.revision;
+        let wanted_before: Vec<_> = (0..KEYS).map(|key| wanted(self, key)).collect();
+        for (key, edit) in edits.iter().copied() {
+            self.apply(What::Edit { agent, key, edit });
+        }
+        let reading = Reading::Works;
+        self.apply(What::ReloadAgent { agent, reading });
+        pass(self, NOTICED).await?;
+        self.check_keys(how);
+        self.check_manager(agent, how);
+        let stays = |key: usize| wanted_before[key] && wanted(self, key);
+        let edited = |key: usize| edits.iter().any(|(edited, _)| *edited == key);
+        let model = self.shared.borrow();
+        let changes = model.etcd.since(before + 1).iter();
+        let fault = changes.clone().find_map(|change| {
+            match change.kv {
+                _ if !edited(change.key) => Some("is touched"),
+                None if stays(change.key) => Some("is taken away"),
+                _ => None,
+            }
+            .map(|fault| format!("key {} {fault} {how}", change.key))
+        });
+        drop(model);
+        if let Some(fault) = fault {
+            self.fail(|| fault);
+            return None;
+        }
+        Some(())
     }
 
     /// The proxy side is ready once files are in step, and its child runs.
@@ -360,5 +539,42 @@ impl World {
         if let Some(client) = self.processes.iter().position(Option::is_some) {
             self.fail(|| format!("client {client} does not stop"));
         }
+    }
+}
+
+/// How a service of an agent stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Registered,
+    Down,
+    Drained,
+    Displaced,
+}
+
+impl Standing {
+    fn of_one(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Down => "backend is down; not registered",
+            Self::Drained => "drained; not registered",
+            Self::Displaced => "displaced by another registration; standing by",
+        }
+    }
+
+    fn of_many(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Down => "down",
+            Self::Drained => "drained",
+            Self::Displaced => "displaced",
+        }
+    }
+}
+
+/// How many services are said to be registered.
+fn said_to_be_registered(said: &str) -> usize {
+    match said.split_once(" of ") {
+        Some((count, _)) => count.parse().unwrap_or(0),
+        None => usize::from(said == "registered"),
     }
 }

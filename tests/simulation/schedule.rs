@@ -7,12 +7,14 @@ use renderer::transaction::Check;
 use crate::clock::Time;
 use crate::disk::{self, BAD, Kinds, RESOURCES};
 use crate::etcd::{Member, SLACK};
-use crate::host::Met;
+use crate::host::{CHECKS, Met};
 use crate::keys::{KEYS, TREES};
 use crate::network::{Fate, LATEST};
 
 /// The most that a schedule has of steps.
 const LONGEST: usize = 64;
+
+const TTLS: [Time; 3] = [3_000, 6_000, 12_000];
 
 /// Values that others write.
 const FOREIGN: u8 = 7;
@@ -23,11 +25,23 @@ pub struct Schedule {
     pub steps: Vec<Step>,
 }
 
-#[derive(Clone, Debug)]
-pub struct Agent {
+/// A service of an agent. Its key tells it from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Service {
     pub key: usize,
     pub value: u8,
     pub ttl: Time,
+    /// By which of its backend's checks it is probed.
+    pub check: usize,
+    pub drained: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Agent {
+    /// As they stand in its file at the beginning.
+    pub services: Vec<Service>,
+    /// Its file can be read again.
+    pub lasting: bool,
     pub drain: Time,
     pub stop_timeout: Time,
     pub seed: u64,
@@ -57,6 +71,27 @@ pub struct Setting {
     pub epilogue: bool,
 }
 
+/// A change of an agent's file. Those of a service that is not there change nothing.
+#[derive(Clone, Copy, Debug)]
+pub enum Edit {
+    /// In the place of the one with that key, if there is one.
+    Put(Service),
+    Remove,
+    Value(u8),
+    Ttl(Time),
+    Check(usize),
+    Drained(bool),
+}
+
+/// How an agent finds its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    Works,
+    Fails,
+    /// For so long.
+    Hangs(Time),
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     /// After the last one.
@@ -69,7 +104,20 @@ pub struct Step {
 pub enum What {
     Backend {
         agent: usize,
+        key: usize,
+        check: usize,
         met: Met,
+    },
+    /// The agent's file is another, which it sees when it starts or is told to reload.
+    Edit {
+        agent: usize,
+        key: usize,
+        edit: Edit,
+    },
+    /// SIGHUP.
+    ReloadAgent {
+        agent: usize,
+        reading: Reading,
     },
     Start {
         client: usize,
@@ -192,6 +240,32 @@ pub enum What {
     Notify,
 }
 
+impl Service {
+    /// Not drained.
+    pub fn new(key: usize, value: u8, ttl: Time) -> Self {
+        Self {
+            key,
+            value,
+            ttl,
+            check: 0,
+            drained: false,
+        }
+    }
+}
+
+impl Agent {
+    /// The agent of these services alone, which their backends are up for.
+    pub fn of_services(services: Vec<Service>) -> Self {
+        Self {
+            services,
+            lasting: true,
+            drain: 0,
+            stop_timeout: 1_000,
+            seed: 0,
+        }
+    }
+}
+
 impl Setting {
     /// One member, and one agent whose backend is up; nothing else is in its way.
     pub fn of_one_agent(ttl: Time) -> Self {
@@ -199,9 +273,8 @@ impl Setting {
             members: 1,
             slack: 0,
             agents: vec![Agent {
-                key: 0,
-                value: 1,
-                ttl,
+                services: vec![Service::new(0, 1, ttl)],
+                lasting: false,
                 drain: 0,
                 stop_timeout: 1_000,
                 seed: 2,
@@ -241,27 +314,26 @@ impl Schedule {
 }
 
 fn setting(rng: &mut Rng) -> Setting {
-    // Agents on keys of their own, on one, or both; or none, and only the proxy.
-    let keys: &[usize] = match rng.u8(0..8) {
+    // Agents on keys of their own, on one, or both; with several each; or none, and only the proxy.
+    let keys: &[&[usize]] = match rng.u8(0..14) {
         0 => &[],
-        1 | 2 => &[0],
-        3 => &[0, 2],
-        4 | 5 => &[0, 0],
-        6 => &[0, 0, 2],
-        _ => &[1, 1, 1],
+        1 | 2 => &[&[0]],
+        3 => &[&[0], &[2]],
+        4 | 5 => &[&[0], &[0]],
+        6 => &[&[0], &[0], &[2]],
+        7 => &[&[1], &[1], &[1]],
+        8 | 9 => &[&[0, 2]],
+        10 => &[&[0, 1, 2, 3]],
+        11 => &[&[1, 2, 3]],
+        12 => &[&[0, 2], &[2]],
+        _ => &[&[0, 1], &[1, 2]],
     };
     let same_value = rng.u8(0..4) == 0;
-    let ttl = *pick(rng, &[3_000, 6_000, 12_000]);
+    let ttl = *pick(rng, &TTLS);
     let mut agents = Vec::new();
-    for (number, key) in (1..).zip(keys) {
-        agents.push(Agent {
-            key: *key,
-            value: if same_value { 1 } else { number },
-            ttl,
-            drain: *pick(rng, &[0, 0, 2_000]),
-            stop_timeout: *pick(rng, &[1_000, 5_000]),
-            seed: rng.u64(..),
-        });
+    for (number, keys) in (1..).zip(keys) {
+        let value = if same_value { 1 } else { number };
+        agents.push(agent(keys, value, ttl, rng));
     }
     let proxy = (agents.is_empty() || rng.bool()).then(|| {
         let kinds = Kinds {
@@ -302,6 +374,26 @@ fn setting(rng: &mut Rng) -> Setting {
     }
 }
 
+fn agent(keys: &[usize], value: u8, ttl: Time, rng: &mut Rng) -> Agent {
+    let several = keys.len() > 1;
+    let mut service = |key: &usize| Service {
+        drained: several && rng.u8(0..8) == 0,
+        ttl: if several && rng.u8(0..4) == 0 {
+            *pick(rng, &TTLS)
+        } else {
+            ttl
+        },
+        ..Service::new(*key, value, ttl)
+    };
+    Agent {
+        services: keys.iter().map(&mut service).collect(),
+        lasting: several || rng.u8(0..4) == 0,
+        drain: *pick(rng, &[0, 0, 2_000]),
+        stop_timeout: *pick(rng, &[1_000, 5_000]),
+        seed: rng.u64(..),
+    }
+}
+
 fn step(setting: &Setting, rng: &mut Rng) -> Step {
     let after = match rng.u8(0..8) {
         0..=2 => rng.u64(0..6),
@@ -320,7 +412,10 @@ fn what(setting: &Setting, rng: &mut Rng) -> What {
     let clients = agents + usize::from(setting.proxy.is_some());
     let about_agents = agents > 0 && rng.u8(0..4) > 0;
     match rng.u8(0..14) {
-        0..=3 if about_agents => about_agent(rng.usize(0..agents), rng),
+        0..=3 if about_agents => {
+            let number = rng.usize(0..agents);
+            about_agent(number, &setting.agents[number], rng)
+        }
         4 | 5 if setting.proxy.is_some() => about_proxy(agents, setting.kinds(), rng),
         6 if setting.proxy.is_some() => What::Disk {
             after: rng.usize(0..10),
@@ -345,11 +440,16 @@ fn what(setting: &Setting, rng: &mut Rng) -> What {
     }
 }
 
-fn about_agent(agent: usize, rng: &mut Rng) -> What {
-    let client = agent;
+fn about_agent(number: usize, agent: &Agent, rng: &mut Rng) -> What {
+    let client = number;
+    if agent.lasting && rng.u8(0..3) == 0 {
+        return about_file(number, agent, rng);
+    }
     match rng.u8(0..10) {
         0..=3 => What::Backend {
-            agent,
+            agent: number,
+            key: some_key(agent, rng),
+            check: usize::from(agent.lasting && rng.u8(0..4) == 0),
             met: *pick(rng, &[Met::Up, Met::Up, Met::Down, Met::Down, Met::Unknown]),
         },
         4 => What::Kill { client },
@@ -359,6 +459,39 @@ fn about_agent(agent: usize, rng: &mut Rng) -> What {
             client,
             time: rng.u64(0..15_000),
         },
+    }
+}
+
+/// One of the agent's keys.
+fn some_key(agent: &Agent, rng: &mut Rng) -> usize {
+    agent.services[rng.usize(0..agent.services.len())].key
+}
+
+fn about_file(number: usize, agent: &Agent, rng: &mut Rng) -> What {
+    if rng.bool() {
+        return What::ReloadAgent {
+            agent: number,
+            reading: match rng.u8(0..6) {
+                0 => Reading::Fails,
+                1 => Reading::Hangs(rng.u64(2..LATEST)),
+                _ => Reading::Works,
+            },
+        };
+    }
+    let key = some_key(agent, rng);
+    let value = rng.u8(1..4);
+    let edit = match rng.u8(0..10) {
+        0 | 1 => Edit::Remove,
+        2..=4 => Edit::Put(Service::new(key, value, *pick(rng, &TTLS))),
+        5 | 6 => Edit::Value(value),
+        7 => Edit::Ttl(*pick(rng, &TTLS)),
+        8 => Edit::Check(rng.usize(0..CHECKS)),
+        _ => Edit::Drained(rng.bool()),
+    };
+    What::Edit {
+        agent: number,
+        key,
+        edit,
     }
 }
 

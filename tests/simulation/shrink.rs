@@ -60,6 +60,13 @@ fn simpler_setting(schedule: &mut Schedule, fails: &impl Fn(&Schedule) -> bool) 
     without(|schedule| schedule.setting.slack = 0);
     without(|schedule| schedule.setting.interval = None);
     without(|schedule| schedule.setting.paged = false);
+    for agent in 0..schedule.setting.agents.len() {
+        for service in 0..schedule.setting.agents[agent].services.len() {
+            let mut simpler = schedule.clone();
+            simpler.setting.agents[agent].services.remove(service);
+            tries.push(simpler);
+        }
+    }
     for simpler in tries {
         if fails(&simpler) {
             *schedule = simpler;

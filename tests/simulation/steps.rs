@@ -6,7 +6,7 @@ use crate::files::USER;
 use crate::keys;
 use crate::model::Model;
 use crate::network::Line;
-use crate::schedule::What;
+use crate::schedule::{Reading, What};
 use crate::world::World;
 
 /// Ranges that were denied are looked at again after so long.
@@ -31,6 +31,10 @@ impl World {
                 self.shared.borrow_mut().disturb(proxy, now);
                 self.shared.borrow_mut().disk.other_keys = other_keys;
                 self.signal(proxy, 1);
+            }
+            What::ReloadAgent { agent, reading } => {
+                self.shared.borrow_mut().hosts[agent].reading = reading;
+                self.signal(agent, 1);
             }
             What::ForChild => self.signal(proxy, USER.as_raw() as u8),
             What::Meddle { file } => self.meddle(file),
@@ -127,7 +131,13 @@ impl Model {
     fn apply(&mut self, what: What, proxy: usize) {
         let now = self.now;
         match what {
-            What::Backend { agent, met } => self.hosts[agent].backend = met,
+            What::Backend {
+                agent,
+                key,
+                check,
+                met,
+            } => self.hosts[agent].backends[key][check] = met,
+            What::Edit { agent, key, edit } => self.hosts[agent].edit(key, edit),
             What::Call {
                 client,
                 after,
@@ -165,9 +175,8 @@ impl Model {
                 self.etcd.restore(same_cluster, now);
                 self.disturb_all(now);
                 self.changed_at = [now; keys::TREES];
-                for process in &mut self.processes {
-                    process.overtaken = true;
-                }
+                let tenures = self.processes.iter_mut().flat_map(|by| &mut by.tenures);
+                tenures.for_each(|tenure| tenure.overtaken = true);
             }
             What::Disk { after, fate } => self.disk.destine(after, fate),
             What::Daemon { broken } => self.disk.broken = broken,
@@ -196,6 +205,7 @@ impl Model {
         for host in &mut self.hosts {
             host.ran_again_at = host.ran_again_at.min(now);
             host.deaf = false;
+            host.reading = Reading::Works;
         }
         self.network.lines.fill(Line::default());
         self.disk.heal(now);

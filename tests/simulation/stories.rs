@@ -166,7 +166,7 @@ fn that_etcd_knows_no_users_is_said_once() {
 #[test]
 fn another_instance_of_this_host_on_the_key_is_said_to_be_one() {
     let mut setting = setting(1);
-    setting.agents[AGENT].value = b'8';
+    setting.agents[AGENT].services[0].value = b'8';
     let put = |value| What::PutLeased {
         key: 0,
         value,

@@ -6,8 +6,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use register::agent;
-use register::agent::service::ServiceSettings;
-use register::config::Announcement;
 use register::etcd::error::EtcdError;
 use register::exit::{Exit, RunError};
 use register::health::Verdict;
@@ -21,8 +19,8 @@ use tokio::time::{Sleep, sleep};
 
 use crate::clock::{NEVER, Time, ms};
 use crate::files::{RELOAD, STOP, USER};
-use crate::host::{CADENCE, Met, SimHost, SimTimer, THRESHOLDS, WATCHDOG};
-use crate::keys::{self, KEYS};
+use crate::host::{Met, SimBackend, SimHost, SimTimer, WATCHDOG};
+use crate::keys::KEYS;
 use crate::link::{SimDial, SimLink, SimRenewals, SimWatch};
 use crate::log;
 use crate::model::{Model, Shared, Trace};
@@ -50,7 +48,7 @@ impl Surroundings for Sim {
     type Link = SimLink;
     type Watch = SimWatch;
     type Renewals = SimRenewals;
-    type Backend = SimHost;
+    type Backend = SimBackend;
     type Source = SimHost;
     type Timer = SimTimer;
     type Manager = SimHost;
@@ -130,7 +128,7 @@ impl World {
     where
         F: Future<Output = ()> + 'static,
     {
-        let by = self.begin(client, 0);
+        let by = self.begin(client);
         let process = Process::new(run(self.dial(client, by)), &self.root);
         self.set_going(client, process);
     }
@@ -150,9 +148,9 @@ impl World {
         SimDial { shared, client, by }
     }
 
-    fn begin(&self, client: usize, ttl: Time) -> usize {
+    fn begin(&self, client: usize) -> usize {
         let mut model = self.shared.borrow_mut();
-        let by = model.new_process(ttl, self.setting.named);
+        let by = model.new_process(self.setting.named);
         let now = model.now;
         model.hosts[client].begin(by, now);
         model.network.lines[client] = Line::default();
@@ -164,29 +162,11 @@ impl World {
     }
 
     fn new_agent(&self, client: usize, agent: &Agent) -> Process {
-        let by = self.begin(client, agent.ttl);
-        self.shared.borrow_mut().hosts[client].value = agent.value;
+        let by = self.begin(client);
+        self.shared.borrow_mut().read_file(client);
         let host = self.host(client);
-        let service = ServiceSettings {
-            backend: host.clone(),
-            announcement: Announcement {
-                key: keys::text(agent.key).to_owned(),
-                value: char::from(agent.value).to_string(),
-                // A value that is a digit is a port.
-                port: char::from(agent.value)
-                    .to_digit(10)
-                    .map_or(80, |port| port as u16),
-            },
-            thresholds: THRESHOLDS,
-            cadence: CADENCE,
-            start_grace: ms(0),
-            ttl: ms(agent.ttl),
-            drain: ms(agent.drain),
-            stop_timeout: ms(agent.stop_timeout),
-            drained: false,
-        };
         let settings = agent::AgentSettings {
-            services: vec![service],
+            services: host.services(),
             descriptors: 1,
             watchdog: self.setting.watched.then_some(ms(WATCHDOG)),
             seed: self.seed(agent.seed),
@@ -199,16 +179,16 @@ impl World {
             manager: host.clone(),
             signals: host,
         };
-        let (shared, key) = (self.shared.clone(), agent.key);
+        let shared = self.shared.clone();
         let life = async move {
             let ended = agent::drive(settings, surroundings).await;
-            shared.borrow_mut().agent_ended(client, by, key, &ended);
+            shared.borrow_mut().agent_ended(client, by, &ended);
         };
         Process::new(life, &self.root)
     }
 
     fn new_proxy(&self, client: usize) -> Process {
-        let by = self.begin(client, 0);
+        let by = self.begin(client);
         let kinds = self.setting.kinds();
         let child = kinds.child.then(|| SuperviseConfig {
             command: vec!["nginx".to_owned()],
@@ -273,6 +253,7 @@ impl World {
         if self.processes[client].is_none() {
             return;
         }
+        let proxy = self.proxy();
         let mut model = self.shared.borrow_mut();
         let now = model.now;
         let host = &mut model.hosts[client];
@@ -281,6 +262,9 @@ impl World {
             model.disk.unpassed_since.get_or_insert(now);
         }
         let host = &mut model.hosts[client];
+        if number == 1 && client < proxy {
+            host.to_reload.get_or_insert(now);
+        }
         if number == 15 {
             match host.stopping {
                 None => host.stopping = Some(now),
@@ -417,39 +401,40 @@ impl World {
         }
     }
 
-    /// The process of the agent whose key should be there.
-    pub fn wants(&self, client: usize) -> Option<usize> {
+    /// The process of the agent that should have the key there.
+    pub fn wants(&self, client: usize, key: usize) -> Option<usize> {
         self.processes[client].as_ref()?;
         let model = self.shared.borrow();
         let host = &model.hosts[client];
-        let wants =
-            host.verdict == Some(Verdict::Up) && host.stopping.is_none() && host.backend == Met::Up;
-        host.process().filter(|_| wants)
+        let by = host.process()?;
+        let tenure = &model.processes[by].tenures[key];
+        let service = tenure.service?;
+        let wants = tenure.verdict == Some(Verdict::Up)
+            && !service.drained
+            && host.stopping.is_none()
+            && host.backend(service) == Met::Up;
+        wants.then_some(by)
     }
 }
 
 impl Model {
-    fn agent_ended(
-        &mut self,
-        client: usize,
-        by: usize,
-        key: usize,
-        ended: &Result<Exit, EtcdError>,
-    ) {
+    fn agent_ended(&mut self, client: usize, by: usize, ended: &Result<Exit, EtcdError>) {
         self.trace(|| format!("agent {client} ends: {ended:?}"));
         let told = self.hosts[client].stopping.is_some();
         let told_at = self.hosts[client].stopping.unwrap_or(NEVER);
+        // What was removed in bad times may have been left to its TTL.
+        let first_told_at = self.hosts[client].removed_at.unwrap_or(NEVER).min(told_at);
+        let announced = self.processes[by]
+            .tenures
+            .iter()
+            .any(|tenure| tenure.announced);
         let told_again = self.hosts[client].hurried.is_some();
         match ended {
-            Ok(Exit::Done) if told => self.check_nothing_left(by, key),
-            Ok(Exit::Store) if told && told_at < self.healed_at.saturating_add(SETTLED) => {}
+            Ok(Exit::Done) if told => self.check_nothing_left(by),
+            Ok(Exit::Store) if told && first_told_at < self.healed_at.saturating_add(SETTLED) => {}
             Ok(Exit::Signal(_)) if told_again => {}
             // Only who has never got anywhere may end because etcd refuses it.
-            Err(error)
-                if error.is_refusal()
-                    && self.processes[by].refused
-                    && !self.processes[by].announced =>
-            {
+            Err(error) if error.is_refusal() && self.processes[by].refused && !announced => {
                 self.processes[by].turned_away = true;
             }
             ended => {

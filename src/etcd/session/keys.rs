@@ -206,6 +206,19 @@ impl Keys {
         wanted.collect()
     }
 
+    /// Those that may not be read, as far as is known.
+    pub(super) fn denied(&self) -> Vec<ToWatch> {
+        let is_denied = |key: &Key| key.standing == Standing::Denied;
+        let mut keys = self.to_watch();
+        keys.retain(|wanted| self.keys.get(&wanted.service).is_some_and(is_denied));
+        keys
+    }
+
+    /// Some of those may be read now.
+    pub(super) fn watch_denied(&mut self) {
+        self.has_unwatched = true;
+    }
+
     /// Whether there are keys to watch besides; from now on there are none.
     pub(super) fn take_unwatched(&mut self) -> bool {
         !self.keys.is_empty() && std::mem::take(&mut self.has_unwatched)

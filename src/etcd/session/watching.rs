@@ -162,3 +162,22 @@ async fn leave_denied<W: World>(
     wanted.retain(|key| !denied.contains(&key.service));
     Ok(())
 }
+
+/// Whether any of the keys that were denied may be read now.
+///
+/// # Errors
+/// [`EtcdError`], other than that they may not.
+pub(super) async fn any_allowed<W: World>(
+    connection: &Connection<W>,
+    denied: &[ToWatch],
+) -> Result<bool, EtcdError> {
+    let mut allowed = false;
+    for (_, page) in read(connection, denied).await {
+        match page {
+            Ok(_) => allowed = true,
+            Err(error) if error.problem == Problem::Denied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(allowed)
+}
