@@ -12,6 +12,7 @@
 )]
 
 mod agent;
+mod changes;
 mod curves;
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
