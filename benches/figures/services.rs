@@ -23,6 +23,24 @@ const ROUND: Duration = Duration::from_secs(10);
 /// What is counted as one agent's, of etcd's memory, is from so long after its start.
 const SETTLED: Duration = Duration::from_secs(15);
 const PAIRS: usize = 3;
+const ENDS: u32 = 7;
+
+/// A host that is gone says nothing more, and closes no connection.
+const POWER_LOST: End = End {
+    name: "silent host",
+    signal: Signal::STOP,
+};
+
+/// Its connection is closed.
+const KILLED: End = End {
+    name: "killed agent",
+    signal: Signal::KILL,
+};
+
+struct End {
+    name: &'static str,
+    signal: Signal,
+}
 
 /// Backends, and the services file for them.
 pub struct Host {
@@ -70,7 +88,8 @@ pub fn measure(report: &mut Report) {
     start_and_stop(report);
     healthy(report);
     deaths(report);
-    host_is_killed(report);
+    hosts_end(report, POWER_LOST);
+    hosts_end(report, KILLED);
     memory_of_etcd(report);
 }
 
@@ -144,54 +163,51 @@ fn deaths(report: &mut Report) {
     );
 }
 
-/// The host is killed: how its keys go, and what a proxy makes of that.
-fn host_is_killed(report: &mut Report) {
+/// How the keys of a host go that is gone, and what a proxy makes of that.
+fn hosts_end(report: &mut Report, how: End) {
     let etcd = Etcd::start();
     let host = Host::of(&etcd, SERVICES, "ttl = \"10s\"\n");
     let changes = Changes::of(&etcd);
-    let confdir = Confdir::new();
-    let fields = format!(
-        "keys = [\"/services/web\"]\nreload_cmd = \"{}\"",
-        confdir.note("reloads")
-    );
-    let template = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
-    let confdir = confdir.with("app.conf", &fields, template);
+    let confdir = follower();
     let _proxy = Running::proxy(&etcd.url(), &confdir, &[]);
     let (mut spans, mut reloads) = (Vec::new(), Vec::new());
-    for run in 0..RUNS {
+    for run in 0..ENDS {
         let (agent, _) = host.start(&changes, &[]);
-        let lines = |wanted| {
-            eventually("the file is in step", SOON, || {
-                match confdir.count("app.conf") {
-                    count if count == wanted => Ok(()),
-                    count => Err(count.to_string()),
-                }
-            });
-        };
-        lines(SERVICES);
+        has_lines(&confdir, SERVICES);
         // Anywhere between two renewals, and out of the last reload.
         sleep(Duration::from_secs(7) + run * Duration::from_millis(730));
         let before = confdir.count("reloads");
-        agent.signal(Signal::KILL);
+        agent.signal(how.signal);
         let (first, last) = changes.span_within(EventType::Delete, SERVICES, 2 * SOON);
         spans.push(ms(last - first));
-        lines(0);
+        has_lines(&confdir, 0);
         sleep(Duration::from_secs(1));
         let count = u32::try_from(confdir.count("reloads") - before).unwrap();
         reloads.push(f64::from(count));
     }
-    report.add(
-        "host of 1000 services killed, TTL 10 s: first key gone → last",
-        "ms",
-        spans,
-        Budget::AtMost(3_000.0),
-    );
-    report.add(
-        "host of 1000 services killed: reloads by `register render`",
-        "",
-        reloads,
-        Budget::AtMost(6.0),
-    );
+    let what = |of: &str| format!("{} of 1000 services, TTL 10 s: {of}", how.name);
+    let (span, budget) = (what("first key gone → last"), Budget::AtMost(3_000.0));
+    report.add(&span, "ms", spans, budget);
+    let reloaded = what("reloads by `register render`");
+    report.add(&reloaded, "", reloads, Budget::AtMost(6.0));
+}
+
+/// A file of all services, a line each.
+fn follower() -> Confdir {
+    let confdir = Confdir::new();
+    let reload = confdir.note("reloads");
+    let fields = format!("keys = [\"/services/web\"]\nreload_cmd = \"{reload}\"");
+    let template = "{{range getvs \"/services/web/*\"}}server {{.}};\n{{end}}";
+    confdir.with("app.conf", &fields, template)
+}
+
+fn has_lines(confdir: &Confdir, wanted: usize) {
+    eventually("the file is in step", SOON, || {
+        match confdir.count("app.conf") {
+            count if count == wanted => Ok(()),
+            count => Err(count.to_string()),
+        }
+    });
 }
 
 /// What etcd takes for one agent of so many services, beside as many agents of one.
