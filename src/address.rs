@@ -1,5 +1,7 @@
 //! `HOST:PORT` as a backend advertises it.
 
+pub mod interface;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;

@@ -5,14 +5,20 @@
 //! dropping them ends what they are at.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod addresses;
+mod beside;
+pub mod located;
 pub mod once;
+mod placed;
 mod prober;
 mod reload;
+mod relocate;
 pub mod service;
 mod services;
 pub mod several;
 pub mod source;
 mod status;
+mod upgrade;
 
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
@@ -33,6 +39,7 @@ use crate::os::signal::{self, Caught};
 use crate::probe::attempt::Attempt;
 use crate::registration::{Action, Event, ServiceId, Status, Stopped};
 use crate::world::{Signals, Source, World};
+use beside::Beside;
 use prober::Prober;
 use service::ServiceSettings;
 use services::Services;
@@ -44,6 +51,9 @@ const NEWS_DEPTH: usize = 16;
 
 /// First probes of many services are spread over one interval, and no more than this.
 const LONGEST_SPREAD: Duration = Duration::from_secs(5);
+
+/// The longest that leases are renewed before their keys are left to another process.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// What an agent is to do.
 #[derive(Clone, Debug)]
@@ -79,8 +89,9 @@ pub async fn run(
     source: HostSettings,
     signals: Caught,
 ) -> Result<Exit, RunError> {
+    let services = source.place(config.services, config.on_interfaces).await;
     let settings = AgentSettings {
-        services: config.services.into_iter().map(Into::into).collect(),
+        services,
         watchdog: notify::watchdog_period(),
         descriptors: host::descriptors(),
         seed: host::seed(),
@@ -112,6 +123,7 @@ pub async fn drive<W: World>(
         manager,
         mut signals,
     } = surroundings;
+    let count = settings.services.len() + source.without_address();
     let (orders, orders_end) = mpsc::unbounded_channel();
     let (news_end, news) = mpsc::channel(NEWS_DEPTH);
     let session = Session::<W>::new(dial, renewal, orders_end, news_end, settings.seed);
@@ -120,13 +132,20 @@ pub async fn drive<W: World>(
         prober: Prober::new(between, settings.descriptors),
         orders,
         notifier: Notifier::new(manager, settings.watchdog),
-        summary: Summary::new(settings.services.len() == 1 && !source.is_lasting()),
+        summary: Summary::new(count == 1 && !source.is_lasting()),
         ready: false,
-        reloading: false,
+        reload_again: false,
         stopping: false,
+        leave_by: None,
         exit: Exit::Done,
     };
+    agent.summary.set_without_address(source.without_address());
     agent.begin_all(settings.services);
+    // There may be none to wait for.
+    agent.look_whether_ready();
+    if source.without_address() > 0 {
+        agent.report();
+    }
     let session = pin!(session.run());
     agent.drive(&source, session, news, &mut signals).await
 }
@@ -139,14 +158,14 @@ struct Agent<W: World> {
     summary: Summary,
     /// The service manager was told so.
     ready: bool,
-    reloading: bool,
+    /// SIGHUP came while the services were being read.
+    reload_again: bool,
     stopping: bool,
-    /// How it is to end: the worst of its services so far.
+    /// When another process takes over, at the latest.
+    leave_by: Option<Instant>,
+    /// How it is to end: the worst of the services that end with it.
     exit: Exit,
 }
-
-/// What was read of the services, or is being.
-type Reading<'a, B> = Pin<Box<dyn Future<Output = Result<Vec<ServiceSettings<B>>, String>> + 'a>>;
 
 impl<W: World> Agent<W> {
     async fn drive(
@@ -156,7 +175,7 @@ impl<W: World> Agent<W> {
         mut news: mpsc::Receiver<News>,
         signals: &mut W::Signals,
     ) -> Result<Exit, EtcdError> {
-        let mut reading: Option<Reading<'_, W::Backend>> = None;
+        let mut beside = Beside::<W>::new(source);
         loop {
             let deadline = self.services.deadline();
             // What goes on beside the loop is polled again in the next turn; `recv` and `next` are
@@ -164,17 +183,8 @@ impl<W: World> Agent<W> {
             tokio::select! {
                 biased;
                 number = signals.next() => {
-                    if number == signal::RELOAD && source.is_lasting() {
-                        if !self.stopping {
-                            self.begin_reload();
-                            reading = Some(Box::pin(source.read()));
-                        }
-                    } else if self.stopping {
-                        warn!(event = "second_signal", "second signal: leaving at once");
-                        return Ok(Exit::Signal(number));
-                    } else {
-                        reading = None;
-                        self.stop();
+                    if let Some(exit) = self.signalled(number, &mut beside) {
+                        return Ok(exit);
                     }
                 }
                 () = self.notifier.tick() => {}
@@ -192,13 +202,33 @@ impl<W: World> Agent<W> {
                             service.note_neighbour(neighbour);
                         }
                     }
+                    Some(News::Left) => return Ok(Exit::Signal(signal::UPGRADE)),
                     Some(News::Refused(error)) => return Err(error),
                     // The session ends before us only when it has told why.
                     None => return Ok(Exit::Store),
                 },
-                read = some(&mut reading) => {
-                    reading = None;
+                () = sleep_until_some(self.leave_by) => {
+                    return Ok(Exit::Signal(signal::UPGRADE));
+                }
+                judged = some(&mut beside.judging) => {
+                    beside.judging = None;
+                    self.upgrade(judged);
+                    if self.leave_by.is_some() {
+                        beside.looking = None;
+                    }
+                }
+                read = some(&mut beside.reading) => {
+                    beside.has_read(read.is_ok());
+                    self.summary.set_without_address(source.without_address());
                     self.reload(read);
+                    if std::mem::take(&mut self.reload_again) {
+                        self.begin_reload();
+                        beside.read();
+                    }
+                }
+                wanted = some(&mut beside.looking) => {
+                    beside.look();
+                    self.relocate(wanted, source.without_address());
                 }
                 (service, attempt) = self.prober.next() => self.observe(service, &attempt),
             }
@@ -208,12 +238,37 @@ impl<W: World> Agent<W> {
         }
     }
 
+    /// How it ends, if it does so at once.
+    fn signalled(&mut self, number: u8, beside: &mut Beside<'_, W>) -> Option<Exit> {
+        match number {
+            signal::UPGRADE if !self.stopping => beside.judge(),
+            signal::RELOAD if beside.source.is_lasting() && beside.reading.is_some() => {
+                self.reload_again = true;
+            }
+            signal::RELOAD if beside.source.is_lasting() && !self.stopping => {
+                self.begin_reload();
+                beside.read();
+            }
+            signal::UPGRADE => {}
+            signal::RELOAD if beside.source.is_lasting() => {}
+            _ if self.stopping => {
+                warn!(event = "second_signal", "second signal: leaving at once");
+                return Some(Exit::Signal(number));
+            }
+            _ => {
+                beside.leave();
+                self.stop();
+            }
+        }
+        None
+    }
+
     /// First probes of many are spread.
     fn begin_all(&mut self, services: Vec<ServiceSettings<W::Backend>>) {
         let now = now();
         let count = u32::try_from(services.len()).unwrap_or(u32::MAX);
         for (number, settings) in (0..).zip(services) {
-            let spread = settings.cadence.interval.min(LONGEST_SPREAD);
+            let spread = spread(&settings);
             let at = now + spread / count.max(1) * number;
             self.begin(settings, at);
         }
@@ -301,7 +356,8 @@ impl<W: World> Agent<W> {
             let status = service.status();
             self.summary.remove(status);
         }
-        if stopped == Stopped::LeftToTtl {
+        // One that was removed long before is no part of how we end.
+        if stopped == Stopped::LeftToTtl && self.stopping {
             self.exit = Exit::Store;
         }
         self.prober.end(id);
@@ -322,6 +378,12 @@ impl<W: World> Agent<W> {
             self.notifier.status(&text);
         }
     }
+}
+
+/// Over how long first probes are spread. Keys that a process before this one left are not to expire.
+fn spread<B>(settings: &ServiceSettings<B>) -> Duration {
+    let patience = LONGEST_SPREAD.min(settings.ttl / 3);
+    settings.cadence.interval.min(patience)
 }
 
 /// Waits for work that goes on beside; for ever if there is none. Cancel-safe.

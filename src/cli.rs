@@ -21,7 +21,9 @@ pub use variables::Variables;
 ///
 /// Without a command, runs the agent in the foreground: it probes the backend, holds
 /// <PREFIX>/<SERVICE>/<HOST> = HOST:PORT in etcd under a lease while the backend is healthy, and
-/// deletes the key when it is not, and on SIGTERM or SIGINT.
+/// deletes the key when it is not, and on SIGTERM or SIGINT. With --config it does so for all services
+/// of a host; SIGHUP then applies what has changed in their files. SIGUSR2 leaves the keys to the
+/// program that is installed by now, if that takes the same settings, and exits 140.
 #[derive(Parser, Debug)]
 #[command(name = "register", version)]
 #[command(after_help = "Durations are written 250ms, 30s or 1m 30s. \
@@ -50,8 +52,8 @@ pub enum Command {
     List(ListArgs),
     /// Probe once and print the verdict; etcd is not touched
     Check(CheckArgs),
-    /// Name each defect of a services file; etcd is not touched
-    Lint(ConfigArgs),
+    /// Name each defect of a services file, or of the flags of one service; etcd is not touched
+    Lint(Box<AgentArgs>),
     /// Keep configuration files in step with etcd: confd's resources and templates
     Render(RenderArgs),
     /// Be confd 0.16: the same flags, file, log lines and exit codes. Also when called confd

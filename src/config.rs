@@ -2,6 +2,7 @@
 
 mod announcement;
 mod confd;
+mod configured;
 mod credentials;
 mod discovery;
 mod endpoint;
@@ -31,9 +32,10 @@ use faults::MILLISECOND;
 pub use crate::etcd::announcement::{Announcement, KEY_OF_ITS_OWN};
 pub use crate::etcd::config::EtcdConfig;
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
+pub use configured::{Configured, OnInterface, Unlocated};
 pub use etcd::Env;
 pub use faults::Faults;
-pub use host::{HostConfig, HostSource, host, select};
+pub use host::{HostConfig, HostSource, LocatedService, host, select};
 pub use render::{FileConfig, RenderConfig, Run, Source, lint, render};
 
 /// How long etcd may send nothing while `list` waits for it.
@@ -44,20 +46,27 @@ pub struct AgentConfig {
     pub etcd: EtcdConfig,
     /// No two have one key.
     pub services: Vec<ServiceConfig>,
+    /// Besides: those whose address is an interface's.
+    pub on_interfaces: Vec<OnInterface<ServiceConfig>>,
 }
 
 /// What flags come to: one service.
 #[derive(Debug)]
 pub struct SidekickConfig {
     pub etcd: EtcdConfig,
-    pub service: ServiceConfig,
+    pub service: Configured<ServiceConfig>,
 }
 
 impl From<SidekickConfig> for AgentConfig {
     fn from(config: SidekickConfig) -> Self {
+        let (services, on_interfaces) = match config.service {
+            Configured::Fixed(service) => (vec![service], Vec::new()),
+            Configured::OnInterface(service) => (Vec::new(), vec![service]),
+        };
         Self {
             etcd: config.etcd,
-            services: vec![config.service],
+            services,
+            on_interfaces,
         }
     }
 }
@@ -83,7 +92,7 @@ pub struct ServiceConfig {
 
 #[derive(Debug)]
 pub struct DeregisterConfig {
-    pub announcement: Announcement,
+    pub announcement: Configured<Announcement>,
     pub timeout: Duration,
     pub etcd: EtcdConfig,
 }
@@ -98,7 +107,7 @@ pub struct ListConfig {
 
 #[derive(Debug)]
 pub struct CheckConfig {
-    pub probe: Probe,
+    pub probe: Configured<Probe>,
     pub output: OutputFormat,
 }
 
@@ -110,9 +119,13 @@ pub fn agent(
     variables: Variables,
     env: impl Env,
 ) -> Result<SidekickConfig, Faults> {
-    let mut faults = Faults::new(variables);
+    let mut faults = Faults::new(variables.clone());
     refuse_names(&args.services, &mut faults);
-    let service = service::by_flags(args, &mut faults);
+    let address = args.announcement.address.clone();
+    let make = move |address: Option<&str>, faults: &mut Faults| {
+        service::by_flags(args.clone(), address, faults)
+    };
+    let service = configured::by_flags(address.as_deref(), variables, &mut faults, make);
     let etcd = etcd::check(etcd, env, &mut faults);
     let settings = (|| {
         Some(SidekickConfig {
@@ -131,9 +144,14 @@ pub fn deregister(
     variables: Variables,
     env: impl Env,
 ) -> Result<DeregisterConfig, Faults> {
-    let mut faults = Faults::new(variables);
+    let mut faults = Faults::new(variables.clone());
     refuse_names(&args.services, &mut faults);
-    let announcement = announcement::check(&args.announcement, &mut faults);
+    let address = args.announcement.address.clone();
+    let given = args.announcement;
+    let make = move |address: Option<&str>, faults: &mut Faults| {
+        announcement::check(&given.with_address(address), faults)
+    };
+    let announcement = configured::by_flags(address.as_deref(), variables, &mut faults, make);
     let timeout = faults.duration("--stop-timeout", &args.stop_timeout, MILLISECOND);
     let etcd = etcd::check(etcd, env, &mut faults);
     let settings = (|| {
@@ -171,21 +189,34 @@ pub fn list(
 /// # Errors
 /// All that is wrong.
 pub fn check(args: CheckArgs, variables: Variables) -> Result<CheckConfig, Faults> {
-    let mut faults = Faults::new(variables);
-    if let Some(address) = &args.announcement.address {
-        announcement::check_address(address, &mut faults);
-        announcement::check_advertised("--address", address, &mut faults);
-    }
-    let probe = probe::check(
-        args.probe,
-        args.announcement.address.as_deref(),
-        &mut faults,
-    );
+    let mut faults = Faults::new(variables.clone());
+    let (given, address) = (args.probe, args.announcement.address);
+    let make = move |address: Option<&str>, faults: &mut Faults| {
+        if let Some(address) = address {
+            announcement::check_address(address, faults);
+            announcement::check_advertised("--address", address, faults);
+        }
+        probe::check(given.clone(), address, faults)
+    };
+    let probe = configured::by_flags(address.as_deref(), variables, &mut faults, make);
     let output = args.output.output;
     faults.settle(probe.map(|probe| CheckConfig { probe, output }))
 }
 
 /// Without a file there is one service, and flags say which.
+/// For a command that is for all services.
+///
+/// # Errors
+/// When some are named.
+pub fn of_all(args: &ServicesArgs) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    if let Some(name) = args.names.first() {
+        let what = "must be left out: lint looks at all services";
+        faults.add(Fault::of_value("SERVICE", name, what));
+    }
+    faults.settle(Some(()))
+}
+
 fn refuse_names(args: &ServicesArgs, faults: &mut Faults) {
     if let Some(name) = args.names.first() {
         let what = "is for a service of a file: give --config too, or --service in its place";

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use register::agent::located::located_services;
 use register::agent::source::HostSettings;
 use register::cli::{
     self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, EtcdArgs, RenderArgs, RenderCommand,
     ServicesArgs, Variables,
 };
-use register::config::{self, EtcdConfig, HostConfig, Run, ServiceConfig};
+use register::config::{self, AgentConfig, EtcdConfig, HostConfig, LocatedService, Run};
 use register::exit::{Exit, RunError};
 use register::log::Log;
 use register::os::runtime::block_on;
@@ -55,7 +56,7 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         None if args.agent.once == Some(true) => once(args.agent, etcd, variables, quiet),
         None => serve(args.agent, etcd, variables),
         Some(Command::Deregister(args)) => deregister(args, etcd, variables, quiet),
-        Some(Command::Lint(args)) => lint(args, etcd, variables, quiet),
+        Some(Command::Lint(args)) => lint(*args, etcd, variables, quiet),
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, variables, env)?;
             block_on(list::run(config))
@@ -96,11 +97,11 @@ fn serve(args: AgentArgs, etcd: EtcdArgs, variables: Variables) -> Result<Exit, 
     if args.services.config.config.is_some() {
         let HostConfig { config, source, .. } = host(args.services.config, etcd, variables)?;
         let source = HostSettings::of_files(source, &config);
-        return block_on(async { agent::run(config, source, Caught::of_a_host()?).await });
+        return block_on(async { agent::run(config, source, Caught::of_an_agent(true)?).await });
     }
     let config = config::agent(args, etcd, variables, cli::variable)?;
-    let source = HostSettings::Flags;
-    block_on(async { agent::run(config.into(), source, Caught::to_stop()?).await })
+    let source = HostSettings::of_flags();
+    block_on(async { agent::run(config.into(), source, Caught::of_an_agent(false)?).await })
 }
 
 fn once(
@@ -110,9 +111,11 @@ fn once(
     quiet: bool,
 ) -> Result<Exit, RunError> {
     if args.services.config.config.is_some() {
-        let (etcd, services) = selected(args.services, etcd, variables)?;
-        let work = agent::several::once(etcd, services, quiet);
-        return block_on(agent::once::unless_stopped(work));
+        let (config, names) = of_files(args.services, etcd, variables)?;
+        return block_on(agent::once::unless_stopped(async {
+            let (etcd, services) = selected(config, &names).await?;
+            agent::several::once(etcd, services, quiet).await
+        }));
     }
     let config = config::agent(args, etcd, variables, cli::variable)?;
     block_on(agent::once::unless_stopped(agent::once::once(
@@ -127,22 +130,33 @@ fn deregister(
     quiet: bool,
 ) -> Result<Exit, RunError> {
     if args.services.config.config.is_some() {
-        let (etcd, services) = selected(args.services, etcd, variables)?;
-        return block_on(agent::several::deregister(etcd, services, quiet));
+        let (config, names) = of_files(args.services, etcd, variables)?;
+        return block_on(async {
+            let (etcd, services) = selected(config, &names).await?;
+            agent::several::deregister(etcd, services, quiet).await
+        });
     }
     let config = config::deregister(args, etcd, variables, cli::variable)?;
     block_on(agent::once::deregister(config, quiet))
 }
 
+/// Of what an agent would make of the same words; without any, of what is in `/etc/register`.
 fn lint(
-    args: ConfigArgs,
+    args: AgentArgs,
     etcd: EtcdArgs,
     variables: Variables,
     quiet: bool,
 ) -> Result<Exit, RunError> {
-    let host = host(args, etcd, variables)?;
+    config::of_all(&args.services)?;
+    let count = if args.services.config.config.is_none() && args.names_a_service() {
+        let _sound = config::agent(args, etcd, variables, cli::variable)?;
+        1
+    } else {
+        let host = host(args.services.config, etcd, variables)?;
+        host.config.services.len() + host.config.on_interfaces.len()
+    };
     if !quiet {
-        output::print(&match host.config.services.len() {
+        output::print(&match count {
             1 => "1 service is sound\n".to_owned(),
             count => format!("{count} services are sound\n"),
         })?;
@@ -150,15 +164,23 @@ fn lint(
     Ok(Exit::Done)
 }
 
-/// The services of a file that SERVICE names, or all.
-fn selected(
+/// What is in the files, and which of it SERVICE names.
+fn of_files(
     args: ServicesArgs,
     etcd: EtcdArgs,
     variables: Variables,
-) -> Result<(EtcdConfig, Vec<ServiceConfig>), RunError> {
+) -> Result<(AgentConfig, Vec<String>), RunError> {
     let config = host(args.config, etcd, variables)?.config;
-    let services = config::select(config.services, &args.names)?;
-    Ok((config.etcd, services))
+    Ok((config, args.names))
+}
+
+/// The services of these names, or all.
+async fn selected(
+    config: AgentConfig,
+    names: &[String],
+) -> Result<(EtcdConfig, Vec<LocatedService>), RunError> {
+    let services = located_services(config.services, &config.on_interfaces).await;
+    Ok((config.etcd, config::select(services, names)?))
 }
 
 fn host(args: ConfigArgs, etcd: EtcdArgs, variables: Variables) -> Result<HostConfig, RunError> {

@@ -3,6 +3,7 @@
 pub mod alarm;
 pub mod child_env;
 pub mod init;
+pub mod interface;
 pub mod log_thread;
 pub mod notify;
 pub mod output;

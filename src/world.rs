@@ -51,6 +51,23 @@ pub trait Source<B> {
     /// # Errors
     /// All that is wrong with them, a line each.
     async fn read(&self) -> Result<Vec<ServiceSettings<B>>, String>;
+
+    /// Waits until the services are others than they were, as an address of this host is: all of
+    /// them. For ever where that cannot be.
+    async fn changed(&self) -> Vec<ServiceSettings<B>> {
+        std::future::pending().await
+    }
+
+    /// How many services are left out for want of an address.
+    fn without_address(&self) -> usize {
+        0
+    }
+
+    /// Whether the program that is installed by now takes them.
+    ///
+    /// # Errors
+    /// Why it does not, a line each.
+    async fn suit_the_installed(&self) -> Result<(), String>;
 }
 
 /// For the waits in which an agent spends its life.

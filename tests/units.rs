@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Units name programs and units that the machine of a developer lacks: stand-ins take their place.
@@ -33,6 +33,7 @@ fn verify(units: &[&str]) -> String {
         )
         .unwrap();
     }
+    symlink("register@.service", path("register@apache2.service")).unwrap();
     for stand_in in ["etcd", "docker", "apache2", "nginx"].map(|name| format!("{name}.service")) {
         fs::write(path(&stand_in), "[Service]\nExecStart=/bin/true\n").unwrap();
     }
@@ -70,9 +71,24 @@ fn systemd_finds_nothing_wrong_with_the_other_units() {
         "nginx_lb-discovery.service",
         "apache-discovery.service",
         "register-render.service",
+        "register.service",
+        "register@apache2.service",
     ] {
         assert_eq!(verify(&[unit]), "", "{unit}");
     }
+}
+
+#[test]
+fn an_agents_unit_lets_it_ask_for_the_addresses_of_interfaces() {
+    let unit = root().join("units/systemd/apache-discovery.service");
+    let text = fs::read_to_string(unit).unwrap();
+    let families = text
+        .lines()
+        .find(|line| line.starts_with("RestrictAddressFamilies="));
+    assert!(
+        families.is_some_and(|line| line.ends_with(" AF_NETLINK")),
+        "{families:?}"
+    );
 }
 
 #[test]
@@ -155,16 +171,41 @@ fn names(text: &str, dependency: &str, other: &str) -> bool {
         .any(|(_, units)| units.split_whitespace().any(|unit| unit == other))
 }
 
+/// Those of a plain host that run an agent.
+const AGENTS: [&str; 3] = [
+    "apache-discovery.service",
+    "register.service",
+    "register@.service",
+];
+
+fn unit_of_a_host(name: &str) -> PathBuf {
+    root().join("units/systemd").join(name)
+}
+
 #[test]
-fn the_agent_on_a_plain_host_may_do_next_to_nothing() {
-    let unit = root().join("units/systemd/apache-discovery.service");
-    let output = Command::new("systemd-analyze")
-        .args(["security", "--offline=yes", "--threshold=20", "--no-pager"])
-        .arg(&unit)
-        .output()
-        .expect("systemd-analyze is installed: run `make deps`");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "exposed by more than 2.0: {said}");
+fn an_agent_on_a_plain_host_may_do_next_to_nothing() {
+    for name in AGENTS {
+        let output = Command::new("systemd-analyze")
+            .args(["security", "--offline=yes", "--threshold=20", "--no-pager"])
+            .arg(unit_of_a_host(name))
+            .output()
+            .expect("systemd-analyze is installed: run `make deps`");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{name}: exposed by more than 2.0: {said}"
+        );
+    }
+}
+
+#[test]
+fn an_agent_that_leaves_its_keys_to_another_is_started_again_at_once() {
+    for name in AGENTS {
+        let text = fs::read_to_string(unit_of_a_host(name)).unwrap();
+        for line in ["RestartForceExitStatus=140", "RestartSec=100ms"] {
+            assert!(has(&text, line), "{name}: {line}");
+        }
+    }
 }
 
 #[test]

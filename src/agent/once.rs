@@ -7,8 +7,11 @@ use fastrand::Rng;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::located::located;
 use crate::cli::OutputFormat;
-use crate::config::{CheckConfig, DeregisterConfig, EtcdConfig, ServiceConfig, SidekickConfig};
+use crate::config::{
+    CheckConfig, DeregisterConfig, EtcdConfig, ServiceConfig, SidekickConfig, Unlocated,
+};
 use crate::etcd::error::EtcdError;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::our_leases::OurLeases;
@@ -44,6 +47,13 @@ pub async fn unless_stopped(
 /// When etcd cannot be told.
 pub async fn once(config: SidekickConfig, quiet: bool) -> Result<Exit, RunError> {
     let SidekickConfig { etcd, service } = config;
+    let service = match located(service).await {
+        Ok(service) => service,
+        Err(why) => {
+            let result = format!("{why}: nothing is registered\n");
+            return end(Exit::Failed, result, quiet).await;
+        }
+    };
     let ServiceConfig {
         announcement,
         checks,
@@ -99,6 +109,10 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
         timeout,
         etcd,
     } = config;
+    let announcement = located(announcement).await.map_err(|why| {
+        let why = format!("{why}: nothing is deregistered; a key expires with its TTL");
+        RunError::of_host(why)
+    })?;
     let announcement = Rc::new(announcement);
     let mut tries = 0;
     let done = within(etcd, timeout, async |connection| {
@@ -120,7 +134,11 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
 /// # Errors
 /// When standard output cannot be written.
 pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
-    let attempt = config.probe.attempt().await;
+    let probe = match located(config.probe).await {
+        Ok(probe) => probe,
+        Err(why) => return end(Exit::Failed, not_probed(&why, config.output), quiet).await,
+    };
+    let attempt = probe.attempt().await;
     let (verdict, is_healthy) = match &attempt.result {
         Ok(_) => ("healthy", Some(true)),
         Err(failure) if failure.is_own_hosts() => ("this host cannot probe", None),
@@ -143,6 +161,21 @@ pub async fn check(config: CheckConfig, quiet: bool) -> Result<Exit, RunError> {
         }
     };
     end(exit, text, quiet).await
+}
+
+/// There is nothing to probe.
+fn not_probed(why: &Unlocated, output: OutputFormat) -> String {
+    let (verdict, is_healthy) = match why {
+        Unlocated::NoAddress(_) => ("unhealthy", Some(false)),
+        Unlocated::Unknown(..) | Unlocated::Unsound(_) => ("this host cannot probe", None),
+    };
+    match output {
+        OutputFormat::Text => format!("{verdict}: {why}\n"),
+        OutputFormat::Json => {
+            let report = serde_json::json!({ "healthy": is_healthy, "detail": why.to_string(), "seconds": 0.0 });
+            wording::printable_json(&report) + "\n"
+        }
+    }
 }
 
 /// Prints the result, unless it is a success of which nobody wants to hear. In a thread for work that

@@ -12,8 +12,9 @@ use crate::world::World;
 impl<W: World> Agent<W> {
     pub(super) fn begin_reload(&mut self) {
         info!(event = "reloading", "reading the services again");
-        self.reloading = true;
-        self.notifier.reloading();
+        if self.ready {
+            self.notifier.reloading();
+        }
     }
 
     /// A file that is no good leaves everything as it was.
@@ -30,9 +31,9 @@ impl<W: World> Agent<W> {
                 );
             }
         }
-        self.reloading = false;
-        self.notifier.ready();
-        self.ready = true;
+        if self.ready {
+            self.notifier.ready();
+        }
     }
 
     fn apply(&mut self, wanted: Vec<ServiceSettings<W::Backend>>) {
@@ -49,6 +50,7 @@ impl<W: World> Agent<W> {
             "reloaded"
         );
         for service in removed {
+            self.prober.end(service);
             self.react(service, Event::Shutdown);
         }
         for (service, settings) in changed {

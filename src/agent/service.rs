@@ -106,6 +106,12 @@ impl<B> Service<B> {
         self.settings = settings;
     }
 
+    /// Once its key is gone it is over.
+    pub(super) fn do_not_drain(&mut self) {
+        let stop_timeout = self.settings.stop_timeout;
+        self.registration.set_limits(Duration::ZERO, stop_timeout);
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.registration.is_stopping()
     }

@@ -68,6 +68,11 @@ impl<B: PartialEq> Services<B> {
         self.successors.remove(&id)
     }
 
+    /// These are to be begun once it is over.
+    pub(super) fn succeed(&mut self, id: ServiceId, settings: ServiceSettings<B>) {
+        self.successors.insert(id, settings);
+    }
+
     /// Nothing is begun any more.
     pub(super) fn forget_successors(&mut self) {
         self.successors.clear();
@@ -119,5 +124,105 @@ impl<B: PartialEq> Services<B> {
         }
         difference.added = wanted.into_values().collect();
         difference
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Announcement;
+    use crate::health::{Cadence, Thresholds};
+    use crate::registration::Event;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn settings(key: &str, backend: u8) -> ServiceSettings<u8> {
+        ServiceSettings {
+            announcement: Announcement {
+                key: key.to_owned(),
+                value: "10.0.0.5:80".to_owned(),
+                port: 80,
+            },
+            backend,
+            thresholds: Thresholds { rise: 1, fall: 1 },
+            cadence: Cadence {
+                interval: SECOND,
+                fast_interval: SECOND,
+            },
+            start_grace: Duration::ZERO,
+            ttl: SECOND,
+            drain: Duration::ZERO,
+            stop_timeout: SECOND,
+            drained: false,
+        }
+    }
+
+    fn services(keys: &[&str]) -> (Services<u8>, Vec<ServiceId>) {
+        let mut services = Services::new(1);
+        let ids = keys.iter().map(|key| services.begin(settings(key, 0)));
+        let ids = ids.collect();
+        (services, ids)
+    }
+
+    fn keys(settings: &[ServiceSettings<u8>]) -> Vec<&str> {
+        let keys = settings.iter().map(|one| one.announcement.key.as_str());
+        keys.collect()
+    }
+
+    #[test]
+    fn only_what_differs_is_to_be_done() {
+        let (mut services, ids) = services(&["/a", "/b", "/c"]);
+        let wanted = vec![settings("/a", 0), settings("/b", 1), settings("/d", 0)];
+        let difference = services.differ(wanted);
+        assert_eq!(keys(&difference.added), ["/d"]);
+        let changed: Vec<_> = difference.changed.iter().map(|(id, _)| *id).collect();
+        assert_eq!(changed, [ids[1]]);
+        assert_eq!(difference.removed, [ids[2]]);
+    }
+
+    #[test]
+    fn one_that_is_stopping_is_followed_by_its_successor() {
+        let (mut services, ids) = services(&["/a", "/b"]);
+        let stopped = services.get(ids[0]).expect("there");
+        stopped.on(Event::Shutdown);
+        let wanted = || vec![settings("/a", 7), settings("/b", 0)];
+        let difference = services.differ(wanted());
+        assert!(difference.added.is_empty() && difference.changed.is_empty());
+        assert!(difference.removed.is_empty());
+        // Later, it is not wanted any more, and then it is again.
+        services.differ(vec![settings("/b", 0)]);
+        assert_eq!(services.end(ids[0]), None);
+        let (mut services, ids) = self::services(&["/a"]);
+        services.get(ids[0]).expect("there").on(Event::Shutdown);
+        services.differ(vec![settings("/a", 7)]);
+        assert_eq!(services.end(ids[0]), Some(settings("/a", 7)));
+        assert!(services.is_empty());
+    }
+
+    #[test]
+    fn a_stop_leaves_nothing_to_be_begun() {
+        let (mut services, ids) = services(&["/a"]);
+        services.get(ids[0]).expect("there").on(Event::Shutdown);
+        services.differ(vec![settings("/a", 7)]);
+        services.forget_successors();
+        assert_eq!(services.end(ids[0]), None);
+    }
+
+    #[test]
+    fn the_earliest_deadline_comes_first_and_goes_with_its_service() {
+        let (mut services, ids) = services(&["/a", "/b"]);
+        let now = Instant::now();
+        assert_eq!(services.deadline(), None);
+        services.set_deadline(ids[0], Some(now + 2 * SECOND));
+        services.set_deadline(ids[1], Some(now + 3 * SECOND));
+        assert_eq!(services.deadline(), Some((now + 2 * SECOND, ids[0])));
+        services.set_deadline(ids[1], Some(now + SECOND));
+        assert_eq!(services.deadline(), Some((now + SECOND, ids[1])));
+        services.end(ids[1]);
+        assert_eq!(services.deadline(), Some((now + 2 * SECOND, ids[0])));
+        services.set_deadline(ids[0], None);
+        assert_eq!(services.deadline(), None);
     }
 }

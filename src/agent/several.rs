@@ -8,7 +8,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::timeout;
 
 use super::once::{end, told};
-use crate::config::{Announcement, EtcdConfig, ServiceConfig};
+use crate::config::{Announcement, EtcdConfig, LocatedService, ServiceConfig, Unlocated};
 use crate::etcd::error::EtcdError;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::our_leases::OurLeases;
@@ -30,9 +30,10 @@ const AT_ONCE: usize = 64;
 /// When the results cannot be printed.
 pub async fn once(
     etcd: EtcdConfig,
-    services: Vec<ServiceConfig>,
+    services: Vec<LocatedService>,
     quiet: bool,
 ) -> Result<Exit, RunError> {
+    let (services, unlocated) = divided(services);
     let attempts = stream::iter(&services).map(async |service| match service.drained {
         true => What::Drain,
         false => What::after(&service.checks.attempt().await, service.ttl),
@@ -40,7 +41,8 @@ pub async fn once(
     let whats: Vec<_> = attempts.buffered(AT_ONCE).collect().await;
     let jobs = whats.into_iter().zip(services);
     let jobs = jobs.map(|(what, service)| Job::new(what, service));
-    carry_out_all(etcd, jobs.collect(), quiet).await
+    let unlocated = unlocated.map(|(name, why)| format!("{name}: {why}; not registered\n"));
+    carry_out_all(etcd, jobs.collect(), unlocated.collect(), quiet).await
 }
 
 /// Removes the registration of each if it is for its address.
@@ -49,17 +51,34 @@ pub async fn once(
 /// When the results cannot be printed.
 pub async fn deregister(
     etcd: EtcdConfig,
-    services: Vec<ServiceConfig>,
+    services: Vec<LocatedService>,
     quiet: bool,
 ) -> Result<Exit, RunError> {
+    let (services, unlocated) = divided(services);
     let jobs = services.into_iter();
     let jobs = jobs.map(|service| Job::new(What::Deregister, service));
-    carry_out_all(etcd, jobs.collect(), quiet).await
+    let unlocated = unlocated.map(|(name, why)| {
+        format!("{name}: {why}; nothing is deregistered, a key expires with its TTL\n")
+    });
+    carry_out_all(etcd, jobs.collect(), unlocated.collect(), quiet).await
+}
+
+/// Those that can be dealt with, and the others.
+fn divided(
+    services: Vec<LocatedService>,
+) -> (
+    Vec<ServiceConfig>,
+    impl Iterator<Item = (String, Unlocated)>,
+) {
+    let (located, unlocated): (Vec<_>, Vec<_>) = services.into_iter().partition(Result::is_ok);
+    let located = located.into_iter().filter_map(Result::ok).collect();
+    (located, unlocated.into_iter().filter_map(Result::err))
 }
 
 async fn carry_out_all(
     etcd: EtcdConfig,
     mut jobs: Vec<Job>,
+    unlocated: Vec<String>,
     quiet: bool,
 ) -> Result<Exit, RunError> {
     let open = jobs.iter().filter(|job| job.is_open());
@@ -75,9 +94,12 @@ async fn carry_out_all(
             }
         }
     }
-    let exit = jobs.iter().map(Job::exit).max_by_key(|exit| gravity(*exit));
+    let exits = jobs.iter().map(Job::exit);
+    let exits = exits.chain(unlocated.iter().map(|_| Exit::Failed));
+    let exit = exits.max_by_key(|exit| gravity(*exit));
     let is_told = |job: &&Job| !quiet || job.exit() != Exit::Done;
-    let lines: String = jobs.iter().filter(is_told).map(Job::line).collect();
+    let lines = jobs.iter().filter(is_told).map(Job::line);
+    let lines: String = lines.chain(unlocated).collect();
     end(exit.unwrap_or(Exit::Done), lines, false).await
 }
 

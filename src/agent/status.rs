@@ -13,6 +13,8 @@ pub(super) struct Summary {
     counts: BTreeMap<Status, usize>,
     /// There is one service, and no more will come.
     alone: bool,
+    /// Services that are not counted, as their interfaces have no address.
+    without_address: usize,
     changed: bool,
     told_at: Option<Instant>,
 }
@@ -22,6 +24,7 @@ impl Summary {
         Self {
             counts: BTreeMap::new(),
             alone,
+            without_address: 0,
             changed: false,
             told_at: None,
         }
@@ -36,7 +39,12 @@ impl Summary {
         if let Some(count) = self.counts.get_mut(&status) {
             *count = count.saturating_sub(1);
         }
-        self.changed |= !self.alone;
+        self.changed |= !self.alone || self.without_address > 0;
+    }
+
+    pub(super) fn set_without_address(&mut self, count: usize) {
+        self.changed |= count != self.without_address;
+        self.without_address = count;
     }
 
     pub(super) fn turn(&mut self, before: Status, now: Status) {
@@ -65,16 +73,24 @@ impl Summary {
     fn text(&self) -> String {
         let counts = self.counts.iter().filter(|(_, count)| **count > 0);
         if self.alone {
-            return counts.map(|(status, _)| of_one(*status)).collect();
+            // One that has moved may still be withdrawn where it was.
+            let status = counts.map(|(status, _)| *status).next();
+            return status.map_or(WITHOUT_ADDRESS, of_one).to_owned();
         }
-        let all: usize = self.counts.values().sum();
+        let all = self.counts.values().sum::<usize>() + self.without_address;
         let registered = self.counts.get(&Status::Registered).unwrap_or(&0);
         let rest = counts.filter(|(status, _)| **status != Status::Registered);
         let rest = rest.map(|(status, count)| format!("; {count} {}", of_many(*status)));
         let rest: String = rest.collect();
-        format!("{registered} of {all} services registered{rest}")
+        let without = match self.without_address {
+            0 => String::new(),
+            count => format!("; {count} without an address"),
+        };
+        format!("{registered} of {all} services registered{rest}{without}")
     }
 }
+
+const WITHOUT_ADDRESS: &str = "the interface has no address; not registered";
 
 fn of_one(status: Status) -> &'static str {
     match status {
@@ -115,6 +131,34 @@ mod tests {
         assert_eq!(summary.due(now).as_deref(), Some("waiting for etcd"));
         summary.turn(Status::Pending, Status::Registered);
         assert_eq!(summary.due(now).as_deref(), Some("registered"));
+    }
+
+    #[test]
+    fn one_without_an_address_is_told_so() {
+        let mut summary = Summary::new(true);
+        let now = Instant::now();
+        summary.set_without_address(1);
+        assert_eq!(summary.due(now).as_deref(), Some(WITHOUT_ADDRESS));
+        summary.set_without_address(0);
+        summary.add(Status::Starting);
+        let said = "probing for the first time";
+        assert_eq!(summary.due(now).as_deref(), Some(said));
+        summary.turn(Status::Starting, Status::Registered);
+        assert_eq!(summary.due(now).as_deref(), Some("registered"));
+        summary.set_without_address(1);
+        summary.turn(Status::Registered, Status::Stopping);
+        assert_eq!(summary.due(now).as_deref(), Some("deregistering"));
+        summary.remove(Status::Stopping);
+        assert_eq!(summary.due(now).as_deref(), Some(WITHOUT_ADDRESS));
+    }
+
+    #[test]
+    fn those_without_an_address_count_among_many() {
+        let mut summary = Summary::new(false);
+        summary.add(Status::Registered);
+        summary.set_without_address(2);
+        let said = "1 of 3 services registered; 2 without an address";
+        assert_eq!(summary.due(Instant::now()).as_deref(), Some(said));
     }
 
     #[test]

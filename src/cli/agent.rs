@@ -18,7 +18,7 @@ pub(super) mod default {
     pub(in crate::cli) const STOP_TIMEOUT: &str = "5s";
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct AgentArgs {
     #[command(flatten)]
     pub services: ServicesArgs,
@@ -62,7 +62,7 @@ pub struct AgentArgs {
         help_heading = "Probe"
     )]
     pub fall: String,
-    /// A backend that has not been up yet is not reported as down before
+    /// How long after the start a backend that has not been up yet is not reported as down
     #[arg(
         long,
         env = "REGISTER_START_GRACE",
@@ -101,6 +101,20 @@ pub struct AgentArgs {
     /// One probe, one write, exit: the key is left to its TTL
     #[arg(long, env = "REGISTER_ONCE", help_heading = "Registration", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
     pub once: Option<bool>,
+}
+
+impl AgentArgs {
+    /// Whether flags or variables say anything of which service it is.
+    #[must_use]
+    pub fn names_a_service(&self) -> bool {
+        let AnnouncementArgs {
+            service,
+            address,
+            key,
+            ..
+        } = &self.announcement;
+        [service, address, key].into_iter().any(Option::is_some)
+    }
 }
 
 /// Without any flag.
@@ -142,13 +156,13 @@ pub struct ConfigArgs {
     pub config: Option<String>,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Registration")]
 pub struct AnnouncementArgs {
     /// Name of the service, one path segment
     #[arg(long, env = "REGISTER_SERVICE", value_name = "NAME")]
     pub service: Option<String>,
-    /// What is advertised: IPv4, [IPv6] or a name, and a port
+    /// What is advertised: IPv4, [IPv6] or a name, and a port; interface:NAME:PORT for a network interface's address
     #[arg(long, env = "REGISTER_ADDRESS", value_name = "HOST:PORT")]
     pub address: Option<String>,
     /// What keys start with
@@ -233,6 +247,17 @@ pub struct ProbeArgs {
     /// Name that the backend's certificate is asked for and must have [default: --host, or the URL's host]
     #[arg(long, env = "REGISTER_CHECK_SERVER_NAME", value_name = "NAME")]
     pub check_server_name: Option<String>,
+}
+
+impl AnnouncementArgs {
+    /// The same at this address.
+    #[must_use]
+    pub fn with_address(&self, address: Option<&str>) -> Self {
+        Self {
+            address: address.map(str::to_owned),
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for ProbeArgs {

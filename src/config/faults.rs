@@ -19,6 +19,8 @@ pub struct Faults {
     told: BTreeSet<Fault>,
     variables: Variables,
     in_files: Box<InFiles>,
+    /// The same settings were looked at before.
+    again: bool,
 }
 
 /// What there is to know of the files that settings are from.
@@ -75,6 +77,18 @@ impl Faults {
             variables,
             ..Self::default()
         }
+    }
+
+    /// For settings that were sound before: what was warned about then is not told again.
+    pub(super) fn again(variables: Variables) -> Self {
+        Self {
+            again: true,
+            ..Self::new(variables)
+        }
+    }
+
+    pub(super) fn are_of_before(&self) -> bool {
+        self.again
     }
 
     pub(super) fn place(&self, flag: &'static str) -> Place {

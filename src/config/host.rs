@@ -7,24 +7,27 @@ mod fields;
 mod files;
 mod interpolate;
 mod json;
+mod on_interface;
 mod sections;
 mod select;
 mod service;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
+use super::configured::{Configured, OnInterface};
 use super::etcd::{Env, Given, OURS};
 use super::faults::Faults;
 use super::setting::Setting;
-use super::{AgentConfig, ServiceConfig};
+use super::{AgentConfig, ServiceConfig, configured};
 use crate::cli::{ConfigArgs, EtcdArgs, Variables};
 use crate::fault::{Fault, field_of};
 use document::Section;
 use fields::{DynEnv, OF_A_SERVICE};
 use sections::Sections;
 
-pub use select::select;
+pub use select::{LocatedService, select};
 
 const CONFIG: &str = "--config";
 const DEFAULT_CONFIG: &str = "/etc/register";
@@ -46,7 +49,7 @@ pub struct HostSource {
     path: Setting,
     etcd: EtcdArgs,
     variables: Variables,
-    env: Box<DynEnv>,
+    env: Arc<DynEnv>,
 }
 
 /// Without `--config`, those of `/etc/register`.
@@ -70,7 +73,7 @@ pub fn host(
         path,
         etcd,
         variables,
-        env: Box::new(env),
+        env: Arc::new(env),
     };
     let config = source.gather(&mut faults);
     let config = faults.settle(config)?;
@@ -133,18 +136,25 @@ impl HostSource {
             .or(Given::by_etcdctl(&*self.env))
             .or(of_file)
             .check(&OURS, faults);
+        let (services, on_interfaces) = services;
         Some(AgentConfig {
             etcd: etcd?,
             services,
+            on_interfaces,
         })
     }
 
-    fn services(&self, sections: &Sections, faults: &mut Faults) -> Vec<ServiceConfig> {
+    /// Those with an address of their own, and those with an interface's.
+    fn services(
+        &self,
+        sections: &Sections,
+        faults: &mut Faults,
+    ) -> (Vec<ServiceConfig>, Vec<OnInterface<ServiceConfig>>) {
         let count = sections.service_count();
         if count > MOST_SERVICES {
             let what = format!("names {count} services; {MOST_SERVICES} are the most");
             faults.add(self.path.fault(what));
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
         if count == 0 && faults.are_none() {
             faults.add(self.path.fault("names no service; write a [[service]]"));
@@ -153,20 +163,50 @@ impl HostSource {
             service::check_defaults(defaults, &*self.env, faults);
         }
         let mut keys = BTreeMap::new();
-        let mut services = Vec::new();
+        let mut numbers = BTreeMap::new();
+        let (mut services, mut on_interfaces) = (Vec::new(), Vec::new());
         for (section, defaults) in sections.services() {
-            let Some(service) = service::read(section, &defaults, &*self.env, faults) else {
+            let Some(service) = self.service(section, &defaults, &mut numbers, faults) else {
                 continue;
             };
-            match keys.entry(service.announcement.key.clone()) {
+            let key = match &service {
+                Configured::Fixed(service) => &service.announcement.key,
+                Configured::OnInterface(service) => &service.example.announcement.key,
+            };
+            match keys.entry(key.clone()) {
                 Entry::Vacant(place) => {
                     place.insert(section);
                 }
                 Entry::Occupied(other) => faults.add(same_key(section, other.get())),
             }
-            services.push(service);
+            match service {
+                Configured::Fixed(service) => services.push(service),
+                Configured::OnInterface(service) => on_interfaces.push(service),
+            }
         }
-        services
+        (services, on_interfaces)
+    }
+
+    /// `numbers` are those of the interfaces so far.
+    fn service(
+        &self,
+        section: &Section,
+        defaults: &[&Section],
+        numbers: &mut BTreeMap<String, u32>,
+        faults: &mut Faults,
+    ) -> Option<Configured<ServiceConfig>> {
+        let Some(port) = on_interface::port(section, defaults, &*self.env, faults) else {
+            let service = service::read(section, defaults, &*self.env, faults);
+            return service.map(Configured::Fixed);
+        };
+        let count = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+        let interface = port.as_ref().map(|port| port.interface.clone());
+        let number = numbers
+            .entry(interface.unwrap_or_default())
+            .or_insert(count);
+        let make = on_interface::maker(section, defaults, Arc::clone(&self.env));
+        configured::on_interface(port, *number, self.variables.clone(), faults, make)
+            .map(Configured::OnInterface)
     }
 }
 

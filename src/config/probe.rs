@@ -22,7 +22,7 @@ pub(super) fn check(args: ProbeArgs, address: Option<&str>, faults: &mut Faults)
     if args.check.is_none() && address.is_some_and(|text| text.parse::<Address>().is_err()) {
         return None;
     }
-    if let Some(key) = &args.check_key {
+    if let Some(key) = args.check_key.as_ref().filter(|_| !faults.are_of_before()) {
         secret::warn_if_exposed(faults.place("--check-key"), key);
     }
     let spec = Spec {

@@ -11,9 +11,13 @@ use crate::fault::Fault;
 use crate::health::{Cadence, Thresholds};
 use crate::probe::checks::Checks;
 
-pub(super) fn by_flags(args: AgentArgs, faults: &mut Faults) -> Option<ServiceConfig> {
+pub(super) fn by_flags(
+    mut args: AgentArgs,
+    address: Option<&str>,
+    faults: &mut Faults,
+) -> Option<ServiceConfig> {
+    args.announcement.address = address.map(str::to_owned);
     let announcement = announcement::to_announce(&args.announcement, faults);
-    let address = args.announcement.address.as_deref();
     let probe = probe::check(args.probe.clone(), address, faults);
     check(&args, announcement, probe.map(Checks::from), faults)
 }

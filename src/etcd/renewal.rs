@@ -8,6 +8,9 @@ use super::api::Renewed;
 use super::lease::Lease;
 use crate::registration::{LeaseId, ServiceId};
 
+/// The others are renewed so soon after one more was granted: from then on they go together.
+const TOGETHER: Duration = Duration::from_secs(2);
+
 /// The leases that are kept alive.
 #[derive(Debug, Default)]
 pub struct Renewal {
@@ -46,13 +49,15 @@ impl Renewal {
         };
         self.kept.insert(lease.id, kept);
         self.by_service.insert(service, lease.id);
-        self.join(lease);
+        self.join(lease, now);
     }
 
-    /// It is renewed with the others of its TTL, if that is early enough for it.
-    fn join(&mut self, lease: Lease) {
-        let due = self.due.entry(lease.ttl()).or_insert(lease.renew_at());
-        *due = lease.renew_at().min(*due);
+    /// It is renewed with the others of its TTL, if there are any.
+    fn join(&mut self, lease: Lease, now: Instant) {
+        let own = lease.renew_at();
+        let due = self.due.entry(lease.ttl());
+        let soon = own.min(now + TOGETHER);
+        due.and_modify(|due| *due = soon.min(*due)).or_insert(own);
     }
 
     /// Nobody counts on the service's lease any more.
@@ -60,6 +65,9 @@ impl Renewal {
         if let Some(lease) = self.by_service.remove(&service) {
             self.kept.remove(&lease);
             self.answered(lease, None);
+            if self.kept.is_empty() {
+                self.due.clear();
+            }
         }
     }
 
@@ -154,7 +162,7 @@ impl Renewal {
         kept.lease.renewed(ttl, kept.asked_at);
         let lease = kept.lease;
         if is_other {
-            self.join(lease);
+            self.join(lease, now);
         }
         None
     }
@@ -213,11 +221,31 @@ mod tests {
     }
 
     #[test]
-    fn a_younger_lease_of_the_same_ttl_joins_the_others() {
+    fn when_one_is_granted_all_of_its_ttl_are_soon_renewed_together() {
         let start = Instant::now();
-        let mut renewal = kept(&[(1, 7, start), (2, 8, start + 4 * SECOND)]);
-        assert_eq!(renewal.due(start + TTL / 3), [7, 8]);
-        assert_eq!(renewal.due(start + TTL / 3 + 4 * SECOND), [0; 0]);
+        let granted_at = start + 4 * SECOND;
+        let mut renewal = kept(&[(1, 7, start), (2, 8, granted_at)]);
+        assert_eq!(renewal.due_at(), Some(granted_at + TOGETHER));
+        assert_eq!(renewal.due(granted_at + TOGETHER), [7, 8]);
+        assert_eq!(renewal.due_at(), Some(granted_at + TOGETHER + TTL / 3));
+    }
+
+    #[test]
+    fn one_that_takes_the_place_of_the_only_one_is_not_renewed_sooner() {
+        let start = Instant::now();
+        let mut renewal = kept(&[(1, 7, start)]);
+        renewal.let_go(1);
+        assert_eq!(renewal.due_at(), None);
+        renewal.keep(1, Lease::granted(8, TTL, start + SECOND), start + SECOND);
+        assert_eq!(renewal.due_at(), Some(start + SECOND + TTL / 3));
+    }
+
+    #[test]
+    fn one_that_is_late_for_the_others_is_renewed_when_they_are() {
+        let start = Instant::now();
+        let granted_at = start + TTL / 3 - SECOND;
+        let renewal = kept(&[(1, 7, start), (2, 8, granted_at)]);
+        assert_eq!(renewal.due_at(), Some(start + TTL / 3));
     }
 
     #[test]
@@ -225,6 +253,7 @@ mod tests {
         let start = Instant::now();
         let mut renewal = kept(&[(1, 7, start)]);
         renewal.keep(2, Lease::granted(8, 3 * SECOND, start), start);
+        assert_eq!(renewal.due_at(), Some(start + SECOND));
         assert_eq!(renewal.due(start + SECOND), [8]);
         assert_eq!(renewal.due(start + 2 * SECOND), [8]);
         assert_eq!(renewal.due(start + TTL / 3), [7, 8]);

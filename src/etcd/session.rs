@@ -52,6 +52,8 @@ pub enum Order {
     Ask(ServiceId, Request),
     /// There is no such service any more.
     End(ServiceId),
+    /// The keys are left, with as much of their leases as there can be.
+    Leave,
 }
 
 /// What the session tells.
@@ -61,6 +63,8 @@ pub enum News {
     /// Whether, by its value, another instance on this host holds the key. Before the event that comes
     /// of it.
     Neighbour(ServiceId, bool),
+    /// What was under way is done, and all leases were renewed. The session has ended.
+    Left,
     /// Etcd never let us in, or never took a write: wrong credentials, certificates or roles. The
     /// session has ended.
     Refused(EtcdError),
@@ -74,7 +78,16 @@ pub struct Session<W: World> {
     timer: W::Timer,
     orders: mpsc::UnboundedReceiver<Order>,
     news: mpsc::Sender<News>,
+    leaving: Leaving,
     seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    No,
+    Asked,
+    /// For the last time.
+    Renewing,
 }
 
 /// What goes on beside the loop, and how it ended.
@@ -115,6 +128,7 @@ impl<W: World> Session<W> {
             timer,
             orders,
             news,
+            leaving: Leaving::No,
             seed,
         }
     }
@@ -127,7 +141,7 @@ impl<W: World> Session<W> {
 
     async fn keep_in_touch(&mut self) -> Result<Infallible, Closed> {
         loop {
-            self.take_orders()?;
+            self.wait_for_services().await?;
             let turn = self.connect_and_serve().await?;
             self.leave_all().await?;
             self.expire().await?;
@@ -141,6 +155,20 @@ impl<W: World> Session<W> {
                 Turn::Never(refusal) => return Err(self.refused(refusal).await),
             }
         }
+    }
+
+    /// Without any, there is nothing to connect for.
+    async fn wait_for_services(&mut self) -> Result<(), Closed> {
+        self.take_orders()?;
+        while self.keys.are_none() {
+            if self.leaving != Leaving::No {
+                let _told = self.news.send(News::Left).await;
+                return Err(Closed);
+            }
+            let order = self.orders.recv().await.ok_or(Closed)?;
+            self.take(order);
+        }
+        Ok(())
     }
 
     /// Over one connection, if one is to be had. When to make the next.
@@ -194,6 +222,7 @@ impl<W: World> Session<W> {
         loop {
             self.begin_calls(&mut served);
             self.watch_others(&mut served);
+            self.leave(&mut served).await?;
             let patience = connection.call_timeout();
             let silent_at = self.renewal.silent_since().map(|since| since + patience);
             // Losing the other branches loses nothing: `recv` and `next` are cancel-safe, the rest are
@@ -256,7 +285,24 @@ impl<W: World> Session<W> {
                 self.renewal.let_go(service);
                 self.keys.end(service);
             }
+            Order::Leave => self.leaving = Leaving::Asked,
         }
+    }
+
+    /// Renews all leases if it is time to leave, and ends once that is done.
+    async fn leave(&mut self, served: &mut Served<'_, W>) -> Result<(), Closed> {
+        if self.leaving == Leaving::Asked {
+            self.leaving = Leaving::Renewing;
+            for lease in self.renewal.all(now()) {
+                served.renewals.ask(lease);
+            }
+        }
+        let is_done = served.calls == 0 && self.renewal.silent_since().is_none();
+        if self.leaving == Leaving::Renewing && is_done {
+            let _told = self.news.send(News::Left).await;
+            return Err(Closed);
+        }
+        Ok(())
     }
 
     /// Begins what is asked for, as far as there is room.

@@ -15,6 +15,7 @@ use etcd_client::{
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::codegen::http::HeaderValue;
 use tonic::transport::{Endpoint, Uri};
@@ -42,6 +43,9 @@ use renewals::WireRenewals;
 /// etcd refuses clients that ping more often than every 5 s.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What a name server may cost those who could do without its answer.
+const BRIEFLY: Duration = Duration::from_millis(100);
 
 /// The most that one answer may take. What is read is what the caller asked to hold in memory.
 const MESSAGE_LIMIT: usize = 1 << 30;
@@ -104,23 +108,20 @@ impl WireDial {
 impl Dial for WireDial {
     type Link = WireLink;
 
-    /// Those that are known are kept where the look-up fails.
+    /// Those that are known are kept where the look-up fails, and are not kept waiting by it.
     async fn find_endpoints(&mut self, round: usize) -> Result<(), EtcdError> {
         let Some(search) = self.search.as_mut().filter(|search| search.is_due(round)) else {
             return Ok(());
         };
-        match search.find(round).await {
-            Ok(found) => {
-                self.take_in(found);
-                Ok(())
-            }
-            Err(_) if !self.config.endpoints.is_empty() => Ok(()),
-            Err(reason) => Err(EtcdError::new(
-                self.endpoint(0),
-                Problem::Unavailable,
-                reason,
-            )),
+        if self.config.endpoints.is_empty() {
+            let found = search.find(round).await;
+            let none = |reason| EtcdError::new(self.endpoint(0), Problem::Unavailable, reason);
+            let found = found.map_err(none)?;
+            self.take_in(found);
+        } else if let Ok(Ok(found)) = timeout(BRIEFLY, search.find(round)).await {
+            self.take_in(found);
         }
+        Ok(())
     }
 
     /// Before any is found, the domain stands for them.

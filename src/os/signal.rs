@@ -13,6 +13,10 @@ use crate::world::Signals;
 /// Asks for the settings to be read again.
 pub const RELOAD: u8 = HANGUP as u8;
 
+/// Asks for the program that is installed by now to take over.
+pub const UPGRADE: u8 = UPGRADING as u8;
+
+const UPGRADING: i32 = SignalKind::user_defined2().as_raw_value();
 const HANGUP: i32 = SignalKind::hangup().as_raw_value();
 const INTERRUPT: i32 = SignalKind::interrupt().as_raw_value();
 const TERMINATE: i32 = SignalKind::terminate().as_raw_value();
@@ -31,12 +35,15 @@ impl Caught {
         Self::catch([TERMINATE, INTERRUPT].into_iter().chain(hangup))
     }
 
-    /// SIGTERM, SIGINT and SIGHUP, which asks for a reload, whatever we were started to ignore.
+    /// SIGUSR2, SIGTERM and SIGINT, and SIGHUP, which stops it as above, or where it `can_reload` asks for
+    /// that, whatever we were started to ignore.
     ///
     /// # Errors
     /// When the handlers cannot be installed.
-    pub fn of_a_host() -> io::Result<Self> {
-        Self::catch([TERMINATE, INTERRUPT, HANGUP].into_iter())
+    pub fn of_an_agent(can_reload: bool) -> io::Result<Self> {
+        let hangup = (can_reload || !is_hangup_ignored()).then_some(HANGUP);
+        let ours = [TERMINATE, INTERRUPT, UPGRADING];
+        Self::catch(ours.into_iter().chain(hangup))
     }
 
     /// SIGTERM, SIGINT and SIGHUP. `for_a_child`: also SIGQUIT, SIGUSR1, SIGUSR2 and SIGWINCH,

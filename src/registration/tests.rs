@@ -505,3 +505,96 @@ fn shutdown_cuts_a_back_off_short() {
         [Action::Ask(Request::Withdraw(Claim::AnyLease))]
     );
 }
+
+#[test]
+fn a_drained_service_is_taken_out_whatever_its_health_and_put_back() {
+    let now = Instant::now();
+    let mut registration = registration();
+    let announced = Event::Announced {
+        lease: LEASE,
+        revision: 10,
+    };
+    after(
+        &mut registration,
+        now,
+        &[Event::Verdict(Verdict::Up), announced],
+    );
+    let actions = registration.on(Event::Drained(true), now);
+    let withdraw = Request::Withdraw(Claim::Lease(LEASE));
+    assert_eq!(actions, [Action::Ask(withdraw)]);
+    registration.on(Event::Withdrawn, now);
+    assert_eq!(registration.status(), Status::Drained);
+    assert_eq!(registration.on(Event::Verdict(Verdict::Down), now), []);
+    assert_eq!(registration.on(Event::Verdict(Verdict::Up), now), []);
+    assert_eq!(registration.status(), Status::Drained);
+    let announce = Request::Announce { take_over: false };
+    let actions = registration.on(Event::Drained(false), now);
+    assert_eq!(actions, [Action::Ask(announce)]);
+}
+
+#[test]
+fn one_that_is_drained_from_the_start_is_swept_away_and_ready() {
+    let now = Instant::now();
+    let mut registration = registration();
+    let sweep = Request::Withdraw(Claim::Value);
+    let actions = registration.on(Event::Drained(true), now);
+    assert_eq!(actions, [Action::Ask(sweep)]);
+    assert_eq!(registration.on(Event::Withdrawn, now), [Action::Ready]);
+    assert_eq!(registration.status(), Status::Drained);
+}
+
+#[test]
+fn another_value_is_put_over_the_old_one() {
+    let now = Instant::now();
+    let mut registration = registration();
+    let announced = Event::Announced {
+        lease: LEASE,
+        revision: 10,
+    };
+    let up = Event::Verdict(Verdict::Up);
+    after(&mut registration, now, &[up, announced]);
+    let announce = Action::Ask(Request::Announce { take_over: false });
+    assert_eq!(registration.on(Event::Restated, now), [announce]);
+}
+
+#[test]
+fn another_value_that_comes_while_one_is_being_put_is_put_after_it() {
+    let now = Instant::now();
+    let mut registration = registration();
+    registration.on(Event::Verdict(Verdict::Up), now);
+    assert_eq!(registration.on(Event::Restated, now), []);
+    let announced = Event::Announced {
+        lease: LEASE,
+        revision: 10,
+    };
+    let announce = Action::Ask(Request::Announce { take_over: false });
+    assert_eq!(registration.on(announced, now), [announce]);
+    assert_eq!(
+        registration.on(announced, now),
+        [Action::Ready],
+        "once is enough"
+    );
+}
+
+#[test]
+fn other_limits_hold_for_the_next_stop() {
+    let now = Instant::now();
+    let mut registration = registration();
+    let announced = Event::Announced {
+        lease: LEASE,
+        revision: 10,
+    };
+    after(
+        &mut registration,
+        now,
+        &[Event::Verdict(Verdict::Up), announced],
+    );
+    let (drain, stop_timeout) = (Duration::from_secs(7), Duration::from_secs(9));
+    registration.set_limits(drain, stop_timeout);
+    assert!(!registration.is_stopping());
+    registration.on(Event::Shutdown, now);
+    assert!(registration.is_stopping());
+    assert_eq!(registration.deadline(), Some(now + stop_timeout));
+    registration.on(Event::Withdrawn, now);
+    assert_eq!(registration.deadline(), Some(now + drain));
+}

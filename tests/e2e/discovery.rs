@@ -84,6 +84,29 @@ fn an_agent_waits_for_a_name_server_that_is_late() {
 }
 
 #[test]
+fn endpoints_are_looked_up_again_when_all_have_failed_for_a_while() {
+    let (mut former, etcd) = (Etcd::start(), Etcd::start());
+    let (ip, port) = place(&former.url());
+    let hosts = format!("{ip} former.example.test\\n");
+    let (more, record) = member(&etcd.url(), PLAIN);
+    let before = (PLAIN, 1, "former.example.test", port);
+    let Some(mut server) = NameServer::start(&[before]) else {
+        return;
+    };
+    let backend = Nginx::start();
+    let address = backend.address();
+    let mut agent = register();
+    agent.args(["--service", "web", "--address", &address]);
+    agent.args(["--discovery-srv", DOMAIN]);
+    let agent = Running::spawn(&mut server.asked_by(&(hosts + &more), &agent));
+    former.wait_for(&backend.key(), SOON);
+    server.serve(&[record]);
+    former.kill();
+    etcd.wait_for(&backend.key(), 2 * SOON);
+    assert_eq!(agent.said("endpoints_found"), 2);
+}
+
+#[test]
 fn a_command_says_what_it_looked_for_in_vain() {
     let Some(mut server) = NameServer::prepare() else {
         return;

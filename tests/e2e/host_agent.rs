@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::access::with_users;
-use crate::harness::{Etcd, Farm, Health, Running, SOON, eventually, register};
+use crate::harness::{Etcd, Farm, Health, Running, SOON, Wire, eventually, register};
 
 /// An agent, its services file and their backends.
 struct Host {
@@ -25,7 +26,7 @@ impl Host {
         }
     }
 
-    fn as_user(self, user: &str) -> Self {
+    fn with_user(self, user: &str) -> Self {
         let etcd_table = format!("{}user = \"{user}\"\n", self.etcd_table);
         Self { etcd_table, ..self }
     }
@@ -221,7 +222,7 @@ fn a_service_is_drained_by_its_file_and_put_back() {
 #[test]
 fn one_service_that_etcd_refuses_keeps_none_of_the_others() {
     let etcd = with_users(Etcd::start());
-    let host = Host::of(&etcd, 3).as_user("web:sesame");
+    let host = Host::of(&etcd, 3).with_user("web:sesame");
     // The role covers what is below /services/web/.
     let elsewhere = host.service(0, "").replace("/services/web/", "/elsewhere/");
     let services = [host.service(1, ""), elsewhere, host.service(2, "")].concat();
@@ -282,6 +283,41 @@ fn a_restart_of_etcd_costs_no_revision() {
     let after = wait_for(&etcd, &rest, SOON);
     assert!(after.iter().all(|(key, revision)| before[key] == *revision));
     assert_eq!(etcd.revision(), revision + 1);
+}
+
+/// How often etcd was asked for keys since it started.
+fn ranges(etcd: &Etcd) -> u64 {
+    let metrics = Command::new("curl")
+        .args(["--silent", "--fail", &format!("{}/metrics", etcd.url())])
+        .output()
+        .unwrap();
+    let metrics = String::from_utf8(metrics.stdout).unwrap();
+    let started = metrics.lines().filter(|line| {
+        line.starts_with("grpc_server_started_total") && line.contains("grpc_method=\"Range\"")
+    });
+    let counts = started.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    counts.sum()
+}
+
+#[test]
+fn after_a_reconnect_to_the_same_history_no_key_is_read_again() {
+    let etcd = Etcd::start();
+    let wire = Wire::to(etcd.address());
+    let mut host = Host::of(&etcd, 30);
+    host.etcd_table = format!("[etcd]\nendpoints = [\"{}\"]\n", wire.url());
+    let services: String = (0..30).map(|number| host.service(number, "")).collect();
+    // So that it notices soon.
+    host.write("ttl = \"5s\"", &services);
+    let agent = host.agent();
+    wait_for(&etcd, &keys(0..30), SOON);
+    assert_eq!(wire.connections(), 1);
+    let before = ranges(&etcd);
+    wire.cut();
+    agent.wait_for_event("etcd_lost", SOON);
+    wire.mend();
+    agent.wait_for_event("etcd_back", SOON);
+    let reads = ranges(&etcd) - before;
+    assert!(reads <= 2, "{reads} reads");
 }
 
 #[test]

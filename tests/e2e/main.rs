@@ -17,6 +17,8 @@ mod access;
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
 mod confd;
+/// One agent for a crowd of services, to which everything happens at random.
+mod crowd;
 /// Trees of keys that a role does not let the proxy side read.
 mod denied;
 /// `--discovery-srv`.
@@ -39,6 +41,8 @@ mod hostile;
 mod http_checks;
 /// Checks of a backend over TLS.
 mod https;
+/// `--address interface:NAME:PORT`.
+mod interfaces;
 /// The proxy side under random changes, cuts and compactions.
 mod interleavings;
 /// `list`: much, far away, and what the role allows.
@@ -79,5 +83,7 @@ mod systemd;
 mod templates;
 /// `tls://` checks, of servers that speak no HTTP.
 mod tls_checks;
+/// SIGUSR2: the keys are left to the program that is installed by now.
+mod upgrades;
 /// Requests through nginx while backends restart and die.
 mod zero_loss;

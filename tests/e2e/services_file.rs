@@ -58,6 +58,9 @@ fn lint_says_how_many_services_are_sound_and_asks_etcd_nothing() {
     assert_eq!(lint(&services), sound("1 service is sound\n"));
     services.write("services.d/b.toml", &unchecked("db", "10.0.0.5:81"));
     assert_eq!(lint(&services), sound("2 services are sound\n"));
+    let (code, _, said) = outcome(&mut services.command(&["lint", "web"]));
+    assert_eq!(code, 2);
+    assert!(said.contains("SERVICE \"web\": must be left out"), "{said}");
     let (_, said, _) = outcome(&mut services.command(&["lint", "--quiet"]));
     assert_eq!(said, "");
 }

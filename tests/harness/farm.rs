@@ -31,6 +31,8 @@ pub struct Farm {
 impl Farm {
     /// All of them are up.
     pub fn start(count: usize) -> Self {
+        // For a listener and a connection each.
+        renderer::descriptors::raise_limit();
         let health: Arc<[AtomicU8]> = (0..count).map(|_| AtomicU8::new(0)).collect();
         let (stop, stopped) = oneshot::channel();
         let (told, addresses) = mpsc::channel();

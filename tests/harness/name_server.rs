@@ -38,8 +38,10 @@ impl NameServer {
         Some(server)
     }
 
-    /// Knows these records, and no other name.
+    /// Knows these records by now, and no other name.
     pub fn serve(&mut self, records: &[Record]) {
+        self.stop();
+        self.stop = Arc::default();
         let socket = UdpSocket::bind((self.ip, 53)).unwrap();
         let pause = Duration::from_millis(100);
         socket.set_read_timeout(Some(pause)).unwrap();
@@ -53,6 +55,13 @@ impl NameServer {
                 }
             }
         }));
+    }
+
+    fn stop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
     }
 
     /// The same command, which asks this server. `hosts` are lines of `/etc/hosts`.
@@ -71,10 +80,7 @@ impl NameServer {
 
 impl Drop for NameServer {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
+        self.stop();
     }
 }
 

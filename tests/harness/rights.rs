@@ -23,6 +23,11 @@ const OWN_PROCESSES: [&[&str]; 2] = [
         "--",
     ],
 ];
+/// As root, in a network of its own: loopback only, and down.
+const OWN_NETWORK: [&[&str]; 2] = [
+    &["unshare", "--net", "--"],
+    &["unshare", "--user", "--map-root-user", "--net", "--"],
+];
 
 pub type Wrapper = &'static [&'static str];
 
@@ -62,6 +67,11 @@ pub fn own_mounts() -> Option<Wrapper> {
 /// The same, as process 1.
 pub fn own_processes() -> Option<Wrapper> {
     first_of(OWN_PROCESSES, &["true"])
+}
+
+/// The same, in a network of its own.
+pub fn own_network() -> Option<Wrapper> {
+    first_of(OWN_NETWORK, &["ip", "link", "set", "lo", "up"])
 }
 
 /// The first way, which only root has, or the second: that in which `trial` works.

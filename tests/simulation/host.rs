@@ -212,6 +212,10 @@ impl Source<Self> for SimHost {
     async fn read(&self) -> Result<Vec<ServiceSettings<Self>>, String> {
         unreachable!("what is not lasting is not read again")
     }
+
+    async fn suit_the_installed(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 impl Backend for SimHost {

@@ -295,6 +295,57 @@ scenario_14_the_load_balancer_and_its_sidekick_stop_and_start_together() {
 }
 lb_keys_are() { [ "$(on "$proxy" etcdctl get --prefix /services/nginx_lb | paste -sd ' ')" = "$*" ]; }
 
+# One agent for two more services of a host, beside the sidekick; both are upgraded.
+scenario_15_an_agent_of_a_host_is_reloaded_and_upgraded() {
+    local pid before host=coreos-1
+    on "$host" mkdir -p /etc/register
+    services_of "$host" one
+    on "$host" systemctl start register
+    await 10 "its key is there" other_keys one
+    services_of "$host" one two
+    pid=$(main_pid "$host" register)
+    before=$(put_at one)
+    on "$host" systemctl reload register
+    await 10 "the other key is there" other_keys one two
+    [ "$(main_pid "$host" register)" = "$pid" ] || fail "the reload was a restart"
+    [ "$(put_at one)" = "$before" ] || fail "the reload wrote a key that had not changed"
+
+    start_load
+    before=$(revision)
+    on "$host" systemctl kill --kill-who=main --signal=USR2 register
+    await 10 "systemd starts it again" started_anew "$host" register "$pid"
+    await 10 "it has taken both keys over" revision_is $((before + 2))
+    other_keys one two
+    pid=$(main_pid "$host" apache-discovery)
+    on "$host" systemctl kill --kill-who=main --signal=USR2 apache-discovery
+    await 10 "systemd starts the sidekick again" started_anew "$host" apache-discovery "$pid"
+    await 10 "it has taken its key over" revision_is $((before + 3))
+    registered "${backends[@]}"
+    failed_at_most 0
+
+    on "$host" systemctl stop register
+    await 10 "its keys are gone" other_keys
+    on "$host" rm -r /etc/register
+}
+services_of() { # HOST NAME…: what its agent serves, each at its Apache
+    local name
+    {
+        printf '[etcd]\nendpoints = ["%s"]\n' "${endpoints//,/\", \"}"
+        for name in "${@:2}"; do
+            printf '[[service]]\nname = "other-%s"\naddress = "%s:80"\n' "$name" "${address[$1]}"
+        done
+    } | on "$1" tee /etc/register/register.toml >/dev/null
+}
+other_keys() { # NAME…: the keys of those services, and no others
+    local name expected=()
+    for name in "$@"; do expected+=("/services/other-$name/${address[coreos-1]}"); done
+    [ "$(on "$proxy" etcdctl get --prefix --keys-only /services/other- | awk 'NF' | paste -sd ' ')" = "${expected[*]}" ]
+}
+put_at() { # NAME: the revision of its key
+    on "$proxy" etcdctl get "/services/other-$1/${address[coreos-1]}" --write-out fields | awk '$1 == "\"ModRevision\"" { print $3 }'
+}
+revision_is() { [ "$(revision)" = "$1" ]; }
+
 explain() {
     local name
     for name in "${hosts[@]}"; do

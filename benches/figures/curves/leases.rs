@@ -148,6 +148,7 @@ async fn announce(numbers: Range<u32>, config: &EtcdConfig) -> JoinSet<()> {
                         }
                         News::Event(_, Event::Failed) => orders.send(announce()).unwrap(),
                         News::Event(..) | News::Neighbour(..) => {}
+                        News::Left => unreachable!("it was not told to leave"),
                         News::Refused(error) => panic!("{error}"),
                     }
                 }

@@ -1,7 +1,7 @@
 //! A file of TOML: its tables, with the line of each of their fields.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
@@ -33,9 +33,9 @@ pub(in crate::config) enum TomlValue {
 }
 
 /// A table, and where it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::config) struct Section {
-    pub path: Rc<str>,
+    pub path: Arc<str>,
     /// Where it begins.
     pub line: usize,
     pub fields: Table,
@@ -47,7 +47,7 @@ impl Section {
     /// A table in this one.
     pub(in crate::config) fn part(&self, line: usize, fields: Table) -> Self {
         Self {
-            path: Rc::clone(&self.path),
+            path: Arc::clone(&self.path),
             line,
             fields,
             suffix: String::new(),
@@ -91,11 +91,11 @@ impl Section {
 ///
 /// # Errors
 /// The first reason why it is no TOML.
-pub(in crate::config) fn parse(path: &Rc<str>, text: &str) -> Result<Section, Fault> {
+pub(in crate::config) fn parse(path: &Arc<str>, text: &str) -> Result<Section, Fault> {
     let lines = Lines::of(text);
     match DeTable::parse(text) {
         Ok(root) => Ok(Section {
-            path: Rc::clone(path),
+            path: Arc::clone(path),
             line: 1,
             fields: lines.table(root.into_inner()),
             suffix: String::new(),

@@ -1,6 +1,6 @@
 //! The tables of all files: which are for etcd, which for services, and which defaults those have.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::document::{self, Node, Section, TomlValue};
 use super::fields::refuse_unknown;
@@ -30,7 +30,7 @@ impl Sections {
     pub(super) fn of(files: Vec<Text>, faults: &mut Faults) -> Self {
         let mut sections = Self::default();
         for file in files {
-            let path = Rc::from(file.path);
+            let path = Arc::from(file.path);
             if let Some(root) = faults.take(document::parse(&path, &file.text)) {
                 sections.take_in(root, file.is_below, faults);
             }

@@ -3,7 +3,7 @@
 use super::checks;
 use super::document::{Node, Section, TomlValue};
 use super::fields::{DynEnv, Fields, OF_A_SERVICE, OF_FILES_ONLY, refuse_unknown};
-use super::json;
+use super::{json, on_interface};
 use crate::address::Address;
 use crate::cli::{AgentArgs, AnnouncementArgs};
 use crate::config::faults::Faults;
@@ -37,9 +37,10 @@ pub(super) fn check_defaults(defaults: &Section, env: &DynEnv, faults: &mut Faul
         let line = defaults.line;
         (name.to_owned(), Node { line, value })
     });
-    let missing = fields
-        .into_iter()
-        .filter(|(name, _)| !defaults.fields.contains_key(name));
+    let of_interface = on_interface::port(defaults, &[], env, faults).is_some();
+    let missing = fields.into_iter().filter(|(name, _)| {
+        !defaults.fields.contains_key(name) || (name == "address" && of_interface)
+    });
     let example = defaults.part(defaults.line, missing.collect());
     let fields = Fields {
         own: &example,

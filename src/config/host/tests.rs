@@ -90,7 +90,10 @@ fn by_flags(flags: &[&str]) -> ServiceConfig {
     let words = ["register", "--service", "web", "--address", "10.0.0.5:80"].into_iter();
     let cli = Cli::try_parse_from(words.chain(flags.iter().copied())).expect("known flags");
     let config = crate::config::agent(cli.agent, cli.etcd, cli.variables, |_: &str| None);
-    config.expect("sound").service
+    match config.expect("sound").service {
+        Configured::Fixed(service) => service,
+        Configured::OnInterface(service) => service.example,
+    }
 }
 
 #[test]
@@ -660,6 +663,60 @@ fn a_variable_of_one_service_is_ignored_and_named() {
 }
 
 #[test]
+fn the_address_of_an_interface_is_filled_in_once_it_is_known() {
+    let text = "[defaults]\naddress = \"interface:eth0:80\"\n\
+                [[service]]\nname = \"web\"\ncheck = \"tcp://{address}\"\n\
+                value = { at = \"{host}\" }\n";
+    let config = read(text).expect("sound");
+    assert_eq!(config.services.len(), 0);
+    let [web] = &config.on_interfaces[..] else {
+        panic!("{config:?}");
+    };
+    assert_eq!((web.port.interface.as_str(), web.port.port), ("eth0", 80));
+    for (ip, key, value) in [
+        ("10.0.0.7", "/services/web/10.0.0.7", r#"{"at":"10.0.0.7"}"#),
+        (
+            "2001:db8::7",
+            "/services/web/2001:db8::7",
+            r#"{"at":"2001:db8::7"}"#,
+        ),
+    ] {
+        let service = web.at(ip.parse().expect("an IP address")).expect("sound");
+        let announced = (
+            service.announcement.key.as_str(),
+            service.announcement.value.as_str(),
+        );
+        assert_eq!(announced, (key, value));
+    }
+    let at = |ip: &str| web.at(ip.parse().expect("an IP address")).expect("sound");
+    assert_eq!(at("10.0.0.7"), at("10.0.0.7"));
+    assert_ne!(at("10.0.0.7").checks, at("10.0.0.8").checks);
+}
+
+#[test]
+fn services_of_one_interface_need_keys_of_their_own_and_all_faults_are_told() {
+    let service = |address: &str, more: &str| {
+        format!("[[service]]\nname = \"web\"\naddress = \"{address}\"\n{more}")
+    };
+    let both = service("interface:eth0:80", "") + &service("interface:eth0:81", "");
+    let told = read(&both).expect_err("one key");
+    assert!(
+        told[0].starts_with("a.toml, line 4: key: the service at a.toml, line 1 has the same"),
+        "{told:?}"
+    );
+    let others = service("interface:eth0:80", "") + &service("interface:eth1:80", "");
+    assert!(read(&others).is_ok());
+    let told = read(&service("interface:eth0", "ttl = \"0s\"\n")).expect_err("ill-formed");
+    assert_eq!(
+        told,
+        [
+            "a.toml, line 3: address \"interface:eth0\": is not written interface:NAME:PORT, as in interface:eth0:80",
+            "a.toml, line 4: ttl \"0s\": must be at least 1s"
+        ]
+    );
+}
+
+#[test]
 fn a_name_means_all_of_it_a_key_one_and_an_unknown_one_is_told() {
     let text = "[[service]]\nname = \"web\"\naddress = \"10.0.0.5:80\"\n\
                 [[service]]\nname = \"db\"\naddress = \"10.0.0.5:81\"\n\
@@ -667,8 +724,10 @@ fn a_name_means_all_of_it_a_key_one_and_an_unknown_one_is_told() {
     let services = || read(text).expect("sound").services;
     let selected = |words: &[&str]| {
         let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        let selected = select(services(), &words).map_err(|faults| faults.to_string());
-        let ports = |services: Vec<ServiceConfig>| {
+        let selected = select(services().into_iter().map(Ok).collect(), &words)
+            .map_err(|faults| faults.to_string());
+        let ports = |services: Vec<LocatedService>| {
+            let services = services.into_iter().filter_map(Result::ok);
             let values = services
                 .into_iter()
                 .map(|service| service.announcement.value);

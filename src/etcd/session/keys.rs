@@ -80,6 +80,10 @@ impl Keys {
         self.waiting.retain(|waiting| *waiting != service);
     }
 
+    pub(super) fn are_none(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     pub(super) fn services(&self) -> Vec<ServiceId> {
         self.keys.keys().copied().collect()
     }
@@ -204,7 +208,7 @@ impl Keys {
 
     /// Whether there are keys to watch besides; from now on there are none.
     pub(super) fn take_unwatched(&mut self) -> bool {
-        std::mem::take(&mut self.has_unwatched)
+        !self.keys.is_empty() && std::mem::take(&mut self.has_unwatched)
     }
 
     /// A watch on them is there, and all but those denied were read. `history`: of the server, where it
@@ -273,5 +277,272 @@ fn holder(lease: Option<LeaseId>) -> Holder {
         None => Holder::Nobody,
         Some(0) => Holder::NoLease,
         Some(lease) => Holder::Lease(lease),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::api::KeyValue;
+    use crate::etcd::error::Problem;
+    use crate::etcd::lease::Lease;
+    use crate::registration::Claim;
+
+    const TTL: Duration = Duration::from_secs(30);
+    const ANNOUNCE: Request = Request::Announce { take_over: true };
+
+    fn keys(services: &[ServiceId]) -> Keys {
+        let mut keys = Keys::default();
+        for service in services {
+            let announcement = Announcement {
+                key: format!("/{service}"),
+                value: "10.0.0.5:80".to_owned(),
+                port: 80,
+            };
+            keys.begin(*service, announcement, TTL, *service);
+        }
+        keys
+    }
+
+    fn history(revision: Revision) -> History {
+        History {
+            cluster: 1,
+            term: 2,
+            revision,
+        }
+    }
+
+    /// Without the key.
+    fn page(revision: Revision) -> Page {
+        Page {
+            history: history(revision),
+            ..Page::default()
+        }
+    }
+
+    /// All are read at this revision, and watched but for those denied.
+    fn watched(keys: &mut Keys, revision: Revision, denied: &[ServiceId]) {
+        for service in keys.services() {
+            if !denied.contains(&service) {
+                keys.read(service, &page(revision));
+            }
+        }
+        keys.are_watched(&denied.iter().copied().collect(), Some(history(revision)));
+    }
+
+    fn told(revision: Revision, changes: &[Revision]) -> WatchAnswer {
+        let change = |revision: &Revision| Change {
+            key: "/1".into(),
+            value: None,
+            lease: 0,
+            revision: *revision,
+        };
+        WatchAnswer {
+            watch: 0,
+            created: false,
+            changes: changes.iter().map(change).collect(),
+            revision,
+        }
+    }
+
+    fn next(keys: &Keys, service: ServiceId) -> Revision {
+        let wanted = keys.to_watch();
+        let key = wanted.iter().find(|key| key.service == service);
+        key.expect("wanted").next
+    }
+
+    /// Puts the key, whatever is asked for.
+    fn announce(keys: &mut Keys, service: ServiceId) -> Option<Step> {
+        keys.ask(service, ANNOUNCE);
+        let (_, mut call) = keys.next_to_begin()?;
+        loop {
+            let answer = match &call {
+                Call::Grant { lease, ttl } => {
+                    Answer::Granted(Lease::granted(*lease, *ttl, crate::deadline::now()))
+                }
+                Call::Read(_) => Answer::Page(page(10)),
+                Call::Put { .. } => Answer::Written { revision: 11 },
+                other => unreachable!("{other:?}"),
+            };
+            match keys.on(service, &call, Ok(answer))? {
+                Step::Ask(following) => call = following,
+                over => return Some(over),
+            }
+        }
+    }
+
+    fn refused(problem: Problem) -> EtcdError {
+        EtcdError::new("http://e", problem, "no")
+    }
+
+    #[test]
+    fn a_request_waits_until_its_key_was_read_and_overtakes_none_that_may_go_on() {
+        let mut keys = keys(&[1, 2]);
+        keys.ask(1, ANNOUNCE);
+        keys.ask(2, ANNOUNCE);
+        assert!(keys.next_to_begin().is_none());
+        keys.read(2, &page(10));
+        assert_eq!(keys.next_to_begin().map(|(service, _)| service), Some(2));
+        assert!(keys.next_to_begin().is_none());
+        keys.read(1, &page(10));
+        assert_eq!(keys.next_to_begin().map(|(service, _)| service), Some(1));
+    }
+
+    #[test]
+    fn what_was_read_already_is_no_news_and_what_follows_is() {
+        let mut keys = keys(&[1]);
+        watched(&mut keys, 10, &[]);
+        assert_eq!(next(&keys, 1), 11);
+        let news = keys.news(1, told(12, &[9, 10, 11, 12]));
+        let revisions: Vec<_> = news.iter().map(|change| change.revision).collect();
+        assert_eq!(revisions, [11, 12]);
+        assert_eq!(next(&keys, 1), 13);
+        assert_eq!(keys.news(1, told(12, &[12])), []);
+        assert_eq!(keys.history(), Some(history(12)));
+    }
+
+    #[test]
+    fn a_message_without_changes_moves_on_but_for_that_of_a_new_watch() {
+        let mut keys = keys(&[1]);
+        watched(&mut keys, 10, &[]);
+        let created = WatchAnswer {
+            created: true,
+            ..told(20, &[])
+        };
+        keys.news(1, created);
+        assert_eq!(next(&keys, 1), 11);
+        keys.news(1, told(20, &[]));
+        assert_eq!(next(&keys, 1), 21);
+    }
+
+    #[test]
+    fn a_key_that_may_not_be_read_is_watched_once_etcd_takes_a_write() {
+        let mut keys = keys(&[1, 2]);
+        watched(&mut keys, 10, &[1]);
+        assert!(!keys.take_unwatched());
+        assert!(matches!(announce(&mut keys, 1), Some(Step::Announced(..))));
+        assert!(keys.take_unwatched());
+        assert!(!keys.take_unwatched());
+        assert_eq!((next(&keys, 1), next(&keys, 2)), (0, 11));
+    }
+
+    #[test]
+    fn a_service_that_was_added_is_watched_besides() {
+        let mut keys = keys(&[1]);
+        watched(&mut keys, 10, &[]);
+        assert!(!keys.take_unwatched());
+        let announcement = Announcement {
+            key: "/2".to_owned(),
+            value: "x".to_owned(),
+            port: 1,
+        };
+        keys.begin(2, announcement, TTL / 2, 2);
+        assert_eq!(keys.shortest_ttl(), TTL / 2);
+        assert!(keys.take_unwatched());
+        assert_eq!((next(&keys, 1), next(&keys, 2)), (11, 0));
+        assert_eq!(keys.key(2), "/2");
+        keys.end(2);
+        assert_eq!(keys.services(), [1]);
+        assert_eq!(keys.key(2), "");
+    }
+
+    #[test]
+    fn what_etcd_came_to_is_known_by_its_answers_too() {
+        let mut keys = keys(&[1]);
+        watched(&mut keys, 10, &[]);
+        announce(&mut keys, 1);
+        assert_eq!(keys.history(), Some(history(11)));
+        let later = History {
+            term: 5,
+            ..history(3)
+        };
+        keys.note_history(Some(&Answer::Page(Page {
+            history: later,
+            ..Page::default()
+        })));
+        let both = History {
+            term: 5,
+            ..history(11)
+        };
+        assert_eq!(keys.history(), Some(both));
+    }
+
+    #[test]
+    fn it_is_a_mistake_of_ours_only_if_all_are_refused_and_none_was_ever_taken() {
+        let mut keys = keys(&[1, 2]);
+        watched(&mut keys, 10, &[]);
+        let denied = refused(Problem::Denied);
+        assert!(!keys.turned_down(1, &denied));
+        assert!(!keys.turned_down(2, &refused(Problem::Rejected)));
+        assert!(keys.turned_down(2, &denied));
+        announce(&mut keys, 1);
+        assert!(!keys.turned_down(1, &denied));
+    }
+
+    #[test]
+    fn what_is_under_way_is_left_and_what_waits_is_taken_back() {
+        let mut keys = keys(&[1, 2]);
+        watched(&mut keys, 10, &[]);
+        keys.ask(1, ANNOUNCE);
+        let (_, call) = keys.next_to_begin().expect("one");
+        keys.ask(2, Request::Withdraw(Claim::Value));
+        assert_eq!(keys.leave_all(), [1]);
+        assert_eq!(keys.leave_all(), [0; 0]);
+        assert!(keys.on(1, &call, Ok(Answer::Revoked)).is_none());
+        assert_eq!(keys.take_waiting(), [2]);
+        assert!(keys.next_to_begin().is_none());
+    }
+
+    #[test]
+    fn another_value_is_what_is_put_from_then_on() {
+        let mut keys = keys(&[1]);
+        watched(&mut keys, 10, &[]);
+        let announcement = Announcement {
+            key: "/1".to_owned(),
+            value: "10.0.0.5:81".to_owned(),
+            port: 81,
+        };
+        keys.restate(1, announcement, TTL * 2);
+        assert_eq!(keys.shortest_ttl(), TTL * 2);
+        assert_eq!(keys.note_value(1, b"10.0.0.5:80"), Some(true));
+        assert_eq!(keys.note_value(1, b"10.0.0.5:80"), None);
+        assert_eq!(keys.note_value(1, b"other"), Some(false));
+    }
+
+    #[test]
+    fn the_key_as_it_was_read_is_told_by_its_lease() {
+        let mut keys = keys(&[1]);
+        let held_by = |lease| Page {
+            entries: vec![KeyValue {
+                key: "/1".into(),
+                value: "x".into(),
+                lease,
+                revision: 9,
+            }],
+            ..page(10)
+        };
+        let table = [
+            (page(10), Holder::Nobody),
+            (held_by(0), Holder::NoLease),
+            (held_by(7), Holder::Lease(7)),
+        ];
+        for (page, holder) in table {
+            let revision = 10;
+            let event = Event::Read { revision, holder };
+            assert_eq!(keys.read(1, &page), Some(event));
+        }
+        let changed = |change: &Change| super::changed(change);
+        let put = Change {
+            value: Some("x".into()),
+            lease: 7,
+            ..told(12, &[12]).changes.remove(0)
+        };
+        let event = |holder| Event::Changed {
+            revision: 12,
+            holder,
+        };
+        assert_eq!(changed(&put), event(Holder::Lease(7)));
+        let deleted = Change { value: None, ..put };
+        assert_eq!(changed(&deleted), event(Holder::Nobody));
     }
 }
