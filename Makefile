@@ -60,13 +60,14 @@ mutants: deps
 	@tests/deps.sh mutants
 	@tests/mutants.sh $(COUNT) $(SAMPLE) $(PERCENT)
 
-# Beside confd too with CONFD=path/to/confd. The table: target/figures/.
+# Beside confd too with CONFD=path/to/confd. ONLY=name: one of agent, services, proxy. The table:
+# target/figures/.
 bench: deps
 	cargo build --release
-	cargo run --release --example figures table
-	cargo bench --package gotemplate --package renderer
+	cargo run --release --example figures table $(ONLY)
+	$(if $(ONLY),,cargo bench --package gotemplate --package renderer)
 
-# Plots and tables in docs/performance/. ONLY=name: one of host, keys, leases, fanout, deaths.
+# Plots and tables in docs/performance/. ONLY=name: one of host, services, keys, leases, fanout, deaths.
 curves: deps
 	cargo build --release
 	cargo run --release --example figures curves $(ONLY)

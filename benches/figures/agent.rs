@@ -1,13 +1,13 @@
 //! The agent, beside the tutorial's loop.
 
 use std::fs;
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use etcd_client::{Client, EventType, WatchOptions};
+use etcd_client::EventType;
 use rustix::process::Signal;
 
+use crate::changes::Changes;
 use crate::harness::running::BINARY;
 use crate::harness::{Etcd, Nginx, Running, SOON, register};
 use crate::peers;
@@ -46,15 +46,15 @@ pub fn measure(report: &mut Report) {
 }
 
 fn start_and_stop(report: &mut Report, etcd: &Etcd, backend: &Nginx) {
-    let changes = watch(etcd);
+    let changes = Changes::of(etcd);
     let (mut starts, mut stops) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
         let begun = Instant::now();
         let mut agent = Running::agent(etcd, backend, &[]);
-        starts.push(ms(seen(&changes, EventType::Put) - begun));
+        starts.push(ms(changes.next(EventType::Put) - begun));
         let begun = Instant::now();
         agent.signal(Signal::TERM);
-        stops.push(ms(seen(&changes, EventType::Delete) - begun));
+        stops.push(ms(changes.next(EventType::Delete) - begun));
         agent.wait_for_exit(SOON);
     }
     report.add("start → key in etcd", "ms", starts, Budget::AtMost(25.0));
@@ -62,13 +62,13 @@ fn start_and_stop(report: &mut Report, etcd: &Etcd, backend: &Nginx) {
 }
 
 fn verdict(report: &mut Report, etcd: &Etcd, backend: &mut Nginx) {
-    let changes = watch(etcd);
+    let changes = Changes::of(etcd);
     let agent = Running::agent(etcd, backend, &["--log-format", "json"]);
     let mut times = Vec::new();
     for _ in 0..RUNS {
-        seen(&changes, EventType::Put);
+        changes.next(EventType::Put);
         backend.stop();
-        let gone = seen(&changes, EventType::Delete);
+        let gone = changes.next(EventType::Delete);
         let since_then = gone.elapsed();
         let said = agent.events("backend_down").pop().unwrap();
         let said = humantime::parse_rfc3339(said.field("timestamp")).unwrap();
@@ -134,42 +134,3 @@ fn probe(report: &mut Report, etcd: &Etcd, backend: &Nginx) {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// What becomes of the services' keys, and when that was seen.
-fn watch(etcd: &Etcd) -> Receiver<(EventType, Instant)> {
-    let (tell, told) = channel();
-    let (ready, is_ready) = channel();
-    let url = etcd.url();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let mut client = Client::connect([url], None).await.unwrap();
-            let prefix = WatchOptions::new().with_prefix();
-            let mut changes = client.watch("/services/", Some(prefix)).await.unwrap();
-            ready.send(()).unwrap();
-            // Until nobody listens, or etcd ends.
-            while let Ok(Some(change)) = changes.message().await {
-                let now = Instant::now();
-                for event in change.events() {
-                    if tell.send((event.event_type(), now)).is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-    });
-    is_ready.recv().unwrap();
-    told
-}
-
-fn seen(changes: &Receiver<(EventType, Instant)>, what: EventType) -> Instant {
-    loop {
-        let (change, when) = changes.recv_timeout(SOON).unwrap();
-        if change == what {
-            return when;
-        }
-    }
-}

@@ -5,6 +5,7 @@ mod fanout;
 mod host;
 mod keys;
 pub mod leases;
+mod services;
 
 use std::ops::Range;
 use std::path::Path;
@@ -13,7 +14,7 @@ use plotters::prelude::*;
 
 use crate::report::number;
 
-pub const NAMES: &str = "host, keys, leases, fanout, deaths";
+pub const NAMES: &str = "host, services, keys, leases, fanout, deaths";
 
 /// Those named, or all.
 pub fn draw(names: &[String]) {
@@ -22,6 +23,7 @@ pub fn draw(names: &[String]) {
             eprintln!("curves: {name}");
             match name {
                 "host" => host::draw(),
+                "services" => services::draw(),
                 "keys" => keys::draw(),
                 "leases" => leases::draw(),
                 "fanout" => fanout::draw(),

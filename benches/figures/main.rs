@@ -12,6 +12,7 @@
 )]
 
 mod agent;
+mod changes;
 mod curves;
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
@@ -19,6 +20,7 @@ mod peers;
 mod process;
 mod proxy;
 mod report;
+mod services;
 
 use std::fs;
 use std::path::Path;
@@ -32,17 +34,30 @@ fn main() {
     let command = arguments.next();
     let rest: Vec<_> = arguments.collect();
     match command.as_deref() {
-        Some("table") => table(),
+        Some("table") => table(&rest),
         Some("curves") => curves::draw(&rest),
         Some("hold") => curves::leases::hold(&rest),
         _ => panic!("say `table`, or `curves` and which of {}", curves::NAMES),
     }
 }
 
-fn table() {
+/// A part of the table, and its name.
+type Part = (&'static str, fn(&mut Report));
+
+const PARTS: [Part; 3] = [
+    ("agent", agent::measure),
+    ("services", services::measure),
+    ("proxy", proxy::measure),
+];
+
+/// Those parts that are named, or all.
+fn table(names: &[String]) {
     let mut report = Report::default();
-    agent::measure(&mut report);
-    proxy::measure(&mut report);
+    for (name, measure) in PARTS {
+        if names.is_empty() || names.iter().any(|asked| asked == name) {
+            measure(&mut report);
+        }
+    }
     fs::create_dir_all(TABLE).unwrap();
     let directory = Path::new(TABLE);
     fs::write(directory.join("table.md"), report.markdown()).unwrap();

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
@@ -44,6 +45,17 @@ fn field(pid: u32, file: &str, name: &str) -> f64 {
         .find_map(|line| line.strip_prefix(name))
         .and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
     kib.unwrap_or(0.0) * 1.024 / 1000.0
+}
+
+/// Per cent of a core, over so long from now.
+pub fn share(pid: u32, time: Duration) -> f64 {
+    let (used, begun) = (cpu(pid), Instant::now());
+    sleep(time);
+    percent(cpu(pid) - used, begun.elapsed())
+}
+
+pub fn percent(used: Duration, of: Duration) -> f64 {
+    100.0 * used.as_secs_f64() / of.as_secs_f64()
 }
 
 pub fn ms(duration: Duration) -> f64 {

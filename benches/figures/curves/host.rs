@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Line, plot, table};
 use crate::harness::{Etcd, Nginx, Running, SOON, eventually, register};
 use crate::peers;
-use crate::process::{Group, cpu, cpu_with_children, pss, pss_of_groups};
+use crate::process::{Group, cpu, cpu_with_children, percent, pss, pss_of_groups};
 
 const SIZES: [u16; 6] = [1, 10, 50, 100, 200, 300];
 const MEASURED: Duration = Duration::from_secs(20);
@@ -79,7 +79,7 @@ fn agents(count: u16) -> (f64, f64) {
         sizes.push(agents.iter().map(|agent| pss(agent.id())).sum::<f64>());
         sleep(MEASURED / 4);
     }
-    (share(used() - before, begun.elapsed()), mean(&sizes))
+    (percent(used() - before, begun.elapsed()), mean(&sizes))
 }
 
 fn loops(count: u16) -> (f64, f64) {
@@ -116,11 +116,7 @@ fn loops(count: u16) -> (f64, f64) {
         sizes.push(pss_of_groups(&leaders));
         sleep(SAMPLE);
     }
-    (share(used() - before, begun.elapsed()), mean(&sizes))
-}
-
-fn share(used: Duration, of: Duration) -> f64 {
-    100.0 * used.as_secs_f64() / of.as_secs_f64()
+    (percent(used() - before, begun.elapsed()), mean(&sizes))
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -71,7 +71,7 @@ fn measure(count: u32) -> (f64, f64, f64) {
 }
 
 /// This program as [`hold`], once it holds them all.
-fn holder(url: &str, first: u32, count: u32) -> Owned {
+pub fn holder(url: &str, first: u32, count: u32) -> Owned {
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args(["hold", url, &first.to_string(), &count.to_string()])
         .stdin(Stdio::piped())
