@@ -61,8 +61,6 @@ pub struct Host {
     pub to_reload: Option<Time>,
     /// When what it is at reading is read.
     pub read_by: Option<Time>,
-    /// When a service was removed, first of all.
-    pub removed_at: Option<Time>,
     /// It said that it reloads, and not yet that it is ready again.
     pub said_reloading: bool,
     /// Its processes, the last of which may run.
@@ -109,7 +107,6 @@ impl Host {
             stop_timeout: agent.map_or(0, |agent| agent.stop_timeout),
             to_reload: None,
             read_by: None,
-            removed_at: None,
             said_reloading: false,
             processes: Vec::new(),
             signals: VecDeque::new(),
@@ -139,7 +136,6 @@ impl Host {
         self.turned_at = now;
         self.to_reload = None;
         self.read_by = None;
-        self.removed_at = None;
         self.said_reloading = false;
         self.killed = false;
         self.stopping = None;
@@ -155,6 +151,12 @@ impl Host {
     /// What the backend of a service meets its probes with.
     pub fn backend(&self, service: Service) -> Met {
         self.backends[service.key][service.check]
+    }
+
+    /// What it is told meanwhile it does from now on.
+    fn end_reading(&mut self, now: Time) {
+        self.read_by = None;
+        self.to_reload = self.to_reload.map(|_| now);
     }
 
     /// Changes the file.
@@ -207,14 +209,11 @@ impl Model {
     pub fn read_file(&mut self, client: usize) {
         let now = self.now;
         let host = &mut self.hosts[client];
-        host.read_by = None;
+        host.end_reading(now);
         let by = host.process().expect("who reads runs");
         for key in 0..KEYS {
             let service = host.file.iter().find(|service| service.key == key);
             let tenure = &mut self.processes[by].tenures[key];
-            if tenure.service.is_some() && service.is_none() {
-                host.removed_at.get_or_insert(now);
-            }
             if service.is_some() || tenure.service.is_some() {
                 tenure.read(service.copied(), now);
             }
@@ -319,7 +318,9 @@ impl Source<SimBackend> for SimHost {
             Reading::Works => {}
             Reading::Hangs(time) => tokio::time::sleep(ms(time)).await,
             Reading::Fails => {
-                self.shared.borrow_mut().hosts[self.client].read_by = None;
+                let mut model = self.shared.borrow_mut();
+                let now = model.now;
+                model.hosts[self.client].end_reading(now);
                 return Err("no such field".to_owned());
             }
         }

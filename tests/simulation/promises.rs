@@ -147,7 +147,7 @@ impl Model {
         let tenures = self.processes[by].tenures.iter();
         let left = self.etcd.keys.iter().zip(tenures).any(|(kv, tenure)| {
             let held = kv.is_some_and(|kv| self.owner(kv.lease) == Some(by));
-            held && !tenure.overtaken
+            held && !tenure.is_given_up()
         });
         if left {
             self.fail(|| "exited cleanly, but a key is there".to_owned());
@@ -231,7 +231,7 @@ impl World {
             ran_since(tenure.confirmed_at).saturating_add(tenure.ttl + given_up) >= now
         };
         let held = model.processes[by].tenures.iter().filter(is_held).count();
-        let reads_until = host.to_reload.or(host.read_by);
+        let reads_until = host.read_by.or(host.to_reload);
         if self.is_watched()
             && now > ran_since(host.turned_at) + WATCHDOG + 1
             && host.stopping.is_none()

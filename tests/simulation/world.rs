@@ -422,8 +422,6 @@ impl Model {
         self.trace(|| format!("agent {client} ends: {ended:?}"));
         let told = self.hosts[client].stopping.is_some();
         let told_at = self.hosts[client].stopping.unwrap_or(NEVER);
-        // What was removed in bad times may have been left to its TTL.
-        let first_told_at = self.hosts[client].removed_at.unwrap_or(NEVER).min(told_at);
         let announced = self.processes[by]
             .tenures
             .iter()
@@ -431,7 +429,7 @@ impl Model {
         let told_again = self.hosts[client].hurried.is_some();
         match ended {
             Ok(Exit::Done) if told => self.check_nothing_left(by),
-            Ok(Exit::Store) if told && first_told_at < self.healed_at.saturating_add(SETTLED) => {}
+            Ok(Exit::Store) if told && told_at < self.healed_at.saturating_add(SETTLED) => {}
             Ok(Exit::Signal(_)) if told_again => {}
             // Only who has never got anywhere may end because etcd refuses it.
             Err(error) if error.is_refusal() && self.processes[by].refused && !announced => {
