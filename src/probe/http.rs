@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use hyper::Response;
 use hyper::body::Body;
 use regex_lite::Regex;
-use url::Url;
+use reqwest::Url;
 
 use self::exchange::Exchange;
 use super::Spec;

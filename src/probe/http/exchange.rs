@@ -8,7 +8,7 @@ use hyper::client::conn::http1::Builder;
 use hyper::header::HeaderMap;
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
-use url::Url;
+use reqwest::Url;
 
 use super::{Expected, failure};
 use crate::probe::attempt::Failure;

@@ -2,13 +2,12 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use hyper::Method;
-use hyper::header::{
+use percent_encoding::percent_decode_str;
+use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, Entry, HOST, HeaderMap, HeaderName,
     HeaderValue, TRANSFER_ENCODING, USER_AGENT,
 };
-use percent_encoding::percent_decode_str;
-use url::Url;
+use reqwest::{Method, Url};
 
 use crate::address::AddressError;
 use crate::fault::Fault;
