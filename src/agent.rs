@@ -18,6 +18,8 @@ mod services;
 pub mod several;
 pub mod source;
 mod status;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 use std::pin::{Pin, pin};

@@ -50,8 +50,13 @@ impl Placed {
         };
         let looked = look_up(placed.addresses.due(now())).await;
         placed.take_in(looked);
-        let services = placed.make().await;
-        (placed, services)
+        placed.made_anew().await
+    }
+
+    /// All services, at the addresses that are known.
+    pub(super) async fn made_anew(mut self) -> (Self, Vec<ServiceConfig>) {
+        let services = self.make().await;
+        (self, services)
     }
 
     /// Looks up what is due: all services, if they may be others now.
@@ -61,8 +66,8 @@ impl Placed {
         if !differs && self.faults.is_empty() {
             return (self, None);
         }
-        let services = self.make().await;
-        (self, Some(services))
+        let (placed, services) = self.made_anew().await;
+        (placed, Some(services))
     }
 
     fn take_in(&mut self, looked: LookedUp) -> bool {

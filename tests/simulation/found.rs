@@ -5,7 +5,7 @@ use renderer::transaction::Check;
 use crate::clock::Time;
 use crate::disk::Kinds;
 use crate::network::Fate;
-use crate::schedule::{Agent, Schedule, Service, Setting, Step, What};
+use crate::schedule::{Agent, Edit, Reading, Schedule, Service, Setting, Step, What};
 use crate::{run, runtime};
 
 /// The proxy side's number, in settings of one agent.
@@ -146,6 +146,38 @@ fn a_displaced_key_that_was_denied_is_followed_again_once_the_role_covers_it() {
                 allowed: true,
             },
         ),
+    ];
+    assert_kept(of_services(&[0, 2]), &steps);
+}
+
+#[test]
+fn a_service_that_is_refused_goes_on_after_one_that_was_taken_is_removed() {
+    let (agent, key) = (0, 0);
+    let steps = [
+        (0, What::Users { enabled: true }),
+        (
+            0,
+            What::Role {
+                tree: 1,
+                allowed: false,
+            },
+        ),
+        (
+            6_000,
+            What::Edit {
+                agent,
+                key,
+                edit: Edit::Remove,
+            },
+        ),
+        (
+            0,
+            What::ReloadAgent {
+                agent,
+                reading: Reading::Works,
+            },
+        ),
+        (6_000, What::Notify),
     ];
     assert_kept(of_services(&[0, 2]), &steps);
 }

@@ -15,6 +15,7 @@ use crate::clock::{Time, ms};
 use crate::keys::{self, KEYS};
 use crate::model::{Model, Shared};
 use crate::schedule::{Agent, Edit, Reading, Service};
+use crate::tenure::Tenure;
 
 /// Probing: seldom, so that schedules are short.
 const INTERVAL: Time = 3_000;
@@ -221,8 +222,22 @@ impl Model {
         self.trace(|| format!("{client} has read its file"));
     }
 
+    /// Whether a service that an agent has read of has no verdict yet.
+    fn is_ready_too_early(&self, client: usize) -> bool {
+        let host = &self.hosts[client];
+        let by = host.process().expect("who is ready runs");
+        let waits = |tenure: &Tenure| {
+            let service = tenure.service.filter(|service| !service.drained);
+            service.is_some() && tenure.verdict.is_none()
+        };
+        !host.said_ready && self.processes[by].tenures.iter().any(waits)
+    }
+
     fn notify_manager(&mut self, client: usize, text: &str) -> bool {
         let now = self.now;
+        if text.lines().any(|line| line == "READY=1") && self.is_ready_too_early(client) {
+            self.fail(|| format!("client {client} is ready before all its services are"));
+        }
         let host = &mut self.hosts[client];
         for line in text.lines() {
             match line.split_once('=') {

@@ -18,6 +18,8 @@ pub(super) struct Keys {
     history: Option<History>,
     /// There are keys that are to be watched besides.
     has_unwatched: bool,
+    /// Etcd took a write of a service that has ended.
+    has_written: bool,
 }
 
 struct Key {
@@ -76,7 +78,8 @@ impl Keys {
     }
 
     pub(super) fn end(&mut self, service: ServiceId) {
-        self.keys.remove(&service);
+        let ended = self.keys.remove(&service);
+        self.has_written |= ended.is_some_and(|key| key.holder.has_written());
         self.waiting.retain(|waiting| *waiting != service);
     }
 
@@ -169,7 +172,7 @@ impl Keys {
         };
         key.refused = error.is_refusal();
         let is_refused = |key: &Key| key.refused && !key.holder.has_written();
-        if self.keys.values().all(is_refused) {
+        if !self.has_written && self.keys.values().all(is_refused) {
             return true;
         }
         if let Some(key) = self.keys.get_mut(&service) {
