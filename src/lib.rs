@@ -15,6 +15,7 @@ pub mod host;
 pub mod list;
 pub mod log;
 pub mod longest;
+pub mod observe;
 pub mod os;
 pub mod probe;
 pub mod proxy;

@@ -101,3 +101,20 @@ pub enum Status {
     Stopping,
     Draining,
 }
+
+impl Status {
+    /// In JSON and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Registered => "registered",
+            Self::Unhealthy => "unhealthy",
+            Self::Drained => "drained",
+            Self::Displaced => "displaced",
+            Self::Pending => "pending",
+            Self::Stopping => "stopping",
+            Self::Draining => "draining",
+        }
+    }
+}
