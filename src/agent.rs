@@ -95,7 +95,7 @@ pub async fn run(
     let settings = AgentSettings {
         services,
         watchdog: notify::watchdog_period(),
-        descriptors: host::descriptors(),
+        descriptors: host::descriptors(config.observe.descriptors()),
         seed: host::seed(),
     };
     let surroundings = AgentSurroundings {
