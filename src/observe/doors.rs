@@ -25,6 +25,9 @@ use crate::fault::Fault;
 /// Plenty for what the thread does, in bytes.
 const STACK: usize = 512 << 10;
 
+/// How many may wait to be let in: who finds no room tries again only after a second.
+const BACKLOG: i32 = 4096;
+
 /// How long the thread may take for its end, besides what requests under way may.
 const THREAD_END: Duration = Duration::from_millis(250);
 
@@ -78,6 +81,7 @@ pub fn open(config: &ObserveConfig) -> Result<Doors, Fault> {
 fn listen(door: &DoorConfig<SocketAddr>) -> Result<TcpListener, Fault> {
     let listener = TcpListener::bind(door.at).and_then(|listener| {
         listener.set_nonblocking(true)?;
+        rustix::net::listen(&listener, BACKLOG)?;
         Ok(listener)
     });
     listener.map_err(|error| {

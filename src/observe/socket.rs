@@ -23,6 +23,7 @@ use crate::fault::Fault;
 /// For its owner and its group.
 const MODE: u32 = 0o660;
 
+/// How many may wait to be let in.
 const BACKLOG: i32 = 128;
 
 /// A socket that listens, and what holds its place.
