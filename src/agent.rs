@@ -106,7 +106,7 @@ pub async fn run(
     let settings = AgentSettings {
         services,
         watchdog: notify::watchdog_period(),
-        descriptors: host::descriptors(),
+        descriptors: host::descriptors(config.observe.descriptors()),
         seed: host::seed(),
     };
     let (_nobody, asks) = ask::channel();

@@ -10,6 +10,7 @@ mod etcd;
 mod faults;
 mod file;
 mod host;
+mod observe;
 mod placeholders;
 mod probe;
 mod render;
@@ -25,9 +26,11 @@ use crate::cli::{
 };
 use crate::fault::Fault;
 use crate::health::{Cadence, Thresholds};
+use crate::observe::ObserveConfig;
 use crate::probe::Probe;
 use crate::probe::checks::Checks;
 use faults::MILLISECOND;
+use observe::GivenDoors;
 
 pub use crate::etcd::announcement::{Announcement, KEY_OF_ITS_OWN};
 pub use crate::etcd::config::EtcdConfig;
@@ -44,6 +47,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, PartialEq)]
 pub struct AgentConfig {
     pub etcd: EtcdConfig,
+    pub observe: ObserveConfig,
     /// No two have one key.
     pub services: Vec<ServiceConfig>,
     /// Besides: those whose address is an interface's.
@@ -54,6 +58,7 @@ pub struct AgentConfig {
 #[derive(Debug)]
 pub struct SidekickConfig {
     pub etcd: EtcdConfig,
+    pub observe: ObserveConfig,
     pub service: Configured<ServiceConfig>,
 }
 
@@ -65,6 +70,7 @@ impl From<SidekickConfig> for AgentConfig {
         };
         Self {
             etcd: config.etcd,
+            observe: config.observe,
             services,
             on_interfaces,
         }
@@ -121,6 +127,7 @@ pub fn agent(
 ) -> Result<SidekickConfig, Faults> {
     let mut faults = Faults::new(variables.clone());
     refuse_names(&args.services, &mut faults);
+    let observe = GivenDoors::by_flags(&args.observe, &faults).check(&mut faults);
     let address = args.announcement.address.clone();
     let make = move |address: Option<&str>, faults: &mut Faults| {
         service::by_flags(args.clone(), address, faults)
@@ -130,6 +137,7 @@ pub fn agent(
     let settings = (|| {
         Some(SidekickConfig {
             etcd: etcd?,
+            observe: observe?,
             service: service?,
         })
     })();
