@@ -2,6 +2,7 @@
 
 mod agent;
 pub mod confd;
+mod control;
 mod etcd;
 pub mod go_flags;
 mod observe;
@@ -14,6 +15,7 @@ use std::io;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use agent::{AgentArgs, AnnouncementArgs, ConfigArgs, ProbeArgs, ServicesArgs};
+pub use control::{DrainArgs, SocketArgs, StatusArgs};
 pub use etcd::EtcdArgs;
 pub use observe::{ObserveArgs, RenderObserveArgs};
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
@@ -56,6 +58,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Name each defect of a services file, or of the flags of one service; etcd is not touched
     Lint(Box<AgentArgs>),
+    /// Show what running agents and proxy sides know: services and files, how they stand, since when and why
+    Status(StatusArgs),
+    /// Take a service out of etcd without stopping it: its agent goes on probing it
+    Drain(DrainArgs),
+    /// Put a service back that was drained, if it is healthy
+    Resume(DrainArgs),
     /// Keep configuration files in step with etcd: confd's resources and templates
     Render(RenderArgs),
     /// Be confd 0.16: the same flags, file, log lines and exit codes. Also when called confd
@@ -84,6 +92,8 @@ pub struct DeregisterArgs {
     pub services: ServicesArgs,
     #[command(flatten)]
     pub announcement: AnnouncementArgs,
+    #[command(flatten)]
+    pub sockets: SocketArgs,
     /// The longest that it may take
     #[arg(
         long,

@@ -17,6 +17,7 @@ mod access;
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
 mod confd;
+mod control;
 /// One agent for a crowd of services, to which everything happens at random.
 mod crowd;
 /// Trees of keys that a role does not let the proxy side read.
