@@ -2,6 +2,7 @@
 
 mod agent;
 pub mod confd;
+mod doctor;
 mod etcd;
 pub mod go_flags;
 mod parse;
@@ -13,6 +14,7 @@ use std::io;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use agent::{AgentArgs, AnnouncementArgs, ConfigArgs, ProbeArgs, ServicesArgs};
+pub use doctor::{DoctorArgs, ProxyArgs};
 pub use etcd::EtcdArgs;
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 pub use variables::Variables;
@@ -54,6 +56,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Name each defect of a services file, or of the flags of one service; etcd is not touched
     Lint(Box<AgentArgs>),
+    /// Examine etcd, our rights in it, backends and confdir, and say what to fix; nothing is written
+    Doctor(Box<DoctorArgs>),
     /// Keep configuration files in step with etcd: confd's resources and templates
     Render(RenderArgs),
     /// Be confd 0.16: the same flags, file, log lines and exit codes. Also when called confd

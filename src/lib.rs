@@ -7,6 +7,7 @@ pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod deadline;
+pub mod doctor;
 pub mod etcd;
 pub mod exit;
 pub mod fault;

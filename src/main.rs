@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use register::agent::located::located_services;
 use register::agent::source::HostSettings;
 use register::cli::{
-    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, EtcdArgs, RenderArgs, RenderCommand,
-    ServicesArgs, Variables,
+    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, DoctorArgs, EtcdArgs, RenderArgs,
+    RenderCommand, ServicesArgs, Variables,
 };
 use register::config::{self, AgentConfig, EtcdConfig, HostConfig, LocatedService, Run};
 use register::exit::{Exit, RunError};
@@ -15,7 +15,7 @@ use register::os::runtime::block_on;
 use register::os::signal::Caught;
 use register::os::{init, output};
 use register::proxy::{self, confd};
-use register::{agent, list};
+use register::{agent, doctor as examination, list};
 use tracing::warn;
 
 fn main() -> ExitCode {
@@ -57,6 +57,7 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         None => serve(args.agent, etcd, variables),
         Some(Command::Deregister(args)) => deregister(args, etcd, variables, quiet),
         Some(Command::Lint(args)) => lint(*args, etcd, variables, quiet),
+        Some(Command::Doctor(args)) => doctor(*args, etcd, variables, quiet),
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, variables, env)?;
             block_on(list::run(config))
@@ -164,6 +165,17 @@ fn lint(
     Ok(Exit::Done)
 }
 
+fn doctor(
+    args: DoctorArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    quiet: bool,
+) -> Result<Exit, RunError> {
+    let config = config::doctor(args, etcd, variables, cli::variable)?;
+    tell_ignored(&config.ignored);
+    block_on(agent::once::unless_stopped(examination::run(config, quiet)))
+}
+
 /// What is in the files, and which of it SERVICE names.
 fn of_files(
     args: ServicesArgs,
@@ -185,8 +197,12 @@ async fn selected(
 
 fn host(args: ConfigArgs, etcd: EtcdArgs, variables: Variables) -> Result<HostConfig, RunError> {
     let host = config::host(args, etcd, variables, cli::variable)?;
-    for ignored in &host.ignored {
+    tell_ignored(&host.ignored);
+    Ok(host)
+}
+
+fn tell_ignored(variables: &[String]) {
+    for ignored in variables {
         warn!(event = "variable_ignored", "{ignored}");
     }
-    Ok(host)
 }

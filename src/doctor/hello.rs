@@ -1,0 +1,66 @@
+//! What the other end of a connection speaks: it is greeted as HTTP/2 wants it.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// What a client says first, and a frame with no settings.
+const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// Of a record of TLS by which it complains of what is none.
+const ALERT: u8 = 0x15;
+
+/// Who is silent for longer may still speak HTTP/2.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServerHello {
+    /// Or nothing that tells.
+    Fit,
+    Tls,
+}
+
+/// # Errors
+/// When the connection breaks, as where TLS refuses our certificate.
+pub(super) async fn greet(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+) -> io::Result<ServerHello> {
+    let mut first = [0];
+    let answer = async {
+        stream.write_all(GREETING).await?;
+        stream.flush().await?;
+        stream.read(&mut first).await
+    };
+    match timeout(PATIENCE, answer).await {
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(_)) if first[0] == ALERT => Ok(ServerHello::Tls),
+        Ok(Ok(_)) | Err(_) => Ok(ServerHello::Fit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answered(answer: &[u8]) -> ServerHello {
+        let (ours, mut theirs) = tokio::io::duplex(256);
+        theirs.write_all(answer).await.expect("room");
+        greet(ours).await.expect("an answer")
+    }
+
+    #[tokio::test]
+    async fn a_server_of_tls_is_known_by_its_alert() {
+        assert_eq!(
+            answered(b"\x15\x03\x01\0\x02\x02\x46").await,
+            ServerHello::Tls
+        );
+        assert_eq!(answered(b"\0\0\x06\x04").await, ServerHello::Fit);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_tells_nothing() {
+        assert_eq!(answered(b"").await, ServerHello::Fit);
+    }
+}
