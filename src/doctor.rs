@@ -15,6 +15,7 @@ mod path;
 mod report;
 mod rights;
 mod step;
+mod timing;
 mod ttl;
 mod turn;
 

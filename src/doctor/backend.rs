@@ -1,8 +1,7 @@
 //! Each service's check, once.
 
-use std::time::Duration;
-
 use super::finding::Finding;
+use super::timing::timing;
 use super::turn::each;
 use crate::config::ServiceConfig;
 use crate::probe::attempt::Attempt;
@@ -33,13 +32,10 @@ fn judge(name: String, attempt: &Attempt) -> Finding {
     }
 }
 
-fn timing(took: Duration) -> humantime::FormattedDuration {
-    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    humantime::format_duration(Duration::from_micros(micros))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::finding::FindingState;
     use super::*;
     use crate::probe::attempt::Failure;

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 /// What a client says first, and a frame with no settings.
 const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// Of a record of TLS by which it complains of what is none.
+/// Of a record of TLS, by which some servers complain of what is none.
 const ALERT: u8 = 0x15;
 
 /// Who is silent for longer may still speak HTTP/2.
@@ -17,9 +17,10 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServerHello {
-    /// Or nothing that tells.
+    /// It answers, or may still do so.
     Fit,
-    Tls,
+    /// It hangs up, or complains in another protocol.
+    Unfit,
 }
 
 /// # Errors
@@ -35,7 +36,8 @@ pub(super) async fn greet(
     };
     match timeout(PATIENCE, answer).await {
         Ok(Err(error)) => Err(error),
-        Ok(Ok(_)) if first[0] == ALERT => Ok(ServerHello::Tls),
+        Ok(Ok(0)) => Ok(ServerHello::Unfit),
+        Ok(Ok(_)) if first[0] == ALERT => Ok(ServerHello::Unfit),
         Ok(Ok(_)) | Err(_) => Ok(ServerHello::Fit),
     }
 }
@@ -44,23 +46,24 @@ pub(super) async fn greet(
 mod tests {
     use super::*;
 
-    async fn answered(answer: &[u8]) -> ServerHello {
-        let (ours, mut theirs) = tokio::io::duplex(256);
-        theirs.write_all(answer).await.expect("room");
-        greet(ours).await.expect("an answer")
-    }
-
     #[tokio::test]
-    async fn a_server_of_tls_is_known_by_its_alert() {
-        assert_eq!(
-            answered(b"\x15\x03\x01\0\x02\x02\x46").await,
-            ServerHello::Tls
-        );
-        assert_eq!(answered(b"\0\0\x06\x04").await, ServerHello::Fit);
+    async fn who_complains_in_another_protocol_or_hangs_up_is_unfit() {
+        let table = [
+            (&b"\0\0\x06\x04"[..], ServerHello::Fit),
+            (b"\x15\x03\x01\0\x02\x02\x46", ServerHello::Unfit),
+            (b"", ServerHello::Unfit),
+        ];
+        for (answer, hello) in table {
+            let (ours, mut theirs) = tokio::io::duplex(256);
+            theirs.write_all(answer).await.expect("room");
+            theirs.shutdown().await.expect("shut down");
+            assert_eq!(greet(ours).await.expect("an answer"), hello);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_tells_nothing() {
-        assert_eq!(answered(b"").await, ServerHello::Fit);
+        let (ours, _theirs) = tokio::io::duplex(256);
+        assert_eq!(greet(ours).await.expect("no fault"), ServerHello::Fit);
     }
 }

@@ -15,12 +15,15 @@ use tokio_rustls::TlsConnector;
 use super::advice;
 use super::hello::{self, ServerHello};
 use super::step::{Remark, Trouble};
+use super::timing::timing;
 use crate::etcd::config::FLAGS;
 use crate::tls;
-use crate::wording;
+use crate::tls::files::{Files, Purpose, Tls};
 
 const NO_NAME: &str =
     "correct the name in --endpoints, or see to this host's name servers (/etc/resolv.conf)";
+
+const SPEAKS_NO_TLS: &str = "write http:// if etcd speaks no TLS there; else see what its log says";
 
 const SPEAKS_TLS: &str = "write https://, and give its CA with --cacert";
 
@@ -78,7 +81,7 @@ fn connected_to(
     took: Duration,
     failure: Option<(SocketAddr, io::Error)>,
 ) -> Remark {
-    let connected = format!("connected to {address} in {}", wording::duration(took));
+    let connected = format!("connected to {address} in {}", timing(took));
     match failure {
         None => Remark::Good(connected),
         Some((other, error)) if error.kind() == io::ErrorKind::TimedOut => {
@@ -117,27 +120,47 @@ pub(super) async fn secure(
 
 /// Nothing is said of it unless the server wants TLS.
 pub(super) async fn without_tls(tcp: TcpStream) -> Result<((), Remark), Trouble> {
-    match hello::greet(tcp).await {
-        Ok(ServerHello::Tls) => Err(Trouble::fault(
-            "it speaks TLS, and http:// is given",
-            SPEAKS_TLS,
-        )),
-        // Why it breaks off is for etcd's own protocol to tell.
-        Ok(ServerHello::Fit) | Err(_) => Ok(((), Remark::Nothing)),
+    let address = tcp.peer_addr();
+    if let (Ok(ServerHello::Unfit) | Err(_), Ok(address)) = (hello::greet(tcp).await, address)
+        && speaks_tls(address).await
+    {
+        let message = "it speaks TLS, and http:// is given";
+        return Err(Trouble::fault(message, SPEAKS_TLS));
     }
+    // Why it breaks off is for etcd's own protocol to tell.
+    Ok(((), Remark::Nothing))
+}
+
+/// Whoever it is: nothing is sent over it.
+async fn speaks_tls(address: SocketAddr) -> bool {
+    let files = Files {
+        skip_verify: true,
+        ..Files::default()
+    };
+    let purpose = Purpose {
+        flags: FLAGS,
+        protocol: Some("h2"),
+        always_verified: false,
+    };
+    let (Ok(tls), Ok(tcp)) = (Tls::read(files, purpose), TcpStream::connect(address).await) else {
+        return false;
+    };
+    let connector = TlsConnector::from(tls.config());
+    connector
+        .connect(ServerName::from(address.ip()), tcp)
+        .await
+        .is_ok()
 }
 
 fn of_tls(error: &io::Error) -> Trouble {
     let reason = error.to_string();
-    let is_of_tls = matches!(
-        error.kind(),
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
-    );
-    if is_of_tls {
-        let advice = advice::for_tls(&reason);
-        Trouble::fault(tls::explained(reason, FLAGS), advice)
-    } else {
-        Trouble::of_network(error)
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+            let advice = advice::for_tls(&reason);
+            Trouble::fault(tls::explained(reason, FLAGS), advice)
+        }
+        io::ErrorKind::UnexpectedEof => Trouble::fault(reason, SPEAKS_NO_TLS),
+        _ => Trouble::of_network(error),
     }
 }
 

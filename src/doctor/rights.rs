@@ -36,7 +36,7 @@ pub(super) async fn of_services(etcd: &ExaminedEtcd, services: &[ServiceConfig])
         };
         let key = &service.announcement.key;
         vec![match of_service(link, &service.announcement).await {
-            Ok(()) => Finding::ok(name, format!("may read, put and delete {key}")),
+            Ok(()) => Finding::ok(name, "may read, put and delete it"),
             Err((what, error)) => {
                 missing(name, what, key, &error, etcd.user.as_deref(), "readwrite")
             }
