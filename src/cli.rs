@@ -56,7 +56,10 @@ pub enum Command {
     Check(CheckArgs),
     /// Name each defect of a services file, or of the flags of one service; etcd is not touched
     Lint(Box<AgentArgs>),
-    /// Examine etcd, our rights in it, backends and confdir, and say what to fix; nothing is written
+    /// Check etcd, our rights in it, the backends and confdir, and say what to fix; nothing is written
+    ///
+    /// Takes the flags of the agent or --config, and --confdir for the proxy side. Without any of them it
+    /// examines what /etc/register and /etc/confd hold, if they are there. Exits 1 if anything is at fault.
     Doctor(Box<DoctorArgs>),
     /// Keep configuration files in step with etcd: confd's resources and templates
     Render(RenderArgs),
@@ -143,7 +146,7 @@ pub struct LogArgs {
         default_value = "info"
     )]
     pub log_level: String,
-    /// Nothing on success: no result of --once, deregister or check, no log but warnings and errors
+    /// Nothing on success: no result of --once, deregister, check or doctor, no log but warnings and errors
     #[arg(
         long,
         env = "REGISTER_QUIET",

@@ -4,15 +4,14 @@ use clap::Args;
 
 use super::{AgentArgs, ConfdirArgs, OutputArgs};
 
-/// Without a service and without --confdir: what is in /etc/register and /etc/confd, where they are.
 #[derive(Args, Debug)]
 pub struct DoctorArgs {
+    #[command(flatten)]
+    pub output: OutputArgs,
     #[command(flatten)]
     pub agent: AgentArgs,
     #[command(flatten)]
     pub proxy: ProxyArgs,
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 #[derive(Args, Debug)]

@@ -2,23 +2,41 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use renderer::resource::Resource;
 use renderer::{Defect, started_by};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::finding::Finding;
 use super::path;
+use crate::wording;
+
+/// A file system that is far away may hang.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Its resources besides, as far as they can be read.
 pub(super) async fn examine(confdir: &Path) -> (Vec<Finding>, Vec<Resource>) {
     let name = format!("confdir {}", confdir.display());
     let confdir = confdir.to_owned();
-    let looked = spawn_blocking(move || look(&confdir)).await;
-    looked.unwrap_or_else(|error| {
-        let advice = "see what this host lacks: processes, memory";
-        (vec![Finding::fault(name, error, advice)], Vec::new())
-    })
+    let looked = timeout(LIMIT, spawn_blocking(move || look(&confdir))).await;
+    let failed =
+        |what: String, advice: &str| (vec![Finding::fault(&name, what, advice)], Vec::new());
+    match looked {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => failed(
+            error.to_string(),
+            "see what this host lacks: processes, memory",
+        ),
+        Err(_) => {
+            let limit = wording::duration(LIMIT);
+            failed(
+                format!("not read within {limit}"),
+                "see whether its file system hangs",
+            )
+        }
+    }
 }
 
 fn look(confdir: &Path) -> (Vec<Finding>, Vec<Resource>) {

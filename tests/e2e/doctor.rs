@@ -504,6 +504,44 @@ fn all_services_of_a_file_are_looked_at_or_those_that_are_named() {
 }
 
 #[test]
+fn a_proxy_side_that_logs_in_elsewhere_is_looked_at_there_too() {
+    let (ours, theirs, backend) = (Etcd::start(), Etcd::start(), Nginx::start());
+    let directory = tempfile::tempdir().unwrap();
+    let services = directory.path().join("register.toml");
+    let service = format!(
+        "[etcd]\nendpoints = [{:?}]\n[[service]]\nname = \"web\"\naddress = {:?}\n",
+        ours.url(),
+        backend.address()
+    );
+    std::fs::write(&services, service).unwrap();
+    let settings = directory.path().join("confd.toml");
+    std::fs::write(&settings, format!("nodes = [{:?}]\n", theirs.url())).unwrap();
+    let confdir = Confdir::new().with("web.conf", WEB, SERVERS);
+    theirs.ctl(&["put", "/blue/services/web/a", "1"]);
+    let mut command = register();
+    command.args([
+        "doctor",
+        "--config",
+        &text(&services),
+        "--confdir",
+        &confdir.flag(),
+    ]);
+    command.args([
+        "--config-file",
+        &text(&settings),
+        "--render-prefix",
+        "/blue",
+    ]);
+    let report = Report::of(&mut command);
+    assert_eq!(report.code, 0, "{}", report.text);
+    for etcd in [&ours, &theirs] {
+        assert_eq!(report.state(&format!("{}: member", etcd.url())), "ok");
+    }
+    let (_, message, _) = report.line("web.conf.toml: rights");
+    assert_eq!(message, "may read /blue/services/web/");
+}
+
+#[test]
 fn json_has_name_state_message_and_advice_of_each_line() {
     let (mut etcd, backend) = (Etcd::start(), Nginx::start());
     etcd.kill();
