@@ -5,6 +5,7 @@ pub mod confd;
 mod doctor;
 mod etcd;
 pub mod go_flags;
+mod observe;
 mod parse;
 mod render;
 mod variables;
@@ -16,6 +17,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use agent::{AgentArgs, AnnouncementArgs, ConfigArgs, ProbeArgs, ServicesArgs};
 pub use doctor::{DoctorArgs, ProxyArgs};
 pub use etcd::EtcdArgs;
+pub use observe::{ObserveArgs, RenderObserveArgs};
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
 pub use variables::Variables;
 
@@ -29,8 +31,8 @@ pub use variables::Variables;
 #[derive(Parser, Debug)]
 #[command(name = "register", version)]
 #[command(after_help = "Durations are written 250ms, 30s or 1m 30s. \
-    Every flag can be given as REGISTER_<FLAG> in the environment, but render's --prefix, --interval and --once as \
-    REGISTER_RENDER_<FLAG>; a switch as 1 or 0. etcdctl's ETCDCTL_* variables are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy, or a render or check \
+    Every flag can be given as REGISTER_<FLAG> in the environment, but those of render that the agent has \
+    too as REGISTER_RENDER_<FLAG>; a switch as 1 or 0. etcdctl's ETCDCTL_* variables are honoured too.\n\nExit codes: 0 done; 1 the backend is unhealthy, or a render or check \
     failed; 2 usage or configuration; 3 etcd unreachable or refused; 128+n ended by signal n before finishing.")]
 pub struct Cli {
     #[command(flatten)]

@@ -11,6 +11,7 @@ mod etcd;
 mod faults;
 mod file;
 mod host;
+mod observe;
 mod placeholders;
 mod probe;
 mod render;
@@ -26,9 +27,11 @@ use crate::cli::{
 };
 use crate::fault::Fault;
 use crate::health::{Cadence, Thresholds};
+use crate::observe::ObserveConfig;
 use crate::probe::Probe;
 use crate::probe::checks::Checks;
 use faults::MILLISECOND;
+use observe::GivenDoors;
 
 pub use crate::etcd::announcement::{Announcement, KEY_OF_ITS_OWN};
 pub use crate::etcd::config::EtcdConfig;
@@ -46,6 +49,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, PartialEq)]
 pub struct AgentConfig {
     pub etcd: EtcdConfig,
+    pub observe: ObserveConfig,
     /// No two have one key.
     pub services: Vec<ServiceConfig>,
     /// Besides: those whose address is an interface's.
@@ -56,6 +60,7 @@ pub struct AgentConfig {
 #[derive(Debug)]
 pub struct SidekickConfig {
     pub etcd: EtcdConfig,
+    pub observe: ObserveConfig,
     pub service: Configured<ServiceConfig>,
 }
 
@@ -67,6 +72,7 @@ impl From<SidekickConfig> for AgentConfig {
         };
         Self {
             etcd: config.etcd,
+            observe: config.observe,
             services,
             on_interfaces,
         }
@@ -123,6 +129,7 @@ pub fn agent(
 ) -> Result<SidekickConfig, Faults> {
     let mut faults = Faults::new(variables.clone());
     refuse_names(&args.services, &mut faults);
+    let observe = GivenDoors::by_flags(&args.observe, &faults).check(&mut faults);
     let address = args.announcement.address.clone();
     let make = move |address: Option<&str>, faults: &mut Faults| {
         service::by_flags(args.clone(), address, faults)
@@ -132,6 +139,7 @@ pub fn agent(
     let settings = (|| {
         Some(SidekickConfig {
             etcd: etcd?,
+            observe: observe?,
             service: service?,
         })
     })();

@@ -25,12 +25,15 @@ pub fn seed() -> u64 {
 /// Descriptors for all but probes: etcd, logs, signals, files that are being read.
 const OTHER_DESCRIPTORS: u64 = 64;
 
-/// How many descriptors probes may use at one time, once the limit was raised.
+/// How many descriptors probes may use at one time, once the limit was raised. `of_doors`: the most that who
+/// looks in takes.
 #[must_use]
-pub fn descriptors() -> usize {
+pub fn descriptors(of_doors: usize) -> usize {
     raise_limit();
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let room = limit.saturating_sub(OTHER_DESCRIPTORS).max(LEAST_ROOM);
+    let room = limit
+        .saturating_sub(OTHER_DESCRIPTORS + of_doors as u64)
+        .max(LEAST_ROOM);
     usize::try_from(room).unwrap_or(usize::MAX)
 }
 

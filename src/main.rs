@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use register::agent::located::located_services;
 use register::agent::source::HostSettings;
 use register::cli::{
-    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, DoctorArgs, EtcdArgs, RenderArgs,
-    RenderCommand, ServicesArgs, Variables,
+    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, DoctorArgs, EtcdArgs, ObserveArgs,
+    RenderArgs, RenderCommand, ServicesArgs, Variables,
 };
 use register::config::{self, AgentConfig, EtcdConfig, HostConfig, LocatedService, Run};
 use register::exit::{Exit, RunError};
@@ -96,7 +96,8 @@ fn run(args: Cli) -> Result<Exit, RunError> {
 
 fn serve(args: AgentArgs, etcd: EtcdArgs, variables: Variables) -> Result<Exit, RunError> {
     if args.services.config.config.is_some() {
-        let HostConfig { config, source, .. } = host(args.services.config, etcd, variables)?;
+        let (config, observe) = (args.services.config, args.observe);
+        let HostConfig { config, source, .. } = host(config, observe, etcd, variables)?;
         let source = HostSettings::of_files(source, &config);
         return block_on(async { agent::run(config, source, Caught::of_an_agent(true)?).await });
     }
@@ -153,7 +154,7 @@ fn lint(
         let _sound = config::agent(args, etcd, variables, cli::variable)?;
         1
     } else {
-        let host = host(args.services.config, etcd, variables)?;
+        let host = host(args.services.config, args.observe, etcd, variables)?;
         host.config.services.len() + host.config.on_interfaces.len()
     };
     if !quiet {
@@ -182,7 +183,9 @@ fn of_files(
     etcd: EtcdArgs,
     variables: Variables,
 ) -> Result<(AgentConfig, Vec<String>), RunError> {
-    let config = host(args.config, etcd, variables)?.config;
+    // Nothing listens for so short a time.
+    let observe = ObserveArgs::default();
+    let config = host(args.config, observe, etcd, variables)?.config;
     Ok((config, args.names))
 }
 
@@ -195,8 +198,13 @@ async fn selected(
     Ok((config.etcd, config::select(services, names)?))
 }
 
-fn host(args: ConfigArgs, etcd: EtcdArgs, variables: Variables) -> Result<HostConfig, RunError> {
-    let host = config::host(args, etcd, variables, cli::variable)?;
+fn host(
+    args: ConfigArgs,
+    observe: ObserveArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+) -> Result<HostConfig, RunError> {
+    let host = config::host(args, observe, etcd, variables, cli::variable)?;
     tell_ignored(&host.ignored);
     Ok(host)
 }

@@ -209,6 +209,30 @@ fn an_agent_that_leaves_its_keys_to_another_is_started_again_at_once() {
 }
 
 #[test]
+fn each_unit_of_a_plain_host_has_a_control_socket_of_its_own() {
+    let units = AGENTS.map(|name| (name, "REGISTER_CONTROL"));
+    let proxy = ("register-render.service", "REGISTER_RENDER_CONTROL");
+    for (name, variable) in units.into_iter().chain([proxy]) {
+        let text = fs::read_to_string(unit_of_a_host(name)).unwrap();
+        let socket = format!("Environment={variable}=/run/register/%N/control.sock");
+        for line in [
+            &socket,
+            "RuntimeDirectory=register/%N",
+            "RuntimeDirectoryMode=0750",
+        ] {
+            assert!(has(&text, line), "{name}: {line}");
+        }
+        let families = text
+            .lines()
+            .find(|line| line.starts_with("RestrictAddressFamilies="));
+        assert!(
+            families.is_some_and(|line| line.contains(" AF_UNIX")),
+            "{name}: {families:?}"
+        );
+    }
+}
+
+#[test]
 fn the_sidekick_runs_register_and_nothing_else() {
     let text =
         fs::read_to_string(root().join("units/templates/apache-discovery@.service")).unwrap();

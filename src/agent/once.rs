@@ -46,7 +46,7 @@ pub async fn unless_stopped(
 /// # Errors
 /// When etcd cannot be told.
 pub async fn once(config: SidekickConfig, quiet: bool) -> Result<Exit, RunError> {
-    let SidekickConfig { etcd, service } = config;
+    let SidekickConfig { etcd, service, .. } = config;
     let service = match located(service).await {
         Ok(service) => service,
         Err(why) => {

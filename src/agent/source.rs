@@ -16,6 +16,7 @@ use super::placed::Placed;
 use super::service::ServiceSettings;
 use crate::config::{AgentConfig, EtcdConfig, HostSource, OnInterface, ServiceConfig};
 use crate::deadline::sleep_until_some;
+use crate::observe::ObserveConfig;
 use crate::probe::checks::Checks;
 use crate::world::Source;
 
@@ -35,6 +36,7 @@ struct Files {
     source: Arc<HostSource>,
     /// As it was read at the start, and is in use.
     etcd: EtcdConfig,
+    observe: ObserveConfig,
 }
 
 impl HostSettings {
@@ -51,6 +53,7 @@ impl HostSettings {
         let files = Files {
             source: Arc::new(source),
             etcd: config.etcd.clone(),
+            observe: config.observe.clone(),
         };
         Self {
             files: Some(files),
@@ -85,7 +88,12 @@ impl Source<Checks> for HostSettings {
         )
     )]
     async fn read(&self) -> Result<Vec<ServiceSettings<Checks>>, String> {
-        let Some(Files { source, etcd }) = &self.files else {
+        let Some(Files {
+            source,
+            etcd,
+            observe,
+        }) = &self.files
+        else {
             return Ok(Vec::new());
         };
         let source = Arc::clone(source);
@@ -97,6 +105,12 @@ impl Source<Checks> for HostSettings {
             warn!(
                 event = "restart_needed",
                 "the settings of etcd have changed; they take effect after a restart"
+            );
+        }
+        if config.observe.differs_from(observe) {
+            warn!(
+                event = "restart_needed",
+                "listen, listen_host or control has changed; it takes effect after a restart"
             );
         }
         Ok(self.place(config.services, config.on_interfaces).await)

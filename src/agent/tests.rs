@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::addresses::Addresses;
 use super::located::interfaces_of;
 use super::placed::Placed;
-use crate::cli::{ConfigArgs, EtcdArgs, Variables};
+use crate::cli::{ConfigArgs, EtcdArgs, ObserveArgs, Variables};
 use crate::config::{self, AgentConfig};
 
 const FILE: &str = r#"
@@ -43,6 +43,7 @@ fn of_file() -> AgentConfig {
     };
     let host = config::host(
         args,
+        ObserveArgs::default(),
         EtcdArgs::default(),
         Variables::default(),
         |_: &str| None,

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::ObserveArgs;
 use super::parse::switch;
 
 /// Of the flags, and of the fields of a services file.
@@ -101,6 +102,8 @@ pub struct AgentArgs {
     /// One probe, one write, exit: the key is left to its TTL
     #[arg(long, env = "REGISTER_ONCE", help_heading = "Registration", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
     pub once: Option<bool>,
+    #[command(flatten)]
+    pub observe: ObserveArgs,
 }
 
 impl AgentArgs {
@@ -133,6 +136,7 @@ impl Default for AgentArgs {
             drain: default::DRAIN.to_owned(),
             stop_timeout: default::STOP_TIMEOUT.to_owned(),
             once: None,
+            observe: ObserveArgs::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::RenderObserveArgs;
 use super::parse::switch;
 
 /// Of the flags.
@@ -76,6 +77,8 @@ pub struct RenderArgs {
     /// Copy what is added to this log file to standard output; may be repeated
     #[arg(long, env = "REGISTER_FOLLOW", value_name = "FILE")]
     pub follow: Vec<String>,
+    #[command(flatten)]
+    pub observe: RenderObserveArgs,
     /// Start this once the files are good, and end as it ends
     #[arg(last = true, value_name = "COMMAND")]
     pub child: Vec<String>,
@@ -101,6 +104,7 @@ impl Default for RenderArgs {
             reload_signal: default::RELOAD_SIGNAL.to_owned(),
             kill_timeout: default::KILL_TIMEOUT.to_owned(),
             follow: Vec::new(),
+            observe: RenderObserveArgs::default(),
             child: Vec::new(),
             command: None,
         }

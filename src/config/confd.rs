@@ -14,6 +14,7 @@ use super::render::{
 use super::setting::Setting;
 use crate::cli::confd::ConfdArgs;
 use crate::fault::Place;
+use crate::observe::ObserveConfig;
 use crate::os::child_env::WITHHELD;
 use crate::tls;
 
@@ -172,6 +173,7 @@ impl ConfdSettings {
             backend,
             nodes,
             render: RenderConfig {
+                observe: ObserveConfig::default(),
                 source: Source::Etcd(etcd),
                 run: if onetime {
                     Run::Once

@@ -122,7 +122,7 @@ fn agent_side(
     env: impl Env + Send + Sync + 'static,
 ) -> Result<Option<Agent>, Faults> {
     if args.services.config.config.is_some() {
-        let host = host::host(args.services.config, etcd, variables, env)?;
+        let host = host::host(args.services.config, args.observe, etcd, variables, env)?;
         return Ok(Some((host.config, host.ignored)));
     }
     if names_a_service(&args) {

@@ -228,3 +228,9 @@ impl From<Faults> for RunError {
         Self::new(Exit::Usage, faults)
     }
 }
+
+impl From<Fault> for RunError {
+    fn from(fault: Fault) -> Self {
+        Self::new(Exit::Usage, fault)
+    }
+}

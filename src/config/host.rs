@@ -1,5 +1,6 @@
 //! The services of a host, from a file or a directory of files.
 
+mod agent;
 mod checks;
 mod document;
 mod etcd;
@@ -19,9 +20,10 @@ use std::sync::Arc;
 use super::configured::{Configured, OnInterface};
 use super::etcd::{Env, Given, OURS};
 use super::faults::Faults;
+use super::observe::GivenDoors;
 use super::setting::Setting;
 use super::{AgentConfig, ServiceConfig, configured};
-use crate::cli::{ConfigArgs, EtcdArgs, Variables};
+use crate::cli::{ConfigArgs, EtcdArgs, ObserveArgs, Variables};
 use crate::fault::{Fault, field_of};
 use document::Section;
 use fields::{DynEnv, OF_A_SERVICE};
@@ -47,6 +49,7 @@ pub struct HostConfig {
 /// Where the settings of a host's services come from, as it was at the start but for the files.
 pub struct HostSource {
     path: Setting,
+    observe: ObserveArgs,
     etcd: EtcdArgs,
     variables: Variables,
     env: Arc<DynEnv>,
@@ -58,6 +61,7 @@ pub struct HostSource {
 /// All that is wrong.
 pub fn host(
     config: ConfigArgs,
+    observe: ObserveArgs,
     etcd: EtcdArgs,
     variables: Variables,
     env: impl Env + Send + Sync + 'static,
@@ -71,6 +75,7 @@ pub fn host(
     let ignored = ignored(&path, &env);
     let source = HostSource {
         path,
+        observe,
         etcd,
         variables,
         env: Arc::new(env),
@@ -131,6 +136,13 @@ impl HostSource {
             Some(section) => etcd::given(section, &*self.env, faults),
             None => Given::default(),
         };
+        let doors = match &sections.agent {
+            Some(section) => agent::given(section, &*self.env, faults),
+            None => GivenDoors::default(),
+        };
+        let observe = GivenDoors::by_flags(&self.observe, faults)
+            .or(doors)
+            .check(faults);
         let services = self.services(&sections, faults);
         let etcd = Given::by_flags(self.etcd.clone(), faults)
             .or(Given::by_etcdctl(&*self.env))
@@ -139,6 +151,7 @@ impl HostSource {
         let (services, on_interfaces) = services;
         Some(AgentConfig {
             etcd: etcd?,
+            observe: observe?,
             services,
             on_interfaces,
         })

@@ -8,12 +8,14 @@ use renderer::options::{Dialect, Options};
 use super::etcd::{Env, Given, OURS};
 use super::faults::{Faults, MILLISECOND};
 use super::file::SettingsFile;
+use super::observe::GivenDoors;
 use super::setting::Setting;
 use super::supervise;
 use crate::cli::{ConfdirArgs, EtcdArgs, RenderArgs, Variables};
 use crate::etcd::config::EtcdConfig;
 use crate::fault::Fault;
 use crate::longest;
+use crate::observe::ObserveConfig;
 use crate::os::child_env::WITHHELD;
 use crate::proxy::debounce;
 use crate::proxy::supervise::SuperviseConfig;
@@ -32,6 +34,7 @@ pub(super) const DEFAULT_DEBOUNCE: debounce::DebounceSettings = debounce::Deboun
 #[derive(Debug)]
 pub struct RenderConfig {
     pub source: Source,
+    pub observe: ObserveConfig,
     pub run: Run,
     /// Bring all in step so often, besides watching.
     pub interval: Option<Duration>,
@@ -84,6 +87,7 @@ pub fn render(
         args.config_file.is_some(),
         &mut faults,
     );
+    let observe = GivenDoors::by_flags(&args.observe.into(), &faults).check(&mut faults);
     let debounce = debounce_settings(&args.debounce, &mut faults);
     let interval = match &args.interval {
         Some(text) => faults.duration("--interval", text, MILLISECOND),
@@ -149,6 +153,7 @@ pub fn render(
     let settings = (|| {
         Some(RenderConfig {
             source: source?,
+            observe: observe?,
             run,
             interval,
             debounce: debounce?,

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -26,6 +27,14 @@ const PIECE: usize = 4096;
 const STACK: usize = 256 << 10;
 /// How long the lines that are left may take when the process ends.
 const FLUSH_TIME: Duration = Duration::from_millis(250);
+
+/// Lines that were dropped since the process began.
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+#[must_use]
+pub fn lines_dropped() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
 
 /// The thread. When this goes, what is left is written, unless the reader is stuck.
 #[derive(Debug, Default)]
@@ -90,6 +99,13 @@ struct Queue {
     is_writing: bool,
 }
 
+/// How many lines there are in `text`, which are dropped.
+fn count_dropped(text: &[u8]) -> usize {
+    let lines = count(text);
+    DROPPED.fetch_add(lines as u64, Ordering::Relaxed);
+    lines
+}
+
 impl Lines {
     /// Takes `text`, one line or several, whole or not at all.
     fn push(&self, text: &[u8]) {
@@ -97,7 +113,7 @@ impl Lines {
         if queue.text.is_empty() || queue.text.len() + text.len() <= ROOM {
             queue.text.extend_from_slice(text);
         } else {
-            queue.dropped += count(text);
+            queue.dropped += count_dropped(text);
         }
         drop(queue);
         self.0.filled.notify_one();
@@ -176,7 +192,7 @@ fn write_to_stderr(text: &[u8]) -> Result<(), Unwritten> {
     while !left.is_empty() {
         let piece = first_piece(left);
         if Patient(stderr()).write_all(piece).is_err() {
-            return Err(Unwritten(count(left)));
+            return Err(Unwritten(count_dropped(left)));
         }
         left = left.get(piece.len()..).unwrap_or_default();
     }

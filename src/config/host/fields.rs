@@ -189,6 +189,7 @@ pub(super) fn refuse_unknown<'a>(
 mod tests {
     use clap::CommandFactory as _;
 
+    use super::super::agent;
     use super::*;
     use crate::cli::Cli;
 
@@ -200,6 +201,7 @@ mod tests {
         let flags: Vec<_> = flags
             .filter(|flag| !["config", "once", "help", "version"].contains(flag))
             .map(|flag| format!("--{flag}"))
+            .filter(|flag| !agent::FLAGS.contains(&flag.as_str()))
             .collect();
         assert_eq!(flags, OF_A_SERVICE);
     }

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use super::agent;
 use super::document::{self, Node, Section, TomlValue};
 use super::fields::refuse_unknown;
 use super::files::Text;
 use crate::config::faults::Faults;
-use crate::fault::{Fault, Place};
+use crate::fault::{Fault, Place, field_of};
 
 const TABLES: [&str; 4] = ["etcd", "agent", "defaults", "service"];
 
 #[derive(Debug, Default)]
 pub(super) struct Sections {
     pub etcd: Option<Section>,
-    agent: Option<Section>,
+    pub agent: Option<Section>,
     /// For the services of all files.
     defaults: Option<Section>,
     files: Vec<FileSections>,
@@ -42,8 +43,9 @@ impl Sections {
         let etcd = table(&mut root, "etcd", faults);
         keep_first(&mut self.etcd, etcd, "etcd", faults);
         let agent = table(&mut root, "agent", faults);
-        if let Some(agent) = &agent {
-            refuse_unknown(agent, [], faults);
+        if let Some(section) = &agent {
+            let known = agent::FLAGS.map(field_of);
+            refuse_unknown(section, known.iter().map(String::as_str), faults);
         }
         keep_first(&mut self.agent, agent, "agent", faults);
         let mut defaults = table(&mut root, "defaults", faults);

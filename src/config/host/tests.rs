@@ -38,7 +38,8 @@ impl Files {
         let words = ["register", "--config", &path].into_iter();
         let cli = Cli::try_parse_from(words.chain(flags.iter().copied())).expect("known flags");
         let config = cli.agent.services.config;
-        host(config, cli.etcd, cli.variables, env).map_err(|faults| {
+        let observe = cli.agent.observe;
+        host(config, observe, cli.etcd, cli.variables, env).map_err(|faults| {
             let told = faults.to_string().replace(&format!("{path}/"), "");
             told.lines()
                 .map(|line| line.replace(&path, "DIR"))
@@ -456,8 +457,8 @@ fn each_mistake_of_a_file_is_told() {
             &["a.toml, line 1: srvice: unknown field; did you mean service?"],
         ),
         (
-            "[agent]\nlisten = \"127.0.0.1:1\"\n",
-            &["a.toml, line 2: listen: unknown field"],
+            "[agent]\nlistn = \"127.0.0.1:1\"\n",
+            &["a.toml, line 2: listn: unknown field; did you mean listen?"],
         ),
         (
             "[etcd]\nendpoint = \"h\"\n",
@@ -495,6 +496,44 @@ fn a_second_etcd_agent_or_defaults_is_told_with_the_first() {
             "c.toml, line 2: [etcd] is there already, at b.toml, line 1",
             "c.toml, line 3: [defaults] is there already, at b.toml, line 3",
             "services.d/d.toml, line 1: [agent] is there already, at b.toml, line 2",
+        ]
+    );
+}
+
+#[test]
+fn doors_are_those_of_the_file_unless_flags_say_otherwise() {
+    let web = "[[service]]\nname = \"web\"\naddress = \"10.0.0.5:80\"\n";
+    let agent = "[agent]\nlisten = \"${IP}:9464\"\nlisten_host = [\"a\", \"b\"]\n\
+                 control = \"/run/register/control.sock\"\n";
+    let files = Files::of(&[("a.toml", &format!("{agent}{web}"))]);
+    let observe = files.read().expect("sound").observe;
+    let listen = observe.listen.expect("a door");
+    assert_eq!(listen.at.to_string(), "10.0.0.5:9464");
+    assert_eq!(
+        listen.place.to_string(),
+        "DIR/a.toml, line 2: listen".replace("DIR", &files.path().display().to_string())
+    );
+    assert_eq!(observe.hosts, ["a", "b"]);
+    assert!(observe.control.is_some());
+
+    let flags = ["--listen", "[::1]:1", "--listen-host", "c,d"];
+    let observe = files.source(&flags).expect("sound").config.observe;
+    let listen = observe.listen.expect("a door");
+    assert_eq!(listen.at.to_string(), "[::1]:1");
+    assert_eq!(observe.hosts, ["c", "d"]);
+    assert!(observe.control.is_some());
+}
+
+#[test]
+fn a_door_that_cannot_be_is_told_with_its_line() {
+    let web = "[[service]]\nname = \"web\"\naddress = \"10.0.0.5:80\"\n";
+    let agent = "[agent]\nlisten = \"9464\"\nlisten_host = \"a/b\"\ncontrol = \"\"\n";
+    assert_eq!(
+        read(&format!("{agent}{web}")).expect_err("faults"),
+        [
+            "a.toml, line 2: listen \"9464\": use IP:PORT, as in 127.0.0.1:9464 or [::1]:9464",
+            "a.toml, line 3: listen_host \"a/b\": is no host name; give it without scheme and port",
+            "a.toml, line 4: control \"\": is no path of a socket; use one as in /run/register/control.sock",
         ]
     );
 }
@@ -653,7 +692,14 @@ fn a_variable_of_one_service_is_ignored_and_named() {
         config: Some(files.path().display().to_string()),
     };
     let env = |name: &str| (name == "REGISTER_TTL").then(|| "1s".to_owned());
-    let host = host(config, EtcdArgs::default(), Variables::default(), env).ok();
+    let host = host(
+        config,
+        ObserveArgs::default(),
+        EtcdArgs::default(),
+        Variables::default(),
+        env,
+    )
+    .ok();
     let host = host.expect("sound");
     assert_eq!(host.config.services[0].ttl, Duration::from_secs(30));
     assert_eq!(
