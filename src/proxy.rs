@@ -43,6 +43,7 @@ use crate::etcd::follow::Update;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
+use crate::observe;
 use crate::observe::ask::{self, Asks};
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::{Caught, ProxySignal, ProxySignals};
@@ -112,8 +113,9 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
             return Err(RunError::new(Exit::Usage, reason));
         }
     };
+    let doors = observe::open(&config.observe)?;
     raise_limit();
-    let (_nobody, asks) = ask::channel();
+    let (asker, asks) = ask::channel();
     let surroundings = ProxySurroundings {
         dial: WireDial::new(etcd),
         files: HostFiles::new(&config.files)?,
@@ -132,7 +134,9 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         seed: host::seed(),
     };
     let tail = Tail::start(config.follow)?;
+    let serving = doors.serve(asker)?;
     let result = drive::<ThisHost>(settings, surroundings).await;
+    drop(serving);
     if let Some(tail) = tail {
         tail.stop();
     }
@@ -252,7 +256,7 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 () = self.notifier.tick() => {}
-                ask = asks.next() => self.asked(ask),
+                ask = ask::next(asks) => self.asked(ask),
                 () = sleep_until_some(deadline) => {}
                 exit = self.supervisor.ended() => return Ok(exit),
                 () = sleep_until_some(self.reload_child_at) => {}
@@ -513,7 +517,7 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 () = self.notifier.tick() => {}
-                ask = asks.next() => self.asked(ask),
+                ask = ask::next(asks) => self.asked(ask),
                 () = sleep_until_some(kill_at) => {
                     kill_at = None;
                     self.files.kill();
