@@ -114,11 +114,11 @@ mod tests {
                 "--endpoints",
             ),
             (
-                "invalid peer certificate: certificate expired: verified at",
+                "invalid peer certificate: certificate expired: verification time 1",
                 "renewed",
             ),
             (
-                "invalid peer certificate: certificate not valid yet: verified",
+                "invalid peer certificate: certificate not valid yet: verification time 1",
                 "clock",
             ),
             (
