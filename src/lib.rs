@@ -9,6 +9,7 @@ pub mod columns;
 pub mod config;
 pub mod control;
 pub mod deadline;
+pub mod doctor;
 pub mod etcd;
 pub mod exit;
 pub mod fault;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use register::agent::located::located_services;
 use register::agent::source::HostSettings;
 use register::cli::{
-    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, DrainArgs, EtcdArgs, ObserveArgs,
-    RenderArgs, RenderCommand, ServicesArgs, Variables,
+    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, DoctorArgs, DrainArgs, EtcdArgs,
+    ObserveArgs, RenderArgs, RenderCommand, ServicesArgs, Variables,
 };
 use register::config::{self, AgentConfig, EtcdConfig, HostConfig, LocatedService, Run};
 use register::exit::{Exit, RunError};
@@ -15,7 +15,7 @@ use register::os::runtime::block_on;
 use register::os::signal::Caught;
 use register::os::{init, output};
 use register::proxy::{self, confd};
-use register::{agent, control, list};
+use register::{agent, control, doctor as examination, list};
 use tracing::warn;
 
 fn main() -> ExitCode {
@@ -60,6 +60,7 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         Some(Command::Status(args)) => block_on(control::status::run(config::status(args))),
         Some(Command::Drain(args)) => drain(args, true, variables, quiet),
         Some(Command::Resume(args)) => drain(args, false, variables, quiet),
+        Some(Command::Doctor(args)) => doctor(*args, etcd, variables, quiet),
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, variables, env)?;
             block_on(list::run(config))
@@ -179,6 +180,17 @@ fn lint(
     Ok(Exit::Done)
 }
 
+fn doctor(
+    args: DoctorArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    quiet: bool,
+) -> Result<Exit, RunError> {
+    let config = config::doctor(args, etcd, variables, cli::variable)?;
+    tell_ignored(&config.ignored);
+    block_on(agent::once::unless_stopped(examination::run(config, quiet)))
+}
+
 /// What is in the files, and which of it SERVICE names.
 fn of_files(
     args: ServicesArgs,
@@ -207,8 +219,12 @@ fn host(
     variables: Variables,
 ) -> Result<HostConfig, RunError> {
     let host = config::host(args, observe, etcd, variables, cli::variable)?;
-    for ignored in &host.ignored {
+    tell_ignored(&host.ignored);
+    Ok(host)
+}
+
+fn tell_ignored(variables: &[String]) {
+    for ignored in variables {
         warn!(event = "variable_ignored", "{ignored}");
     }
-    Ok(host)
 }

@@ -204,7 +204,7 @@ fn not_probed(why: &Unlocated, output: OutputFormat) -> String {
         reason = "no simulation runs what ends by itself"
     )
 )]
-pub(super) async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
+pub(crate) async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
     if !quiet || exit != Exit::Done {
         let printed = spawn_blocking(move || output::print(&result)).await;
         printed.map_err(RunError::of_host)??;

@@ -64,7 +64,7 @@ mod tests {
         let _listening = ["web", "db"].map(|unit| UnixListener::bind(path(unit)).expect("bound"));
         fs::write(path("file"), "").expect("written");
         assert_eq!(below(run.path()), [path("db"), path("web")]);
-        assert_eq!(below(&run.path().join("nowhere")), [PathBuf::new(); 0]);
+        assert!(below(&run.path().join("nowhere")).is_empty());
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod crowd;
 mod denied;
 /// `--discovery-srv`.
 mod discovery;
+/// `register doctor`: everything on the way examined, and nothing written.
+mod doctor;
 /// The command's surroundings: its terminal, its environment, its signals.
 mod edges;
 /// TLS to etcd.
