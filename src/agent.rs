@@ -6,7 +6,10 @@
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
 mod addresses;
+mod asked;
 mod beside;
+mod drains;
+mod history;
 pub mod located;
 pub mod once;
 mod placed;
@@ -23,6 +26,7 @@ mod tests;
 mod upgrade;
 
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -31,17 +35,22 @@ use tracing::{info, warn};
 use crate::config::AgentConfig;
 use crate::deadline::{now, sleep_until_some};
 use crate::etcd::error::EtcdError;
+use crate::etcd::record::Record;
 use crate::etcd::session::{News, Order, Session};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
+use crate::observe::ask::{self, Asks};
+use crate::observe::histogram::Histogram;
 use crate::os::alarm::Alarm;
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::{self, Caught};
 use crate::probe::attempt::Attempt;
 use crate::registration::{Action, Event, ServiceId, Status, Stopped};
 use crate::world::{Signals, Source, World};
+use asked::Waiting;
 use beside::Beside;
+use drains::Drains;
 use prober::Prober;
 use service::ServiceSettings;
 use services::Services;
@@ -80,6 +89,8 @@ pub struct AgentSurroundings<W: World> {
     pub renewal: W::Timer,
     pub manager: W::Manager,
     pub signals: W::Signals,
+    /// From outside.
+    pub asks: Asks,
 }
 
 /// Runs until a signal stops it.
@@ -98,6 +109,7 @@ pub async fn run(
         descriptors: host::descriptors(config.observe.descriptors()),
         seed: host::seed(),
     };
+    let (_nobody, asks) = ask::channel();
     let surroundings = AgentSurroundings {
         dial: WireDial::new(config.etcd),
         source,
@@ -105,6 +117,7 @@ pub async fn run(
         renewal: Alarm::new()?,
         manager: NotifySocket::from_env(),
         signals,
+        asks,
     };
     Ok(drive::<ThisHost>(settings, surroundings).await?)
 }
@@ -124,6 +137,7 @@ pub async fn drive<W: World>(
         renewal,
         manager,
         mut signals,
+        mut asks,
     } = surroundings;
     let count = settings.services.len() + source.without_address();
     let (orders, orders_end) = mpsc::unbounded_channel();
@@ -133,10 +147,15 @@ pub async fn drive<W: World>(
         services: Services::new(settings.seed),
         prober: Prober::new(between, settings.descriptors),
         orders,
+        etcd: session.record(),
         notifier: Notifier::new(manager, settings.watchdog),
         summary: Summary::new(count == 1 && !source.is_lasting()),
         ready: false,
         reload_again: false,
+        began_at: now(),
+        probes: Histogram::default(),
+        drains: Drains::default(),
+        waiting: Vec::new(),
         stopping: false,
         leave_by: None,
         exit: Exit::Done,
@@ -146,22 +165,30 @@ pub async fn drive<W: World>(
     // There may be none to wait for.
     agent.look_whether_ready();
     if source.without_address() > 0 {
-        agent.report();
+        agent.tell_status();
     }
     let session = pin!(session.run());
-    agent.drive(&source, session, news, &mut signals).await
+    agent
+        .drive(&source, session, news, &mut signals, &mut asks)
+        .await
 }
 
 struct Agent<W: World> {
     services: Services<W::Backend>,
     prober: Prober<W>,
     orders: mpsc::UnboundedSender<Order>,
+    /// What has been with it so far.
+    etcd: Rc<Record>,
     notifier: Notifier<W::Manager>,
     summary: Summary,
     /// The service manager was told so.
     ready: bool,
     /// SIGHUP came while the services were being read.
     reload_again: bool,
+    began_at: Instant,
+    probes: Histogram,
+    drains: Drains,
+    waiting: Vec<Waiting>,
     stopping: bool,
     /// When another process takes over, at the latest.
     leave_by: Option<Instant>,
@@ -176,6 +203,7 @@ impl<W: World> Agent<W> {
         mut session: Pin<&mut impl Future<Output = ()>>,
         mut news: mpsc::Receiver<News>,
         signals: &mut W::Signals,
+        asks: &mut Asks,
     ) -> Result<Exit, EtcdError> {
         let mut beside = Beside::<W>::new(source);
         loop {
@@ -190,12 +218,13 @@ impl<W: World> Agent<W> {
                     }
                 }
                 () = self.notifier.tick() => {}
-                () = sleep_until_some(self.summary.due_at()) => self.report(),
+                () = sleep_until_some(self.summary.due_at()) => self.tell_status(),
                 () = sleep_until_some(deadline.map(|(at, _)| at)) => {
                     if let Some((_, service)) = deadline {
                         self.react(service, Event::DeadlineReached);
                     }
                 }
+                ask = asks.next() => self.asked(ask),
                 () = &mut session, if !news.is_closed() => {}
                 told = news.recv() => match told {
                     Some(News::Event(service, event)) => self.react(service, event),
@@ -278,7 +307,7 @@ impl<W: World> Agent<W> {
 
     fn begin(&mut self, settings: ServiceSettings<W::Backend>, probe_at: Instant) {
         let (announcement, ttl) = (settings.announcement.clone(), settings.ttl);
-        let (backend, drained) = (settings.backend.clone(), settings.drained);
+        let (backend, drained) = (settings.backend.clone(), self.drains.holds(&settings));
         let service = self.services.begin(settings);
         self.summary.add(Status::Starting);
         self.order(Order::Begin {
@@ -309,6 +338,7 @@ impl<W: World> Agent<W> {
             return;
         };
         let turned = service.observe(attempt);
+        self.probes.observe(attempt.took);
         let pause = service.pause();
         self.prober.probe_at(id, now() + pause);
         if let Some(verdict) = turned {
@@ -334,7 +364,8 @@ impl<W: World> Agent<W> {
                 Action::Exit(stopped) => self.end(id, stopped),
             }
         }
-        self.report();
+        self.answer_waiting();
+        self.tell_status();
     }
 
     fn is_ready(&mut self, id: ServiceId) {
@@ -346,7 +377,10 @@ impl<W: World> Agent<W> {
 
     /// It is once all of its services are.
     fn look_whether_ready(&mut self) {
-        if !self.ready && !self.stopping && self.services.iter().all(service::Service::is_ready) {
+        if !self.ready
+            && !self.stopping
+            && self.services.iter().all(|(_, service)| service.is_ready())
+        {
             self.ready = true;
             self.notifier.ready();
         }
@@ -357,6 +391,9 @@ impl<W: World> Agent<W> {
             service.log_end(stopped);
             let status = service.status();
             self.summary.remove(status);
+        }
+        if stopped == Stopped::LeftToTtl {
+            self.refuse_waiting(id, asked::LEFT);
         }
         // One that was removed long before is no part of how we end.
         if stopped == Stopped::LeftToTtl && self.stopping {
@@ -375,7 +412,7 @@ impl<W: World> Agent<W> {
         let _taken = self.orders.send(order);
     }
 
-    fn report(&mut self) {
+    fn tell_status(&mut self) {
         if let Some(text) = self.summary.due(now()) {
             self.notifier.status(&text);
         }

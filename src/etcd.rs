@@ -16,6 +16,7 @@ pub mod procedure;
 pub mod progress;
 pub mod reach;
 mod reading;
+pub mod record;
 pub mod renewal;
 pub mod session;
 mod status;

@@ -5,6 +5,7 @@
 //! and is lent the snapshot; what changes meanwhile is changed in a copy.
 #![cfg_attr(not(test), warn(clippy::disallowed_methods, clippy::disallowed_types))]
 
+mod asked;
 mod catalog;
 pub mod child;
 pub mod confd;
@@ -12,6 +13,7 @@ pub mod data;
 pub mod debounce;
 mod failure_log;
 mod following;
+mod history;
 mod known;
 pub mod once;
 pub mod pass;
@@ -41,6 +43,7 @@ use crate::etcd::follow::Update;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
+use crate::observe::ask::{self, Asks};
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::{Caught, ProxySignal, ProxySignals};
 use crate::world::{Files, Finished, World};
@@ -48,6 +51,7 @@ use catalog::Catalog;
 use child::HostChild;
 use failure_log::FailureLog;
 use following::Following;
+use history::Histories;
 use known::{Known, Standing};
 use pass::{HostFiles, denied, failure};
 use passes::Passes;
@@ -92,6 +96,8 @@ pub struct ProxySurroundings<W: World> {
     pub child: W::Child,
     pub manager: W::Manager,
     pub signals: W::Signals,
+    /// From outside.
+    pub asks: Asks,
 }
 
 /// Keeps everything in step until a signal ends it.
@@ -107,12 +113,14 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         }
     };
     raise_limit();
+    let (_nobody, asks) = ask::channel();
     let surroundings = ProxySurroundings {
         dial: WireDial::new(etcd),
         files: HostFiles::new(&config.files)?,
         child: HostChild::default(),
         manager: NotifySocket::from_env(),
         signals,
+        asks,
     };
     let settings = ProxySettings {
         interval: config.interval,
@@ -161,7 +169,11 @@ pub async fn drive<W: World>(
         following,
         poll: settings.interval.map(ticks_later),
         log: FailureLog::default(),
+        histories: Histories::default(),
+        began_at: now(),
+        changed_at: None,
         ready: false,
+        is_stopping: false,
         notifier: Notifier::new(surroundings.manager, settings.watchdog),
         supervisor,
         held_back: false,
@@ -170,12 +182,13 @@ pub async fn drive<W: World>(
         rng,
     };
     proxy.log.tell_faults(&faults);
-    let ended = proxy.drive(&mut signals).await;
+    let mut asks = surroundings.asks;
+    let ended = proxy.drive(&mut signals, &mut asks).await;
     // Whatever made us end, the child does not outlive us.
     proxy.supervisor.stop();
     let exit = match ended {
         Ok(exit) if signals.are_impatient() => Ok(exit),
-        ended => proxy.finish(&mut signals, ended).await,
+        ended => proxy.finish(&mut signals, &mut asks, ended).await,
     };
     let child = proxy.supervisor.stopped(&mut signals).await;
     Ok(child.unwrap_or(exit?))
@@ -194,9 +207,14 @@ struct Proxy<W: World> {
     following: Following,
     poll: Option<Interval>,
     log: FailureLog,
+    histories: Histories,
+    began_at: Instant,
+    /// When a key last changed that anything reads.
+    changed_at: Option<Instant>,
     /// The files of resources of which nothing has become yet.
     awaited: BTreeSet<PathBuf>,
     ready: bool,
+    is_stopping: bool,
     notifier: Notifier<W::Manager>,
     supervisor: Supervisor<W::Child>,
     /// It was said that the child has to wait.
@@ -208,7 +226,11 @@ struct Proxy<W: World> {
 }
 
 impl<W: World> Proxy<W> {
-    async fn drive(&mut self, signals: &mut ProxySignals<W::Signals>) -> Result<Exit, RunError> {
+    async fn drive(
+        &mut self,
+        signals: &mut ProxySignals<W::Signals>,
+        asks: &mut Asks,
+    ) -> Result<Exit, RunError> {
         loop {
             if let Some(ended) = self.take_in_ready() {
                 return ended;
@@ -230,6 +252,7 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 () = self.notifier.tick() => {}
+                ask = asks.next() => self.asked(ask),
                 () = sleep_until_some(deadline) => {}
                 exit = self.supervisor.ended() => return Ok(exit),
                 () = sleep_until_some(self.reload_child_at) => {}
@@ -282,6 +305,9 @@ impl<W: World> Proxy<W> {
     /// The resources that read these keys are to be brought in step.
     fn mark(&mut self, changed: &[Str]) {
         let now = now();
+        if !changed.is_empty() {
+            self.changed_at = Some(now);
+        }
         for key in changed {
             for number in self.catalog.concerned_by(key) {
                 self.schedule.changed(number, now);
@@ -299,6 +325,7 @@ impl<W: World> Proxy<W> {
             if let Standing::Denied(tree) = standing {
                 let failure = denied(&tree, &resource.dest, self.options.dialect);
                 self.log.tell(&resource.file, Some(failure));
+                self.histories.denied(resource, now);
                 self.awaited.remove(&resource.file);
             }
         }
@@ -366,6 +393,7 @@ impl<W: World> Proxy<W> {
             Err(error) => Some(failure(error, &resource.dest, self.options.dialect)),
         };
         self.awaited.remove(&resource.file);
+        self.histories.note(resource, outcome, now());
         self.schedule.done(number, failure.is_some(), now());
         // One of which something may not be read by now fails of that.
         let standing = self.known.standing(self.catalog.trees_of(number));
@@ -430,6 +458,7 @@ impl<W: World> Proxy<W> {
 
     fn stopping(&mut self) -> Exit {
         info!(event = "stopping", "stopping");
+        self.is_stopping = true;
         self.notifier.stopping();
         Exit::Done
     }
@@ -451,6 +480,7 @@ impl<W: World> Proxy<W> {
         let seed = self.rng.u64(..);
         self.schedule = Schedule::new(&catalog.groups(), self.debounce, seed);
         self.log.keep_only(&catalog.resources);
+        self.histories.keep_only(&catalog.resources);
         let before = &self.catalog.resources;
         let is_awaited = |resource: &&Resource| {
             self.awaited.contains(&resource.file) || !before.contains(resource)
@@ -466,6 +496,7 @@ impl<W: World> Proxy<W> {
     async fn finish(
         &mut self,
         signals: &mut ProxySignals<W::Signals>,
+        asks: &mut Asks,
         ended: Result<Exit, RunError>,
     ) -> Result<Exit, RunError> {
         self.files.cancel();
@@ -482,6 +513,7 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 () = self.notifier.tick() => {}
+                ask = asks.next() => self.asked(ask),
                 () = sleep_until_some(kill_at) => {
                     kill_at = None;
                     self.files.kill();

@@ -131,6 +131,12 @@ impl Registration {
         self.phase != Phase::Running
     }
 
+    /// Whether it is taken out, whatever the verdict.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.drained
+    }
+
     #[must_use]
     pub fn status(&self) -> Status {
         match (self.phase, self.wanted(), self.key) {
@@ -298,7 +304,9 @@ impl Registration {
         actions
     }
 
-    fn is_carried_out(&self) -> bool {
+    /// Whether etcd shows what it should, as far as is known.
+    #[must_use]
+    pub fn is_carried_out(&self) -> bool {
         match (self.wanted(), self.key) {
             (Some(Verdict::Up), Key::Present { .. } | Key::Displaced { .. })
             | (Some(Verdict::Down), Key::Absent | Key::Displaced { .. }) => !self.in_flight,

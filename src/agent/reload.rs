@@ -37,6 +37,9 @@ impl<W: World> Agent<W> {
     }
 
     fn apply(&mut self, wanted: Vec<ServiceSettings<W::Backend>>) {
+        if self.summary.without_address() == 0 {
+            self.drains.keep_only(&wanted);
+        }
         let Difference {
             added,
             changed,
@@ -65,12 +68,17 @@ impl<W: World> Agent<W> {
             return;
         };
         let before = service.settings().clone();
+        let was_drained = service.is_drained();
         service.change(settings.clone());
         if before.backend != settings.backend {
             self.prober.set(id, settings.backend.clone());
         }
         if before.drained != settings.drained {
-            self.react(id, Event::Drained(settings.drained));
+            self.drains.forget(&settings);
+        }
+        let drained = self.drains.holds(&settings);
+        if drained != was_drained {
+            self.react(id, Event::Drained(drained));
         }
         if !before.announces_as(&settings) {
             self.order(Order::Restate {

@@ -28,7 +28,7 @@ impl<W: World> Agent<W> {
             self.leave_address(service);
         }
         self.begin_all(added);
-        self.report();
+        self.tell_status();
     }
 
     /// Nobody can be connected to an address that is gone: there is nothing to wait for.

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use tracing::{debug, info, warn};
 
+use super::history::History;
 use crate::config::{Announcement, KEY_OF_ITS_OWN, ServiceConfig};
 use crate::deadline::now;
 use crate::health::{self, Cadence, Covered, Excuse, Health, Thresholds, Verdict};
+use crate::observe::report::{LeaseReport, ServiceReport};
 use crate::probe::attempt::Attempt;
 use crate::probe::checks::Checks;
 use crate::registration::{Action, Event, Registration, Status, Stopped};
@@ -17,6 +19,8 @@ use crate::wording;
 /// What is to be registered, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServiceSettings<B> {
+    /// Under which it is known to commands; several may have one.
+    pub name: String,
     pub announcement: Announcement,
     /// What is probed.
     pub backend: B,
@@ -35,6 +39,7 @@ pub struct ServiceSettings<B> {
 impl From<ServiceConfig> for ServiceSettings<Checks> {
     fn from(config: ServiceConfig) -> Self {
         Self {
+            name: config.name,
             announcement: config.announcement,
             backend: config.checks,
             thresholds: config.thresholds,
@@ -67,6 +72,7 @@ pub(super) struct Service<B> {
     ready: bool,
     /// Whether another instance on this host holds the key.
     neighbour: bool,
+    history: History,
     rng: Rng,
 }
 
@@ -85,6 +91,7 @@ impl<B> Service<B> {
             registration: Registration::new(drain, stop_timeout, seed),
             ready: false,
             neighbour: false,
+            history: History::new(now()),
             rng: Rng::with_seed(seed),
             settings,
         }
@@ -116,6 +123,15 @@ impl<B> Service<B> {
         self.registration.is_stopping()
     }
 
+    pub(super) fn is_drained(&self) -> bool {
+        self.registration.is_drained()
+    }
+
+    /// It is drained, and nothing of it is in etcd.
+    pub(super) fn is_out(&self) -> bool {
+        self.status() == Status::Drained && self.registration.is_carried_out()
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.ready
     }
@@ -140,9 +156,13 @@ impl<B> Service<B> {
     /// Takes in an event: what to do now.
     pub(super) fn on(&mut self, event: Event) -> Vec<Action> {
         let before = self.status();
+        if matches!(event, Event::Announced { .. }) {
+            self.history.announced += 1;
+        }
         let actions = self.registration.on(event, now());
         let status = self.status();
         if status != before {
+            self.history.stands(status, now());
             self.log(status);
         }
         actions
@@ -152,10 +172,14 @@ impl<B> Service<B> {
     pub(super) fn observe(&mut self, attempt: &Attempt) -> Option<Verdict> {
         let key = self.key();
         debug!(event = "probed", key, took = ?attempt.took, result = %attempt.text(), "probed");
+        self.history.probed(attempt, now());
         if self.is_excused(attempt) {
             return None;
         }
         let turned = self.judge(attempt);
+        if let Some(verdict) = turned {
+            self.history.turned(verdict, now());
+        }
         let (key, text) = (self.key(), attempt.text());
         match turned {
             Some(Verdict::Up) => info!(event = "backend_up", key, "backend is up: {text}"),
@@ -216,6 +240,36 @@ impl<B> Service<B> {
             self.health.wait(cadence)
         };
         health::jittered(pause, self.rng.f64())
+    }
+
+    /// For those who look on. `lease`: of its key.
+    pub(super) fn report(&self, lease: Option<LeaseReport>) -> ServiceReport {
+        let History {
+            status_since,
+            verdict,
+            verdict_since,
+            ref probe,
+            passed,
+            failed,
+            announced,
+            displaced,
+        } = self.history;
+        ServiceReport {
+            name: self.settings.name.clone(),
+            key: self.key().to_owned(),
+            status: self.status(),
+            status_since,
+            verdict,
+            verdict_since,
+            probe: probe.clone(),
+            passed,
+            failed,
+            is_drained: self.is_drained(),
+            lease,
+            ttl: self.settings.ttl,
+            announced,
+            displaced,
+        }
     }
 
     /// Says how it stands, where an operator wants to know at once.

@@ -53,8 +53,20 @@ impl<B: PartialEq> Services<B> {
         self.services.keys().copied().collect()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Service<B>> {
-        self.services.values()
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ServiceId, &Service<B>)> {
+        self.services.iter().map(|(id, service)| (*id, service))
+    }
+
+    /// Those of this name, or the one of this key, with their keys. One that is being withdrawn is none
+    /// unless it is begun anew then.
+    pub(super) fn named(&self, name: &str) -> Vec<(ServiceId, String)> {
+        let there = self
+            .iter()
+            .filter(|(id, service)| !service.is_stopping() || self.successors.contains_key(id));
+        let named =
+            there.filter(|(_, service)| service.settings().name == name || service.key() == name);
+        let named = named.map(|(id, service)| (id, service.key().to_owned()));
+        named.collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -140,6 +152,7 @@ mod tests {
 
     fn settings(key: &str, backend: u8) -> ServiceSettings<u8> {
         ServiceSettings {
+            name: key.trim_start_matches('/').to_owned(),
             announcement: Announcement {
                 key: key.to_owned(),
                 value: "10.0.0.5:80".to_owned(),
@@ -208,6 +221,25 @@ mod tests {
         services.differ(vec![settings("/a", 7)]);
         services.forget_successors();
         assert_eq!(services.end(ids[0]), None);
+    }
+
+    #[test]
+    fn a_name_stands_for_all_of_that_name_and_a_key_for_one() {
+        let (mut services, ids) = services(&["/a", "/b", "/c"]);
+        let same_name = ServiceSettings {
+            name: "b".to_owned(),
+            ..settings("/d", 0)
+        };
+        let d = services.begin(same_name);
+        let named = |services: &Services<u8>, name| -> Vec<_> {
+            let named = services.named(name).into_iter();
+            named.map(|(id, _)| id).collect()
+        };
+        assert_eq!(named(&services, "b"), [ids[1], d]);
+        assert_eq!(named(&services, "/b"), [ids[1]]);
+        assert_eq!(named(&services, "x"), [0; 0]);
+        services.get(ids[1]).expect("there").on(Event::Shutdown);
+        assert_eq!(named(&services, "b"), [d]);
     }
 
     #[test]

@@ -47,6 +47,10 @@ impl Summary {
         self.without_address = count;
     }
 
+    pub(super) fn without_address(&self) -> usize {
+        self.without_address
+    }
+
     pub(super) fn turn(&mut self, before: Status, now: Status) {
         self.remove(before);
         self.add(now);

@@ -132,6 +132,21 @@ pub enum Call {
     TimeLeft(LeaseId),
 }
 
+impl Call {
+    /// In metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Read(_) => "read",
+            Self::Grant { .. } => "grant",
+            Self::Put { .. } => "put",
+            Self::Delete { .. } => "delete",
+            Self::Revoke(_) => "revoke",
+            Self::TimeLeft(_) => "time_left",
+        }
+    }
+}
+
 /// Part of the key space, read at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Read {

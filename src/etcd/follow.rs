@@ -9,6 +9,7 @@ mod streams;
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use renderer::snapshot::{Snapshot, Subtree};
@@ -21,6 +22,7 @@ use super::error::{EtcdError, Problem};
 use super::progress::{FollowedRange, Progress};
 use super::reach::{Closed, Connection, Reach, Stop};
 use super::reading;
+use super::record::Record;
 use super::turns::Turn;
 use crate::deadline::{now, sleep_until_some};
 use crate::world::World;
@@ -144,6 +146,12 @@ impl<W: World> Follower<W> {
             recheck_at: None,
             updates,
         }
+    }
+
+    /// What has been with etcd so far.
+    #[must_use]
+    pub fn record(&self) -> Rc<Record> {
+        self.reach.record()
     }
 
     /// Runs until the other end is gone, or a first round over the endpoints ends with a refusal.
@@ -275,6 +283,7 @@ impl<W: World> Follower<W> {
                 }
                 told = streams.next() => {
                     heard_at = now();
+                    self.reach.record().answered();
                     self.reach.works(connection);
                     self.take_in(told).await?;
                 }

@@ -13,6 +13,7 @@ use tracing::warn;
 use super::api::{Answer, Call, Dial, KeyRange, Link, Login, Page, Read, WatchFrom, What};
 use super::error::{EtcdError, Problem};
 use super::outage::Outage;
+use super::record::Record;
 use super::turns::{SETTLED_AFTER, Turn, Turns};
 use crate::deadline::now;
 use crate::registration::LeaseId;
@@ -42,6 +43,7 @@ pub struct Reach<W: World> {
     /// Of each call.
     call_timeout: Duration,
     outage: Outage,
+    record: Rc<Record>,
     /// It was said that etcd does not know users.
     without_users: Rc<Cell<bool>>,
     /// See [`Connection::is_alive`].
@@ -61,6 +63,7 @@ pub struct Connection<W: World> {
     logging_in: Mutex<()>,
     without_users: Rc<Cell<bool>>,
     last_question: Rc<Cell<u64>>,
+    record: Rc<Record>,
 }
 
 /// Nobody listens any more.
@@ -94,10 +97,17 @@ impl<W: World> Reach<W> {
             turns,
             call_timeout,
             outage: Outage::default(),
+            record: Rc::default(),
             without_users: Rc::default(),
             last_question: Rc::new(Cell::new(seed)),
             settles_at: None,
         }
+    }
+
+    /// What has been with etcd so far.
+    #[must_use]
+    pub fn record(&self) -> Rc<Record> {
+        Rc::clone(&self.record)
     }
 
     /// Of each call over the next connections.
@@ -120,6 +130,7 @@ impl<W: World> Reach<W> {
         };
         match opened {
             Ok(opened) => {
+                self.record.connected(opened.0.endpoint());
                 self.turns.connected();
                 self.settles_at = Some(now() + SETTLED_AFTER);
                 Ok(opened)
@@ -131,6 +142,7 @@ impl<W: World> Reach<W> {
     /// The connection broke, or there is none. When to try the next.
     pub fn lost(&mut self, error: EtcdError) -> Turn {
         self.settles_at = None;
+        self.record.lost(&error);
         // A mistake in how we were set up is told at the end.
         if self.turns.has_ever_connected() || !error.is_refusal() {
             self.outage.continues(&error);
@@ -146,6 +158,7 @@ impl<W: World> Reach<W> {
 
     /// Something came of it: an outage is over.
     pub fn works(&mut self, connection: &Connection<W>) {
+        self.record.works();
         self.outage.ends(connection.endpoint());
     }
 
@@ -216,6 +229,7 @@ impl<W: World> Reach<W> {
                 logging_in: Mutex::default(),
                 without_users: Rc::clone(&self.without_users),
                 last_question: Rc::clone(&self.last_question),
+                record: Rc::clone(&self.record),
             };
             connection.log_in().await?;
             Ok(connection)
@@ -325,7 +339,7 @@ impl<W: World> Connection<W> {
             let answer = outlast(|| self.arrived(), patience, self.link.ask(&call));
             answer.await.map_err(silent)?
         };
-        match self.logged_in(asked).await {
+        match self.record.call("alive", self.logged_in(asked)).await {
             Err(error) if !error.is_answer() => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }
@@ -342,7 +356,7 @@ impl<W: World> Connection<W> {
     /// [`EtcdError`]; what was asked may have happened unless it is an answer.
     pub async fn ask(&self, call: &Call) -> Result<Answer, EtcdError> {
         let asked = async || self.within(self.call_timeout, self.link.ask(call)).await;
-        self.logged_in(asked).await
+        self.record.call(call.name(), self.logged_in(asked)).await
     }
 
     /// # Errors
@@ -373,7 +387,7 @@ impl<W: World> Connection<W> {
             let watch = self.outlast(self.call_timeout, self.link.watch(watches));
             self.within(LONGEST_READ, watch).await?
         };
-        let done = self.logged_in(&asked).await;
+        let done = self.record.call("watch", self.logged_in(&asked)).await;
         let Err(EtcdError {
             problem: Problem::Denied,
             ..
@@ -399,7 +413,8 @@ impl<W: World> Connection<W> {
             let answer = self.outlast(patience, self.link.ask(&call));
             self.within(LONGEST_READ, answer).await?
         };
-        self.logged_in(asked).await.map(page)
+        let answer = self.record.call(call.name(), self.logged_in(asked));
+        answer.await.map(page)
     }
 
     /// How much of a lease's TTL is left; none if etcd does not know it. Without a deadline: see
@@ -410,7 +425,8 @@ impl<W: World> Connection<W> {
     pub async fn time_left(&self, lease: LeaseId) -> Result<Option<Duration>, EtcdError> {
         let call = Call::TimeLeft(lease);
         let asked = async || self.link.ask(&call).await;
-        self.logged_in(asked).await.map(time_left)
+        let answer = self.record.call(call.name(), self.logged_in(asked));
+        answer.await.map(time_left)
     }
 
     /// Waits for work on this connection for as long as etcd keeps sending.
@@ -471,7 +487,8 @@ impl<W: World> Connection<W> {
     }
 
     async fn log_in(&self) -> Result<(), EtcdError> {
-        let without_users = self.link.log_in().await? == Login::NotEnabled;
+        let login = self.record.call("log_in", self.link.log_in()).await?;
+        let without_users = login == Login::NotEnabled;
         if !self.without_users.replace(without_users) && without_users {
             let endpoint = self.endpoint();
             warn!(

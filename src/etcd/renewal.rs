@@ -127,6 +127,20 @@ impl Renewal {
         }
     }
 
+    /// The service's lease, if it is kept.
+    #[must_use]
+    pub fn of_service(&self, service: ServiceId) -> Option<Lease> {
+        let lease = self.by_service.get(&service)?;
+        self.kept.get(lease).map(|kept| kept.lease)
+    }
+
+    /// Whose lease it is, and when its renewal was last asked for; none if it is not kept.
+    #[must_use]
+    pub fn asked(&self, lease: LeaseId) -> Option<(ServiceId, Instant)> {
+        let kept = self.kept.get(&lease)?;
+        Some((kept.service, kept.asked_at))
+    }
+
     /// Those that were asked for and not answered, over a new stream.
     pub fn unanswered(&self) -> impl Iterator<Item = LeaseId> {
         self.unanswered.iter().copied()

@@ -8,6 +8,7 @@ mod watching;
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -21,6 +22,7 @@ use super::error::EtcdError;
 use super::holder::{Step, contended};
 use super::lease::call_timeout;
 use super::reach::{Closed, Connection, Reach, Stop};
+use super::record::Record;
 use super::renewal::{LostLease, Renewal};
 use super::turns::Turn;
 use crate::deadline::{now, sleep_until_some};
@@ -141,6 +143,12 @@ impl<W: World> Session<W> {
         }
     }
 
+    /// What has been with etcd so far.
+    #[must_use]
+    pub fn record(&self) -> Rc<Record> {
+        self.reach.record()
+    }
+
     /// Runs until the other ends are gone, or etcd refuses us at the start.
     pub async fn run(mut self) {
         // Nobody listens any more, or has been told that nothing more is to come.
@@ -183,11 +191,16 @@ impl<W: World> Session<W> {
     async fn connect_and_serve(&mut self) -> Result<Turn, Closed> {
         self.reach
             .set_call_timeout(call_timeout(self.keys.shortest_ttl()));
-        let keys = &self.keys;
-        let opened = self
-            .reach
-            .attempt(async |connection| watch(connection, keys.to_watch(), keys.history()).await);
-        let (connection, watching) = match opened.await {
+        let (keys, mut begins_anew) = (&self.keys, false);
+        let opened = self.reach.attempt(async |connection| {
+            let (wanted, history) = (keys.to_watch(), keys.history());
+            watch(connection, wanted, history, &mut begins_anew).await
+        });
+        let opened = opened.await;
+        if begins_anew {
+            self.keys.begin_anew();
+        }
+        let (connection, watching) = match opened {
             Ok(opened) => opened,
             Err(turn) => return Ok(turn),
         };
@@ -254,7 +267,11 @@ impl<W: World> Session<W> {
                 renewed = served.renewals.next(), if !served.logging_in => {
                     self.renewed(&mut served, renewed).await?;
                 }
-                told = served.watching.watch.next() => self.report(&served.watching, told?).await?,
+                told = served.watching.watch.next() => {
+                    let told = told?;
+                    self.reach.record().answered();
+                    self.report(&served.watching, told).await?;
+                }
             }
         }
     }
@@ -287,15 +304,26 @@ impl<W: World> Session<W> {
             } => self.keys.restate(service, announcement, ttl),
             Order::Ask(service, request) => {
                 // From here on the lease is not kept alive, whatever comes of it.
-                self.renewal.let_go(service);
+                self.let_go(service);
                 self.keys.ask(service, request);
             }
             Order::End(service) => {
-                self.renewal.let_go(service);
+                self.let_go(service);
                 self.keys.end(service);
             }
             Order::Leave => self.leaving = Leaving::Asked,
         }
+    }
+
+    fn let_go(&mut self, service: ServiceId) {
+        self.renewal.let_go(service);
+        self.note_lease(service);
+    }
+
+    /// For those who look on.
+    fn note_lease(&self, service: ServiceId) {
+        let lease = self.renewal.of_service(service);
+        self.reach.record().note_lease(service, lease);
     }
 
     /// Renews all leases if it is time to leave, and ends once that is done.
@@ -329,7 +357,7 @@ impl<W: World> Session<W> {
             served.rewatching = true;
             let (connection, wanted) = (served.connection, self.keys.to_watch());
             served.beside.push(Box::pin(async move {
-                Done::Watching(watch(connection, wanted, None).await)
+                Done::Watching(watch(connection, wanted, None, &mut false).await)
             }));
         }
     }
@@ -379,6 +407,7 @@ impl<W: World> Session<W> {
             }
             Step::Announced(lease, event) => {
                 self.renewal.keep(service, lease, now());
+                self.note_lease(service);
                 event
             }
             Step::Over(event) => event,
@@ -411,7 +440,7 @@ impl<W: World> Session<W> {
             Ok(renewed) => {
                 served.logged_in = false;
                 self.reach.works(served.connection);
-                match self.renewal.on(renewed, now()) {
+                match self.take_in_renewed(renewed) {
                     Some(lost) => Ok(self.tell_lost(lost).await?),
                     None => Ok(()),
                 }
@@ -422,6 +451,16 @@ impl<W: World> Session<W> {
             }
             Err(error) => Err(error.after_login().into()),
         }
+    }
+
+    fn take_in_renewed(&mut self, renewed: Renewed) -> Option<LostLease> {
+        let asked = self.renewal.asked(renewed.lease);
+        let lost = self.renewal.on(renewed, now());
+        if let Some((service, asked_at)) = asked {
+            self.reach.record().note_call("renew", asked_at, None);
+            self.note_lease(service);
+        }
+        lost
     }
 
     /// The keys as they were read.
@@ -490,6 +529,7 @@ impl<W: World> Session<W> {
                 key = self.keys.key(lost.service),
                 "the lease could not be renewed for its whole TTL: taken for gone"
             );
+            self.note_lease(lost.service);
             self.tell(lost.service, lost_lease(lost)).await?;
         }
         Ok(())

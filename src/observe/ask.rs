@@ -38,8 +38,23 @@ pub enum DrainAnswer {
     Refused(&'static str),
 }
 
+/// Where a loop is asked.
+#[derive(Debug)]
+pub struct Asks(mpsc::Receiver<Ask>);
+
 /// For who asks, and for the loop.
 #[must_use]
-pub fn channel() -> (mpsc::Sender<Ask>, mpsc::Receiver<Ask>) {
-    mpsc::channel(DEPTH)
+pub fn channel() -> (mpsc::Sender<Ask>, Asks) {
+    let (sender, receiver) = mpsc::channel(DEPTH);
+    (sender, Asks(receiver))
+}
+
+impl Asks {
+    /// The next that is asked; for ever if nobody can ask. Cancel-safe.
+    pub async fn next(&mut self) -> Ask {
+        match self.0.recv().await {
+            Some(ask) => ask,
+            None => std::future::pending().await,
+        }
+    }
 }

@@ -140,7 +140,7 @@ fn resource(report: &ResourceReport, clock: &Clock) -> Value {
         "reload": stage(&report.reload, clock),
         "file": report.file.as_ref().map(|FileReport { size, digest }| json!({
             "size": size,
-            "sha256": digest,
+            "md5": digest,
         })),
         "keys_dropped": report.keys_dropped,
     })

@@ -179,7 +179,7 @@ pub struct LastReport {
 pub struct FileReport {
     /// In bytes.
     pub size: u64,
-    /// SHA-256, in hexadecimal.
+    /// MD5, in hexadecimal, as confd compares files.
     pub digest: String,
 }
 

@@ -76,7 +76,36 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// In words that may be shown to anybody: without those of a command.
+    fn outline(&self) -> String {
+        match self {
+            Self::Command(status, _) => format!("the command ended with {status}"),
+            Self::Spawn(_) => "the command could not be run".to_owned(),
+            Self::OfChecks(failures) => {
+                let outlines = failures.iter().map(|(_, failure)| failure.outline());
+                outlines.collect::<Vec<_>>().join("; ")
+            }
+            Self::Timeout(_)
+            | Self::Connection(_)
+            | Self::OwnHost(_)
+            | Self::Status(_)
+            | Self::Body
+            | Self::Answer(_) => self.to_string(),
+        }
+    }
+}
+
 impl Attempt {
+    /// What came of it, in words that may be shown to anybody.
+    #[must_use]
+    pub fn outline(&self) -> String {
+        match &self.result {
+            Ok(_) => "passed".to_owned(),
+            Err(failure) => failure.outline(),
+        }
+    }
+
     #[must_use]
     pub fn text(&self) -> String {
         match &self.result {

@@ -50,6 +50,11 @@ impl FailureLog {
         !self.failures.is_empty() || !self.faults.is_empty()
     }
 
+    /// How many files in `conf.d` are left out for their faults.
+    pub(super) fn faults(&self) -> usize {
+        self.faults.len()
+    }
+
     /// All that is wrong in `conf.d`.
     pub(super) fn tell_faults(&mut self, faults: &ConfdirFaults) {
         let errors: BTreeSet<_> = faults.errors.iter().map(ToString::to_string).collect();

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 
 use futures_util::FutureExt as _;
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::unconstrained;
 
 use crate::etcd::follow::{Follower, Update};
+use crate::etcd::record::Record;
 use crate::world::World;
 
 /// Room for a few messages of the watch. When it is full etcd keeps what follows.
@@ -21,6 +23,7 @@ pub(super) struct Following {
     follower: Option<Pin<Box<dyn Future<Output = ()>>>>,
     trees: watch::Sender<Vec<Subtree>>,
     updates: mpsc::Receiver<Update>,
+    record: Rc<Record>,
 }
 
 impl Following {
@@ -29,10 +32,16 @@ impl Following {
         let (sender, updates) = mpsc::channel(UPDATES_DEPTH);
         let follower = Follower::<W>::new(dial, wanted, sender, seed);
         Self {
+            record: follower.record(),
             follower: Some(Box::pin(follower.run())),
             trees,
             updates,
         }
+    }
+
+    /// What has been with etcd so far.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
     }
 
     /// From now on these trees. What may not be read is tried again.
@@ -87,6 +96,7 @@ mod tests {
             follower: Some(Box::pin(follower)),
             trees,
             updates,
+            record: Rc::default(),
         };
         let mut taken = 0;
         while following.next_ready().is_some() {

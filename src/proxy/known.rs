@@ -41,6 +41,16 @@ impl Known {
         }
     }
 
+    /// How many there are.
+    pub(super) fn keys(&self) -> usize {
+        self.snapshot.entries.len()
+    }
+
+    /// 0 before anything was read.
+    pub(super) fn revision(&self) -> i64 {
+        self.snapshot.revision
+    }
+
     pub(super) fn lend(&mut self) -> Arc<Snapshot> {
         let lent = Arc::downgrade(&self.snapshot);
         if !self.lent.iter().any(|other| other.ptr_eq(&lent)) {

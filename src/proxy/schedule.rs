@@ -75,6 +75,13 @@ impl Schedule {
         }
     }
 
+    /// Whether the resource is to be brought in step.
+    #[must_use]
+    pub fn is_pending(&self, resource: usize) -> bool {
+        let resource = &self.resources[resource];
+        resource.changed || resource.retry_at.is_some()
+    }
+
     /// Everything may have changed.
     pub fn all_changed(&mut self, now: Instant) {
         for resource in 0..self.resources.len() {

@@ -82,6 +82,12 @@ impl Renderer {
             .map_err(|error| RenderError::Execute(error.to_string()))
     }
 
+    /// How many keys `validate` left out the last time.
+    pub(crate) fn left_out(&self, resource: &Resource) -> usize {
+        let unfit = lock(&self.unfit);
+        unfit.get(&resource.file).map_or(0, BTreeSet::len)
+    }
+
     fn guard(&self, resource: &Resource, store: &mut Store) -> Result<(), RenderError> {
         if resource.require.is_empty() && resource.validate.is_empty() {
             return Ok(());

@@ -5,6 +5,7 @@ mod busy;
 mod carry_out;
 mod member;
 mod memory;
+mod steps;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -32,6 +33,7 @@ use busy::Busy;
 use carry_out::Execution;
 use member::Member;
 use memory::Memory;
+pub use steps::{Rendered, Step, Steps};
 
 /// So many groups are rendered, compared and staged at once.
 const RENDERED_AT_ONCE: usize = 4;
@@ -47,6 +49,8 @@ pub struct Outcome {
     /// The file was replaced, now or earlier, and its reload has not succeeded yet. Not said where we
     /// were told to stop before it was looked at.
     pub reload_owed: bool,
+    /// What was done on the way.
+    pub steps: Steps,
 }
 
 /// A file that is in step, or would be.
@@ -302,6 +306,7 @@ impl Outcome {
         Self {
             result: Err(error),
             reload_owed: false,
+            steps: Steps::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use renderer::snapshot::Snapshot;
-use renderer::sync::{Outcome, SyncError, Synced};
+use renderer::sync::{Outcome, Steps, SyncError, Synced};
 use renderer::transaction::{Check, Conclusion, Found, Task, TaskResult, Transaction};
 
 use crate::clock::Time;
@@ -377,6 +377,7 @@ impl Pass {
             None => {
                 let verdicts = group.transaction.verdicts();
                 let outcomes = verdicts.map(|(verdict, reload_owed)| Outcome {
+                    steps: Steps::default(),
                     result: match verdict {
                         Conclusion::InStep => Ok(Synced::InStep),
                         Conclusion::Updated => Ok(Synced::Updated),

@@ -181,3 +181,53 @@ fn a_service_that_is_refused_goes_on_after_one_that_was_taken_is_removed() {
     ];
     assert_kept(of_services(&[0, 2]), &steps);
 }
+
+/// The first member goes back to a backup while what it answered is being read, and writes as much as it
+/// had written before.
+#[test]
+fn that_etcd_is_another_is_not_forgotten_where_reading_it_afresh_fails() {
+    let services = (0..4).map(|key| Service::new(key, 1, if key == 0 { 6_000 } else { 3_000 }));
+    let agent = Agent {
+        // Only the backend of key 2 is up.
+        seed: 12_878_257_822_216_880_443,
+        ..Agent::of_services(services.collect())
+    };
+    let setting = Setting {
+        members: 3,
+        slack: 160,
+        agents: vec![agent],
+        others_stay: true,
+        named: false,
+        guarded: false,
+        ..Setting::of_one_agent(6_000)
+    };
+    let client = 0;
+    let restore = |same_cluster| What::Restore { same_cluster };
+    let put = What::PutLeased {
+        key: 2,
+        value: 13,
+        ttl: Some(5_524),
+    };
+    let steps = [
+        (895, restore(false)),
+        (1, put),
+        (
+            1_376,
+            What::Call {
+                client,
+                after: 5,
+                fate: Fate::AnswerLost,
+            },
+        ),
+        (1, restore(true)),
+        (5, What::PutInAllTrees { value: 1 }),
+        (
+            4,
+            What::HoldWatch {
+                client,
+                time: 2_113,
+            },
+        ),
+    ];
+    assert_kept(setting, &steps);
+}

@@ -11,6 +11,7 @@ use register::health::{Cadence, Thresholds};
 use register::probe::attempt::{Attempt, Failure};
 use register::world::{Backend, Manager, Signals, Source, Timer};
 
+use crate::asking::Asking;
 use crate::clock::{Time, ms};
 use crate::keys::{self, KEYS};
 use crate::model::{Model, Shared};
@@ -80,6 +81,7 @@ pub struct Host {
     pub turned_at: Time,
     /// A pass over the files comes to its process's end.
     pub killed: bool,
+    pub asking: Asking,
     /// When it was told to stop.
     pub stopping: Option<Time>,
     /// When it was told so again.
@@ -119,6 +121,7 @@ impl Host {
             said_stopping: false,
             turned_at: 0,
             killed: false,
+            asking: Asking::default(),
             stopping: None,
             hurried: None,
             ran_again_at: 0,
@@ -226,11 +229,8 @@ impl Model {
     fn is_ready_too_early(&self, client: usize) -> bool {
         let host = &self.hosts[client];
         let by = host.process().expect("who is ready runs");
-        let waits = |tenure: &Tenure| {
-            let service = tenure.service.filter(|service| !service.drained);
-            service.is_some() && tenure.verdict.is_none()
-        };
-        !host.said_ready && self.processes[by].tenures.iter().any(waits)
+        let mut tenures = self.processes[by].tenures.iter();
+        !host.said_ready && tenures.any(Tenure::awaits_its_verdict)
     }
 
     fn notify_manager(&mut self, client: usize, text: &str) -> bool {
@@ -280,6 +280,7 @@ impl SimHost {
         let host = &model.hosts[self.client];
         let by = host.process().expect("who reads runs");
         let services = host.file.iter().map(|service| ServiceSettings {
+            name: keys::text(service.key).to_owned(),
             backend: SimBackend {
                 shared: self.shared.clone(),
                 client: self.client,

@@ -9,6 +9,7 @@
 )]
 
 /// Virtual time.
+mod asking;
 mod clock;
 /// Files, daemon, crashes.
 mod disk;

@@ -342,6 +342,7 @@ impl World {
         let Some(wanted) = self.status(client).filter(|_| runs) else {
             return;
         };
+        self.shared.borrow_mut().check_nobody_waits(client);
         let model = self.shared.borrow();
         let host = &model.hosts[client];
         let fault = if host.status != wanted {
@@ -400,7 +401,7 @@ impl World {
         let is_down = tenure.verdict == Some(Verdict::Down) && host.backend(service) != Met::Up;
         match wants {
             _ if host.stopping.is_some() => None,
-            _ if service.drained => Some(Standing::Drained),
+            _ if tenure.is_drained() => Some(Standing::Drained),
             Some(by) if holder == Some(by) => Some(Standing::Registered),
             Some(_) => Some(Standing::Displaced),
             None if is_down => Some(Standing::Down),

@@ -114,6 +114,12 @@ pub enum What {
         key: usize,
         edit: Edit,
     },
+    /// A service is taken out from outside, or put back in.
+    Say {
+        agent: usize,
+        key: usize,
+        drained: bool,
+    },
     /// SIGHUP.
     ReloadAgent {
         agent: usize,
@@ -445,7 +451,12 @@ fn about_agent(number: usize, agent: &Agent, rng: &mut Rng) -> What {
     if agent.lasting && rng.u8(0..3) == 0 {
         return about_file(number, agent, rng);
     }
-    match rng.u8(0..10) {
+    match rng.u8(0..11) {
+        10 => What::Say {
+            agent: number,
+            key: some_key(agent, rng),
+            drained: rng.bool(),
+        },
         0..=3 => What::Backend {
             agent: number,
             key: some_key(agent, rng),

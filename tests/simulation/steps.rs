@@ -36,6 +36,15 @@ impl World {
                 self.shared.borrow_mut().hosts[agent].reading = reading;
                 self.signal(agent, 1);
             }
+            What::Say {
+                agent,
+                key,
+                drained,
+            } => {
+                let mut model = self.shared.borrow_mut();
+                model.hosts[agent].asking.say(key, drained);
+                model.wake(agent);
+            }
             What::ForChild => self.signal(proxy, USER.as_raw() as u8),
             What::Meddle { file } => self.meddle(file),
             What::PutLeased { .. }

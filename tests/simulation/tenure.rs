@@ -10,6 +10,10 @@ use crate::schedule::Service;
 pub struct Tenure {
     /// As the process last read of it; none if it has no such service.
     pub service: Option<Service>,
+    /// It was taken out or put back in from outside.
+    said: Option<bool>,
+    /// It was out at a time since it began.
+    was_out: bool,
     /// Each time that the service is begun it is another.
     pub number: u32,
     /// It follows on one that may be under way to its end.
@@ -42,6 +46,8 @@ impl Tenure {
     pub fn new(now: Time) -> Self {
         Self {
             service: None,
+            said: None,
+            was_out: false,
             number: 0,
             follows: false,
             began_at: 0,
@@ -86,6 +92,8 @@ impl Tenure {
 
     fn begin(&mut self, now: Time) {
         self.number += 1;
+        self.said = None;
+        self.was_out = self.is_drained();
         self.follows = self.number > 1;
         self.restated_at = now;
         self.health = Health::new(THRESHOLDS);
@@ -99,11 +107,40 @@ impl Tenure {
         if (before.value, before.ttl) != (service.value, service.ttl) {
             self.restated_at = now;
         }
-        if service.drained {
+        let was_out = self.said.unwrap_or(before.drained);
+        if before.drained != service.drained {
+            self.said = None;
+        }
+        self.is_out(was_out, now);
+    }
+
+    /// From now on it is out, or in again.
+    pub fn say(&mut self, drained: bool, now: Time) {
+        if self.service.is_some() {
+            let was_out = self.is_drained();
+            self.said = Some(drained);
+            self.is_out(was_out, now);
+        }
+    }
+
+    fn is_out(&mut self, was_out: bool, now: Time) {
+        if self.is_drained() {
+            self.was_out = true;
             self.unwanted(now);
-        } else if before.drained && self.verdict == Some(Verdict::Up) {
+        } else if was_out && self.verdict == Some(Verdict::Up) {
             self.wanted(now);
         }
+    }
+
+    /// Whether nothing can have become of it yet.
+    pub fn awaits_its_verdict(&self) -> bool {
+        self.service.is_some() && !self.was_out && self.verdict.is_none()
+    }
+
+    /// Whether it is not to be registered, whatever its health.
+    pub fn is_drained(&self) -> bool {
+        let by_file = self.service.is_some_and(|service| service.drained);
+        self.said.unwrap_or(by_file)
     }
 
     /// What a result amounts to.
@@ -121,7 +158,7 @@ impl Tenure {
         let turned = self.health.observe(result == Met::Up);
         self.verdict = turned.or(self.verdict);
         match turned {
-            Some(Verdict::Up) if !self.service.is_some_and(|service| service.drained) => {
+            Some(Verdict::Up) if !self.is_drained() => {
                 self.wanted(at);
             }
             Some(Verdict::Down) => self.unwanted(at),

@@ -178,6 +178,7 @@ impl World {
             renewal: SimTimer,
             manager: host.clone(),
             signals: host,
+            asks: self.shared.borrow_mut().hosts[client].asking.begin(),
         };
         let shared = self.shared.clone();
         let life = async move {
@@ -212,6 +213,7 @@ impl World {
             child: host.clone(),
             manager: host.clone(),
             signals: host,
+            asks: self.shared.borrow_mut().hosts[client].asking.begin(),
         };
         let shared = self.shared.clone();
         let life = async move {
@@ -367,10 +369,14 @@ impl World {
             return false;
         };
         let now = self.shared.borrow().now;
+        if process.frozen_until <= now {
+            self.shared.borrow_mut().ask_next(client);
+        }
         let polled = process.poll(now);
         if polled == Polled::Not {
             return false;
         }
+        self.shared.borrow_mut().check_told_out(client);
         for line in log::taken() {
             let line = || format!("    {client}: {line}");
             self.shared.borrow_mut().trace(line);
@@ -410,7 +416,7 @@ impl World {
         let tenure = &model.processes[by].tenures[key];
         let service = tenure.service?;
         let wants = tenure.verdict == Some(Verdict::Up)
-            && !service.drained
+            && !tenure.is_drained()
             && host.stopping.is_none()
             && host.backend(service) == Met::Up;
         wants.then_some(by)

@@ -227,6 +227,16 @@ impl Keys {
         !self.keys.is_empty() && std::mem::take(&mut self.has_unwatched)
     }
 
+    /// None is followed any more: by the time that they are read, what was known of etcd's history may
+    /// look as if it went on.
+    pub(super) fn begin_anew(&mut self) {
+        for key in self.keys.values_mut() {
+            if matches!(key.standing, Standing::Followed { .. }) {
+                key.standing = Standing::Unread;
+            }
+        }
+    }
+
     /// A watch on them is there, and all but those denied were read. `history`: of the server, where it
     /// was seen.
     pub(super) fn are_watched(&mut self, denied: &BTreeSet<ServiceId>, history: Option<History>) {

@@ -34,7 +34,8 @@ pub(super) struct Watching<W: World> {
     pub history: Option<History>,
 }
 
-/// `history`: of the server that they were followed at, if this may be another.
+/// `history`: of the server that they were followed at, if this may be another. `begins_anew`: whether it is
+/// another, or has forgotten what comes next, also where nothing comes of it.
 ///
 /// # Errors
 /// [`EtcdError`]; a refusal if none of the keys may be read.
@@ -42,6 +43,7 @@ pub(super) async fn watch<W: World>(
     connection: &Connection<W>,
     mut wanted: Vec<ToWatch>,
     history: Option<History>,
+    begins_anew: &mut bool,
 ) -> Result<Watching<W>, EtcdError> {
     let mut denied = BTreeSet::new();
     let mut failure = None;
@@ -51,7 +53,10 @@ pub(super) async fn watch<W: World>(
             Err(error) => error,
         };
         match error.problem {
-            Problem::NotThatRevision => read_afresh(&mut wanted),
+            Problem::NotThatRevision => {
+                *begins_anew = true;
+                read_afresh(&mut wanted);
+            }
             Problem::Denied => {
                 leave_denied(connection, &mut wanted, &mut denied).await?;
                 if wanted.is_empty() {

@@ -4,12 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::debug;
 
 use super::member::{Kept, Member};
-use super::{Outcome, SyncError, Synced, Syncer};
+use super::{Outcome, Step, SyncError, Synced, Syncer};
 use crate::backup::Backup;
 use crate::cancel::{Cancel, EventFd};
 use crate::command::{self, CommandError};
@@ -68,10 +68,11 @@ impl<'a, 's> Execution<'a, 's> {
             let answer = self.answer(task);
             next = transaction.on(answer);
         }
-        let outcome = |(member, (verdict, reload_owed)): (Member<'a>, _)| {
+        let outcome = |(mut member, (verdict, reload_owed)): (Member<'a>, _)| {
             let outcome = Outcome {
                 result: result(&member, verdict),
                 reload_owed,
+                steps: std::mem::take(&mut member.steps),
             };
             (member, outcome)
         };
@@ -80,7 +81,12 @@ impl<'a, 's> Execution<'a, 's> {
     }
 
     fn answer(&mut self, task: Task) -> TaskResult<SyncError> {
-        let Err(error) = self.perform(task) else {
+        let begun_at = Instant::now();
+        let done = self.perform(task);
+        if !matches!(done, Err(SyncError::Cancelled)) {
+            self.note(task, Step::since(begun_at, done.is_ok()));
+        }
+        let Err(error) = done else {
             return TaskResult::Done;
         };
         self.last_failure = Some(error.clone());
@@ -88,6 +94,30 @@ impl<'a, 's> Execution<'a, 's> {
             TaskResult::Cancelled(error)
         } else {
             TaskResult::Failed(error)
+        }
+    }
+
+    /// For those who look on.
+    fn note(&mut self, task: Task, step: Step) {
+        match task {
+            Task::CheckStaged(number) => self.members[number].steps.check = Some(step),
+            Task::CheckSwapped(first) => {
+                let shared = self.members[first].resource.shared_check();
+                let (is_shared, first) = (shared.is_some(), self.members[first].dest());
+                for member in &mut self.members {
+                    let shares = is_shared && member.resource.shared_check() == shared;
+                    if shares || member.dest() == first {
+                        member.steps.check = Some(step);
+                    }
+                }
+            }
+            Task::Reload => {
+                let concerned = |member: &&mut Member| member.changed() || member.is_owed;
+                for member in self.members.iter_mut().filter(concerned) {
+                    member.steps.reload = Some(step);
+                }
+            }
+            _ => {}
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{debug, info, warn};
 
 use super::busy::Reserved;
-use super::{Outcome, SyncError, Synced, Syncer};
+use super::{Outcome, Rendered, Step, Steps, SyncError, Synced, Syncer};
 use crate::backup::Backup;
 use crate::compare::{self, Contents, Current, md5sum};
 use crate::diff;
@@ -46,6 +47,7 @@ pub(super) struct Member<'a> {
     pub(super) is_put_back: bool,
     /// This one leaves such a file.
     pub(super) is_unsettled: bool,
+    pub(super) steps: Steps,
     /// Nobody else works on the file.
     _claim: Reserved,
 }
@@ -101,10 +103,12 @@ impl<'a> Member<'a> {
             came_out: None,
             is_put_back: syncer.memory.is_unsettled(&resource.dest),
             is_unsettled: false,
+            steps: Steps::default(),
             _claim: claim,
         };
         member.plan = member.make_plan(syncer, snapshot);
         let digest = member.digest();
+        member.steps.rendered = member.rendered(digest.as_ref());
         member.quiet = syncer.memory.has_failed(member.dest(), digest.as_ref());
         member.announce(syncer.options.noop);
         if syncer.options.noop || (!member.changed() && !member.is_owed) {
@@ -124,6 +128,14 @@ impl<'a> Member<'a> {
     /// Of what the file should hold.
     pub(super) fn digest(&self) -> Option<String> {
         self.plan.as_ref().ok().map(|plan| md5sum(&plan.bytes))
+    }
+
+    fn rendered(&self, digest: Option<&String>) -> Option<Rendered> {
+        let plan = self.plan.as_ref().ok()?;
+        Some(Rendered {
+            size: plan.bytes.len(),
+            digest: digest?.clone(),
+        })
     }
 
     pub(super) fn write_stage(&mut self) -> Result<Stage, SyncError> {
@@ -168,7 +180,11 @@ impl<'a> Member<'a> {
         let resource = self.resource;
         let prefix = syncer.options.prefix.as_deref();
         let prefix = prefix.map_or_else(|| resource.prefix.clone(), crate::resource::rooted);
-        let bytes = syncer.renderer.render(resource, &prefix, snapshot)?;
+        let begun_at = Instant::now();
+        let bytes = syncer.renderer.render(resource, &prefix, snapshot);
+        self.steps.render = Some(Step::since(begun_at, bytes.is_ok()));
+        self.steps.left_out = syncer.renderer.left_out(resource);
+        let bytes = bytes?;
         let current = compare::read(&self.target, bytes.len())?;
         let now = current.as_ref().map(|current| current.permissions);
         let wanted = self.wanted_permissions(now)?;
@@ -274,7 +290,7 @@ impl<'a> Member<'a> {
     }
 
     /// What would become of it.
-    pub(super) fn would_be(self) -> (Self, Outcome) {
+    pub(super) fn would_be(mut self) -> (Self, Outcome) {
         let result = match &self.plan {
             Err(error) => Err(error.clone()),
             Ok(plan) if plan.changed => Ok(Synced::Pending {
@@ -289,6 +305,7 @@ impl<'a> Member<'a> {
         let outcome = Outcome {
             result,
             reload_owed,
+            steps: std::mem::take(&mut self.steps),
         };
         (self, outcome)
     }
