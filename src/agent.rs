@@ -40,6 +40,7 @@ use crate::etcd::session::{News, Order, Session};
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
+use crate::observe;
 use crate::observe::ask::{self, Asks};
 use crate::observe::histogram::Histogram;
 use crate::os::alarm::Alarm;
@@ -102,6 +103,7 @@ pub async fn run(
     source: HostSettings,
     signals: Caught,
 ) -> Result<Exit, RunError> {
+    let doors = observe::open(&config.observe)?;
     let services = source.place(config.services, config.on_interfaces).await;
     let settings = AgentSettings {
         services,
@@ -109,7 +111,7 @@ pub async fn run(
         descriptors: host::descriptors(config.observe.descriptors()),
         seed: host::seed(),
     };
-    let (_nobody, asks) = ask::channel();
+    let (asking, asks) = ask::channel();
     let surroundings = AgentSurroundings {
         dial: WireDial::new(config.etcd),
         source,
@@ -119,6 +121,7 @@ pub async fn run(
         signals,
         asks,
     };
+    let _serving = doors.serve(asking)?;
     Ok(drive::<ThisHost>(settings, surroundings).await?)
 }
 

@@ -43,6 +43,7 @@ use crate::etcd::follow::Update;
 use crate::etcd::wire::WireDial;
 use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
+use crate::observe;
 use crate::observe::ask::{self, Asks};
 use crate::os::notify::{self, Notifier, NotifySocket};
 use crate::os::signal::{Caught, ProxySignal, ProxySignals};
@@ -112,8 +113,9 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
             return Err(RunError::new(Exit::Usage, reason));
         }
     };
+    let doors = observe::open(&config.observe)?;
     raise_limit();
-    let (_nobody, asks) = ask::channel();
+    let (asking, asks) = ask::channel();
     let surroundings = ProxySurroundings {
         dial: WireDial::new(etcd),
         files: HostFiles::new(&config.files)?,
@@ -131,11 +133,13 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         watchdog: notify::watchdog_period(),
         seed: host::seed(),
     };
+    let serving = doors.serve(asking)?;
     let tail = Tail::start(config.follow)?;
     let result = drive::<ThisHost>(settings, surroundings).await;
     if let Some(tail) = tail {
         tail.stop();
     }
+    drop(serving);
     result
 }
 
