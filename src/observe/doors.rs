@@ -103,7 +103,7 @@ impl Doors {
     /// # Errors
     /// When there is no thread to be had, or nothing to wait with.
     pub fn serve(self, asks: mpsc::Sender<Ask>) -> io::Result<Serving> {
-        self.serve_within(asks, Limits::default())
+        self.serve_within(asks, Limits::of_this_host())
     }
 
     /// # Errors
