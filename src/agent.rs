@@ -111,7 +111,7 @@ pub async fn run(
         descriptors: host::descriptors(config.observe.descriptors()),
         seed: host::seed(),
     };
-    let (asking, asks) = ask::channel();
+    let (asker, asks) = ask::channel();
     let surroundings = AgentSurroundings {
         dial: WireDial::new(config.etcd),
         source,
@@ -121,7 +121,7 @@ pub async fn run(
         signals,
         asks,
     };
-    let _serving = doors.serve(asking)?;
+    let _serving = doors.serve(asker)?;
     Ok(drive::<ThisHost>(settings, surroundings).await?)
 }
 
@@ -227,7 +227,7 @@ impl<W: World> Agent<W> {
                         self.react(service, Event::DeadlineReached);
                     }
                 }
-                ask = asks.next() => self.asked(ask),
+                ask = ask::next(asks) => self.asked(ask),
                 () = &mut session, if !news.is_closed() => {}
                 told = news.recv() => match told {
                     Some(News::Event(service, event)) => self.react(service, event),

@@ -115,7 +115,7 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
     };
     let doors = observe::open(&config.observe)?;
     raise_limit();
-    let (asking, asks) = ask::channel();
+    let (asker, asks) = ask::channel();
     let surroundings = ProxySurroundings {
         dial: WireDial::new(etcd),
         files: HostFiles::new(&config.files)?,
@@ -133,13 +133,13 @@ pub async fn run(config: RenderConfig, signals: Caught) -> Result<Exit, RunError
         watchdog: notify::watchdog_period(),
         seed: host::seed(),
     };
-    let serving = doors.serve(asking)?;
     let tail = Tail::start(config.follow)?;
+    let serving = doors.serve(asker)?;
     let result = drive::<ThisHost>(settings, surroundings).await;
+    drop(serving);
     if let Some(tail) = tail {
         tail.stop();
     }
-    drop(serving);
     result
 }
 
@@ -256,7 +256,7 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 () = self.notifier.tick() => {}
-                ask = asks.next() => self.asked(ask),
+                ask = ask::next(asks) => self.asked(ask),
                 () = sleep_until_some(deadline) => {}
                 exit = self.supervisor.ended() => return Ok(exit),
                 () = sleep_until_some(self.reload_child_at) => {}
@@ -517,7 +517,7 @@ impl<W: World> Proxy<W> {
                     ProxySignal::Other(number) => self.supervisor.pass_on(number),
                 },
                 () = self.notifier.tick() => {}
-                ask = asks.next() => self.asked(ask),
+                ask = ask::next(asks) => self.asked(ask),
                 () = sleep_until_some(kill_at) => {
                     kill_at = None;
                     self.files.kill();

@@ -74,31 +74,30 @@ impl Site {
         let uids = Arc::new(Mutex::new(Vec::new()));
         let (count, callers) = (Arc::clone(&reports), Arc::clone(&uids));
         thread::spawn(move || {
+            // Nobody is told that he is not answered.
             let mut unanswered = Vec::new();
-            block_on(async {
-                loop {
-                    match asked.next().await {
-                        ask if manner == Manner::StandsStill => unanswered.push(ask),
-                        Ask::Report(answer) => {
-                            count.fetch_add(1, Ordering::Relaxed);
-                            let _heard = answer.send(report(services));
-                        }
-                        Ask::Drain(ask) => {
-                            callers.lock().unwrap().push(ask.uid);
-                            let answer = match ask.service.as_str() {
-                                "web" => DrainAnswer::Done(vec![format!("/{}", ask.drained)]),
-                                "stuck" => {
-                                    unanswered.push(Ask::Drain(ask));
-                                    continue;
-                                }
-                                "refused" => DrainAnswer::Refused("stopping"),
-                                _ => DrainAnswer::Unknown,
-                            };
-                            let _heard = ask.answer.send(answer);
-                        }
+            while let Some(ask) = asked.blocking_recv() {
+                match ask {
+                    ask if manner == Manner::StandsStill => unanswered.push(ask),
+                    Ask::Report(answer) => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        let _heard = answer.send(report(services));
+                    }
+                    Ask::Drain(ask) => {
+                        callers.lock().unwrap().push(ask.uid);
+                        let answer = match ask.service.as_str() {
+                            "web" => DrainAnswer::Done(vec![format!("/{}", ask.drained)]),
+                            "stuck" => {
+                                unanswered.push(Ask::Drain(ask));
+                                continue;
+                            }
+                            "refused" => DrainAnswer::Refused("stopping"),
+                            _ => DrainAnswer::Unknown,
+                        };
+                        let _heard = ask.answer.send(answer);
                     }
                 }
-            });
+            }
         });
         let serving = doors.serve_within(asks, limits).expect("served");
         Self {

@@ -39,22 +39,18 @@ pub enum DrainAnswer {
 }
 
 /// Where a loop is asked.
-#[derive(Debug)]
-pub struct Asks(mpsc::Receiver<Ask>);
+pub type Asks = mpsc::Receiver<Ask>;
 
 /// For who asks, and for the loop.
 #[must_use]
 pub fn channel() -> (mpsc::Sender<Ask>, Asks) {
-    let (sender, receiver) = mpsc::channel(DEPTH);
-    (sender, Asks(receiver))
+    mpsc::channel(DEPTH)
 }
 
-impl Asks {
-    /// The next that is asked; for ever if nobody can ask. Cancel-safe.
-    pub async fn next(&mut self) -> Ask {
-        match self.0.recv().await {
-            Some(ask) => ask,
-            None => std::future::pending().await,
-        }
+/// The next that is asked; for ever if nobody can ask. Cancel-safe.
+pub async fn next(asks: &mut Asks) -> Ask {
+    match asks.recv().await {
+        Some(ask) => ask,
+        None => std::future::pending().await,
     }
 }

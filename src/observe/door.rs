@@ -142,7 +142,7 @@ mod tests {
     ) {
         let (asks, mut asked) = ask::channel();
         tokio::spawn(async move {
-            while let Ask::Report(answer) = asked.next().await {
+            while let Some(Ask::Report(answer)) = asked.recv().await {
                 let _heard = answer.send(sample::agent(&["web"]));
             }
         });

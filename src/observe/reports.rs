@@ -117,7 +117,7 @@ mod tests {
         let fresh = Limits::default().fresh;
         let answer = async {
             let mut count = 0;
-            while let Ok(Ask::Report(answer)) = timeout(fresh, asked.next()).await {
+            while let Ok(Some(Ask::Report(answer))) = timeout(fresh, asked.recv()).await {
                 count += 1;
                 let _heard = answer.send(sample::agent(&["web"]));
             }
@@ -130,7 +130,7 @@ mod tests {
         let (count, ()) = tokio::join!(answer, readers);
         assert_eq!(count, 1);
         // By now it is too old.
-        let (later, _unanswered) = tokio::join!(reports.now(), asked.next());
+        let (later, _unanswered) = tokio::join!(reports.now(), asked.recv());
         assert!(later.is_err());
     }
 
