@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     reason = "tests stop at the first surprise"
 )]
 
@@ -75,6 +74,7 @@ impl Site {
         let uids = Arc::new(Mutex::new(Vec::new()));
         let (count, callers) = (Arc::clone(&reports), Arc::clone(&uids));
         thread::spawn(move || {
+            // Nobody is told that he is not answered.
             let mut unanswered = Vec::new();
             while let Some(ask) = asked.blocking_recv() {
                 match ask {
@@ -633,11 +633,10 @@ fn who_is_asking_at_the_end_is_answered_and_nobody_holds_it_up() {
 }
 
 #[test]
-fn where_there_is_no_door_no_thread_is_started_and_the_loop_is_asked_nothing() {
-    let (asks, mut asked) = ask::channel();
+fn where_there_is_no_door_no_thread_is_started() {
+    let (asks, _asked) = ask::channel();
     let doors = open(&ObserveConfig::default()).unwrap();
     let serving = doors.serve(asks).unwrap();
     let shown = format!("{serving:?}");
     assert!(shown.contains("thread: None"), "{shown}");
-    assert!(asked.try_recv().is_err() && !asked.is_closed());
 }

@@ -42,8 +42,6 @@ pub struct Doors {
 /// While this lives others are let in.
 #[derive(Debug)]
 pub struct Serving {
-    /// The loop is not to take it for the end of all that is asked where there is no door.
-    _asks: mpsc::Sender<Ask>,
     thread: Option<Thread>,
     _claim: Option<Claim>,
 }
@@ -105,7 +103,7 @@ impl Doors {
     /// # Errors
     /// When there is no thread to be had, or nothing to wait with.
     pub fn serve(self, asks: mpsc::Sender<Ask>) -> io::Result<Serving> {
-        self.serve_within(asks, Limits::default())
+        self.serve_within(asks, Limits::of_this_host())
     }
 
     /// # Errors
@@ -117,7 +115,7 @@ impl Doors {
             None => (None, None),
         };
         let is_open = self.network.is_some() || listener.is_some();
-        let desk = Arc::new(Desk::new(asks.clone(), self.hosts, limits));
+        let desk = Arc::new(Desk::new(asks, self.hosts, limits));
         let start = || {
             let (close, closed) = watch::channel(false);
             let kept = Kept {
@@ -130,7 +128,6 @@ impl Doors {
             Thread::start(kept, close)
         };
         Ok(Serving {
-            _asks: asks,
             thread: is_open.then(start).transpose()?,
             _claim: claim,
         })

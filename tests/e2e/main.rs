@@ -50,6 +50,8 @@ mod interfaces;
 mod interleavings;
 /// `list`: much, far away, and what the role allows.
 mod listing;
+/// `--listen` and `--control`: status, metrics, drains.
+mod looking;
 /// `--once`, `deregister`, `list`, `check`.
 mod oneshot;
 /// Etcd killed, hung, wiped, cut off.
