@@ -152,8 +152,8 @@ mod tests {
         assert_eq!(
             lines(&told),
             [
-                "SERVICE  STATUS      SINCE  LAST PROBE      TTL LEFT  KEY",
-                "web      registered  1m     passed, 0s ago  25s       /services/web/10.0.0.5",
+                "SERVICE  STATUS      SINCE  LAST PROBE   TTL LEFT  KEY",
+                "web      registered  1m     200, 0s ago  25s       /services/web/10.0.0.5",
             ]
         );
     }
