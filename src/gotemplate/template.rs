@@ -27,13 +27,26 @@ impl<C> Template<C> {
         delims: &Delims,
         functions: &'static [Function<C>],
     ) -> Result<Self, ParseError> {
-        let find = |name: &[u8]| {
-            let mut numbered = functions.iter().enumerate();
-            let found = numbered.find(|(_, function)| function.signature().name.as_bytes() == name);
-            match found {
-                Some((number, function)) => Some(Callee::of_caller(number, function)),
-                None => builtin::find(name),
-            }
+        Self::parse_with(name, text, delims, functions, &[])
+    }
+
+    /// The same. It may call `helpers` besides, which see nothing; they come after `functions` and
+    /// before Go's own.
+    ///
+    /// # Errors
+    /// When Go would refuse it, in Go's words.
+    pub fn parse_with(
+        name: &str,
+        text: impl Into<Str>,
+        delims: &Delims,
+        functions: &'static [Function<C>],
+        helpers: &'static [Function],
+    ) -> Result<Self, ParseError> {
+        let find = |name: &[u8]| match position(functions, name) {
+            Some(number) => Some(Callee::of_caller(number, &functions[number])),
+            None => position(helpers, name)
+                .map(|number| Callee::blind(&helpers[number]))
+                .or_else(|| builtin::find(name)),
         };
         let trees = parse::parse(name, text.into(), delims, &find)?;
         Ok(Self { trees, functions })
@@ -55,4 +68,11 @@ impl<C> Template<C> {
         };
         Exec::new(&self.trees, &caller, options).run(data)
     }
+}
+
+/// Where in the table the function of that name is.
+fn position<C>(functions: &[Function<C>], name: &[u8]) -> Option<usize> {
+    functions
+        .iter()
+        .position(|function| function.signature().name.as_bytes() == name)
 }

@@ -46,6 +46,7 @@ impl<'t> Exec<'t> {
         let given = self.args.get(start..).unwrap_or_default();
         let made = match callee.target {
             Target::Pure(call) => call(given),
+            Target::Blind(call) => call(&(), given),
             Target::OfCaller(number) => self.caller.call(number, given),
         };
         let value = match made {
