@@ -41,7 +41,7 @@ pub(super) async fn examine(confdir: &Path) -> (Vec<Finding>, Vec<Resource>) {
 
 fn look(confdir: &Path) -> (Vec<Finding>, Vec<Resource>) {
     let resources = renderer::load_all(confdir).resources;
-    let defects = renderer::lint(confdir);
+    let defects = renderer::lint(confdir, &[]);
     let mut findings: Vec<_> = defects.iter().map(of_defect).collect();
     if findings.is_empty() {
         findings.push(sound(confdir, resources.len()));

@@ -121,7 +121,7 @@ pub async fn command(config: RenderConfig) -> Result<Exit, RunError> {
 pub fn lint(confdir: &Path) -> Result<Exit, RunError> {
     let mut exit = Exit::Done;
     let mut text = String::new();
-    for defect in renderer::lint(confdir) {
+    for defect in renderer::lint(confdir, &[]) {
         let kind = if defect.fault.harmless {
             "warning"
         } else {

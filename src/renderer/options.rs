@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::functions::Helpers;
+
 /// What applies to every resource of a run. By default nothing special.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -19,6 +21,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Variables of the environment that commands are not given: our secrets.
     pub withheld: &'static [&'static str],
+    /// What templates may call besides confd's functions.
+    pub helpers: Helpers,
     /// How to word what is logged.
     pub dialect: Dialect,
 }

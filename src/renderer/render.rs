@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::{debug, warn};
 
-use crate::functions::FUNCTIONS;
+use crate::functions::{FUNCTIONS, Helpers};
 use crate::guard::Guards;
 use crate::mutex::lock;
 use crate::regular;
@@ -51,6 +51,7 @@ pub enum RenderError {
 /// Renders, and remembers what it has parsed and told.
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
+    helpers: Helpers,
     templates: Mutex<HashMap<PathBuf, Parsed>>,
     /// Keys whose values do not fit, by resource; each is told once.
     unfit: Mutex<HashMap<PathBuf, BTreeSet<Str>>>,
@@ -64,6 +65,14 @@ struct Parsed {
 }
 
 impl Renderer {
+    /// Its templates may call `helpers`.
+    pub(crate) fn new(helpers: Helpers) -> Self {
+        Self {
+            helpers,
+            ..Self::default()
+        }
+    }
+
     /// `prefix` is the one in force.
     pub(crate) fn render(
         &self,
@@ -122,7 +131,7 @@ impl Renderer {
         if let Some(template) = self.parsed(path, &text, delims) {
             return Ok(template);
         }
-        let template = Arc::new(parse(path, text.clone(), delims)?);
+        let template = Arc::new(parse(path, text.clone(), delims, self.helpers)?);
         let parsed = Parsed {
             text,
             delims: delims.clone(),
@@ -145,11 +154,14 @@ pub(crate) fn parse(
     path: &Path,
     text: Vec<u8>,
     delims: &Delims,
+    helpers: Helpers,
 ) -> Result<Template<Store>, RenderError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Template::parse(&name, text, delims, FUNCTIONS).map_err(|error| RenderError::Parse {
-        path: path.to_owned(),
-        reason: error.to_string(),
+    Template::parse_with(&name, text, delims, FUNCTIONS, helpers).map_err(|error| {
+        RenderError::Parse {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        }
     })
 }
 
