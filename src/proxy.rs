@@ -13,6 +13,7 @@ pub mod data;
 pub mod debounce;
 mod failure_log;
 mod following;
+pub mod helpers;
 mod history;
 mod known;
 pub mod once;

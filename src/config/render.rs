@@ -18,6 +18,7 @@ use crate::longest;
 use crate::observe::ObserveConfig;
 use crate::os::child_env::WITHHELD;
 use crate::proxy::debounce;
+use crate::proxy::helpers::HELPERS;
 use crate::proxy::supervise::SuperviseConfig;
 
 const CONFDIR: &str = "--confdir";
@@ -120,6 +121,7 @@ pub fn render(
             sync_only,
             keep_stage_file,
             withheld: WITHHELD,
+            helpers: HELPERS,
             dialect: Dialect::Plain,
             ..Options::default()
         },

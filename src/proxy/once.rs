@@ -9,6 +9,7 @@ use tracing::{error, warn};
 
 use super::catalog::Catalog;
 use super::data;
+use super::helpers::HELPERS;
 use super::known::{Known, Standing};
 use super::pass::{HostFiles, denied, failure};
 use crate::config::{RenderConfig, Source};
@@ -121,7 +122,7 @@ pub async fn command(config: RenderConfig) -> Result<Exit, RunError> {
 pub fn lint(confdir: &Path) -> Result<Exit, RunError> {
     let mut exit = Exit::Done;
     let mut text = String::new();
-    for defect in renderer::lint(confdir, &[]) {
+    for defect in renderer::lint(confdir, HELPERS) {
         let kind = if defect.fault.harmless {
             "warning"
         } else {

@@ -120,7 +120,10 @@ impl Encoder<'_> {
     fn string(&mut self, text: &[u8]) -> Result<(), MarshalError> {
         self.out.push('"');
         for chunk in text.utf8_chunks() {
-            chunk.valid().chars().for_each(|char| self.char(char));
+            for char in chunk.valid().chars() {
+                self.char(char);
+                self.check_length()?;
+            }
             let invalid = chunk.invalid().iter();
             self.out.extend(invalid.map(|_| "\\ufffd"));
             self.check_length()?;
