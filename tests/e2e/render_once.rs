@@ -76,6 +76,53 @@ fn data_stands_in_for_etcd() {
 }
 
 #[test]
+fn helpers_render_under_both_command_lines_and_lint_knows_them() {
+    let text = r#"{{$servers := list}}{{range gets "/web/*"}}
+{{- if regexMatch "^[0-9.]+:[0-9]+$" .Value}}{{$servers = append $servers (dict "name" (base .Key | snakecase) "at" .Value)}}{{end}}
+{{- end}}{{dict "servers" $servers "port" (getv "/port" "" | default "80") | toPrettyJson | indent 2}}
+"#;
+    let expected = r#"  {
+    "port": "80",
+    "servers": [
+      {
+        "at": "10.0.0.1:80",
+        "name": "web_one"
+      }
+    ]
+  }
+"#;
+    let confdir = Confdir::new().with("app.json", "keys = [\"/\"]", text);
+    confdir.write(
+        "data.json",
+        r#"{"/web": {"webOne": "10.0.0.1:80", "two": "no address"}}"#,
+    );
+    let data = confdir.path("data.json").display().to_string();
+    let flags = ["render", "--confdir", &confdir.flag(), "--data", &data];
+    let (code, _, stderr) = outcome(register().args(flags).arg("--once"));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(confdir.read("app.json").unwrap(), expected);
+    let lint = ["render", "lint", "--confdir", &confdir.flag()];
+    let (code, stdout, _) = outcome(register().args(lint));
+    assert_eq!((code, stdout.as_str()), (0, ""));
+
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/web/webOne", "10.0.0.1:80"]);
+    confdir.write("out/app.json", "");
+    let url = etcd.url();
+    let flags = [
+        "confd",
+        "-onetime",
+        "-confdir",
+        &confdir.flag(),
+        "-node",
+        &url,
+    ];
+    let (code, _, stderr) = outcome(register().args(flags));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(confdir.read("app.json").unwrap(), expected);
+}
+
+#[test]
 fn data_that_is_no_json_is_named() {
     let confdir = Confdir::new().with("app.conf", KEYS, SERVERS);
     confdir.write("data.json", "{");

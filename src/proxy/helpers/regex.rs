@@ -40,6 +40,13 @@ pub(super) fn find(args: &[Value]) -> Result<Value, String> {
 }
 
 /// The text with each match replaced; `$1` and `${name}` are what groups matched.
+#[cfg_attr(
+    not(test),
+    expect(
+        clippy::disallowed_methods,
+        reason = "no loop: a render is in a thread of its own"
+    )
+)]
 pub(super) fn replace_all(args: &[Value]) -> Result<Value, String> {
     let [
         Value::String(regex),
