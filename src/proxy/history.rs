@@ -40,6 +40,12 @@ impl Histories {
         history.stands(state(outcome), now);
     }
 
+    /// When its reload last ended, if it was run.
+    pub(super) fn reloaded_at(&self, resource: &Resource) -> Option<Instant> {
+        let history = self.0.get(&resource.file)?;
+        history.reload.last.map(|last| last.ended_at)
+    }
+
     /// It may not read what it reads.
     pub(super) fn denied(&mut self, resource: &Resource, now: Instant) {
         self.of(&resource.file, now)

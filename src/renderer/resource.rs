@@ -1,5 +1,6 @@
 //! A template resource: which template makes which file, from which keys.
 
+mod debounce;
 mod duration;
 mod fields;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use tracing::debug;
 use crate::regular;
 pub use crate::table::Fault;
 use crate::wording;
+pub use debounce::Gathering;
 use fields::Fields;
 use gotemplate::Delims;
 use gotemplate::library::path::join;
@@ -59,6 +61,10 @@ pub struct Resource {
     pub reload_cmd: Option<String>,
     /// After which it counts as failed.
     pub reload_timeout: Duration,
+    /// From the end of one reload to the next pass.
+    pub min_reload_interval: Option<Duration>,
+    /// How changes are gathered, instead of as for all.
+    pub debounce: Option<Gathering>,
     /// Patterns each of which must match a key.
     pub require: Vec<String>,
     /// Patterns of keys, and of which kind their values must be.
@@ -205,6 +211,8 @@ fn resource(fields: &mut Fields, file: &Path, confdir: &Path) -> Option<Resource
         check_swapped: fields.table.boolean("check_swapped").unwrap_or(true),
         reload_cmd: fields.string("reload_cmd"),
         reload_timeout: fields.duration("reload_timeout").unwrap_or(RELOAD_TIMEOUT),
+        min_reload_interval: fields.duration("min_reload_interval"),
+        debounce: fields.debounce("debounce"),
         require: fields.table.strings("require").unwrap_or_default(),
         validate: fields
             .table

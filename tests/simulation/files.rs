@@ -215,6 +215,8 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
         check_swapped: true,
         reload_cmd: Some(format!("reload {}", disk.kinds().reloads[number])),
         reload_timeout: Duration::from_secs(1),
+        min_reload_interval: disk.kinds().reload_interval.map(ms),
+        debounce: None,
         require: Vec::new(),
         validate: std::collections::BTreeMap::new(),
         delims: Default::default(),

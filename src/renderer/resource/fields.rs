@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::debounce::{self, Gathering};
 use super::duration;
 use crate::table::{Fault, NoTable, Table, TableValue};
 
@@ -98,6 +99,16 @@ impl Fields {
                 .fault_of(name, format!("{name} {}", duration::FAULT));
         }
         duration
+    }
+
+    pub(super) fn debounce(&mut self, name: &'static str) -> Option<Gathering> {
+        let text = self.string(name)?;
+        let gathering = debounce::parse(&text);
+        if gathering.is_none() {
+            self.table
+                .fault_of(name, format!("{name} {text:?} {}", debounce::FAULT));
+        }
+        gathering
     }
 
     /// Octal with or without a mark.

@@ -45,6 +45,8 @@ fn a_resource_needs_no_more_than_src_and_dest() {
             check_swapped: true,
             reload_cmd: None,
             reload_timeout: Duration::from_secs(60),
+            min_reload_interval: None,
+            debounce: None,
             require: vec![],
             validate: BTreeMap::new(),
             delims: Delims::default(),
@@ -70,6 +72,8 @@ check_timeout = "1m 30s"
 check_swapped = false
 reload_cmd = "reload"
 reload_timeout = 5
+min_reload_interval = "10s"
+debounce = "1s:5s"
 require = ["/services/*"]
 left_delimiter = "<<"
 right_delimiter = ">>"
@@ -95,6 +99,11 @@ right_delimiter = ">>"
             check_swapped: false,
             reload_cmd: Some("reload".to_owned()),
             reload_timeout: Duration::from_secs(5),
+            min_reload_interval: Some(Duration::from_secs(10)),
+            debounce: Some(Gathering {
+                quiet: Duration::from_secs(1),
+                max: Duration::from_secs(5),
+            }),
             require: vec!["/services/*".to_owned()],
             validate: BTreeMap::from([("/services/*".to_owned(), "address".to_owned())]),
             delims: Delims {
