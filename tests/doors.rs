@@ -392,7 +392,7 @@ fn an_answer_is_held_no_longer_than_it_may_be_and_delays_no_other() {
         response: Duration::from_millis(300),
         ..Limits::default()
     };
-    let site = Site::with(limits, Manner::Answers, 40_000);
+    let site = Site::with(limits, Manner::Answers, 4_000);
     let mut slow = site.connect();
     slow.write_all(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
@@ -435,7 +435,7 @@ fn a_thousand_who_say_nothing_keep_no_scrape_out() {
 
 #[test]
 fn a_thousand_who_take_no_answer_keep_no_scrape_out() {
-    let site = Site::with(Limits::default(), Manner::Answers, 40_000);
+    let site = Site::with(Limits::default(), Manner::Answers, 4_000);
     let mut crowd = Vec::new();
     for _ in 0..1_000 {
         let mut stream = site.connect();

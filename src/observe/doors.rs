@@ -8,6 +8,7 @@ use std::sync::mpsc as threads;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,9 @@ use crate::fault::Fault;
 
 /// Plenty for what the thread does, in bytes.
 const STACK: usize = 512 << 10;
+
+/// What the kernel may keep of an answer for one who does not take it, in bytes: it would be megabytes.
+const SEND_BUFFER: usize = 128 << 10;
 
 /// How many may wait to be let in: who finds no room tries again only after a second.
 const BACKLOG: i32 = 4096;
@@ -80,6 +84,8 @@ fn listen(door: &DoorConfig<SocketAddr>) -> Result<TcpListener, Fault> {
     let listener = TcpListener::bind(door.at).and_then(|listener| {
         listener.set_nonblocking(true)?;
         rustix::net::listen(&listener, BACKLOG)?;
+        // Connections have what the listener has.
+        set_socket_send_buffer_size(&listener, SEND_BUFFER)?;
         Ok(listener)
     });
     listener.map_err(|error| {
