@@ -71,7 +71,9 @@ impl Desk {
             return answer::not_allowed(WRITERS);
         }
         let query = request.uri.query().unwrap_or_default();
-        self.drains.answer(query, drained, uid).await
+        let answer = self.drains.answer(query, drained, uid).await;
+        self.reports.forget().await;
+        answer
     }
 
     async fn show(&self, view: View) -> Answer {

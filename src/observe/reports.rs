@@ -64,6 +64,11 @@ impl Reports {
         seen
     }
 
+    /// Something was changed: who asks next is to see it.
+    pub(super) async fn forget(&self) {
+        self.kept.lock().await.take();
+    }
+
     async fn ask(&self) -> Result<Report, Silent> {
         let asked = async {
             let (answer, answered) = oneshot::channel();

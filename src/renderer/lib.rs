@@ -128,4 +128,5 @@ pub use gotemplate::Str;
 pub use groups::groups;
 pub use lint::{Defect, lint};
 pub use permissions::UnknownOwner;
+pub use program::started_by;
 pub use render::RenderError;

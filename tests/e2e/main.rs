@@ -17,12 +17,15 @@ mod access;
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
 mod confd;
+mod control;
 /// One agent for a crowd of services, to which everything happens at random.
 mod crowd;
 /// Trees of keys that a role does not let the proxy side read.
 mod denied;
 /// `--discovery-srv`.
 mod discovery;
+/// `register doctor`: everything on the way examined, and nothing written.
+mod doctor;
 /// The command's surroundings: its terminal, its environment, its signals.
 mod edges;
 /// TLS to etcd.
