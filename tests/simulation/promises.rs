@@ -468,10 +468,15 @@ impl World {
         let stays = |key: usize| wanted_before[key] && wanted(self, key);
         let edited = |key: usize| edits.iter().any(|(edited, _)| *edited == key);
         let model = self.shared.borrow();
+        // A backend that a host cannot probe is taken for down after a while.
+        let may_turn = |key: usize| {
+            let mut hosts = model.hosts.iter();
+            hosts.any(|host| host.backends[key].contains(&Met::Unknown))
+        };
         let changes = model.etcd.since(before + 1).iter();
         let fault = changes.clone().find_map(|change| {
             match change.kv {
-                _ if !edited(change.key) => Some("is touched"),
+                _ if !edited(change.key) && !may_turn(change.key) => Some("is touched"),
                 None if stays(change.key) => Some("is taken away"),
                 _ => None,
             }
