@@ -396,6 +396,7 @@ impl<W: World> Proxy<W> {
         let mut resources = self.catalog.resources.iter();
         if let Some(number) = resources.position(|other| other.file == resource.file) {
             self.schedule.reloaded(number, now());
+            self.histories.note_reload(resource, now());
         }
     }
 
