@@ -1,5 +1,8 @@
 //! Parts of a template in files of their own: `{{include "part" .}}`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use crate::Str;

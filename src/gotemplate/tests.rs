@@ -412,5 +412,3 @@ proptest! {
         render_with(&actions.concat(), &data(), &limited(100_000, Duration::from_secs(1)));
     }
 }
-
-mod include;
