@@ -60,7 +60,7 @@ mutants: deps
 	@tests/deps.sh mutants
 	@tests/mutants.sh $(COUNT) $(SAMPLE) $(PERCENT)
 
-# Beside confd too with CONFD=path/to/confd. ONLY=name: one of agent, services, proxy. The table:
+# Beside confd too with CONFD=path/to/confd. ONLY=name: one of agent, services, looking, proxy. The table:
 # target/figures/.
 bench: deps
 	cargo build --release
