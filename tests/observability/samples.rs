@@ -6,7 +6,7 @@ use register::health::Verdict;
 use register::observe::histogram::Histogram;
 use register::observe::report::{
     AgentReport, CallReport, EtcdReport, FileReport, LeaseReport, ProbeReport, ProxyReport, Report,
-    ResourceReport, ResourceState, ServiceReport, Side,
+    ResourceReport, ResourceState, ServiceReport, Side, StageReport,
 };
 use register::registration::Status;
 
@@ -47,6 +47,11 @@ fn report(now: Instant, side: Side) -> Report {
     }
 }
 
+/// So that no two services have the same times.
+fn weight(name: &str) -> u64 {
+    name.bytes().map(u64::from).sum::<u64>() % 23
+}
+
 /// A service that has been as it is for so long.
 pub fn service(
     name: &str,
@@ -59,6 +64,7 @@ pub fn service(
     let verdict =
         (status != Status::Starting).then_some(if is_up { Verdict::Up } else { Verdict::Down });
     let is_registered = status == Status::Registered;
+    let age = Duration::from_millis(400 * (1 + weight(name) % 10));
     ServiceReport {
         name: name.to_owned(),
         key: format!("/services/{name}/10.0.0.5"),
@@ -67,8 +73,8 @@ pub fn service(
         verdict,
         verdict_since: verdict.map(|_| now - long),
         probe: (status != Status::Starting).then(|| ProbeReport {
-            ended_at: now - SECOND,
-            took: Duration::from_micros(2_411),
+            ended_at: now - age,
+            took: Duration::from_micros(900 + 377 * weight(name)),
             passed: is_up,
             reason: reason.to_owned(),
         }),
@@ -77,7 +83,7 @@ pub fn service(
         is_drained: status == Status::Drained,
         lease: is_registered.then(|| LeaseReport {
             id: 0x694d_8f2b_3c1a_0e55,
-            expires_at: now + 24 * SECOND,
+            expires_at: now + 30 * SECOND - 2 * age,
         }),
         ttl: 30 * SECOND,
         announced: 2,
@@ -152,40 +158,34 @@ pub fn crowd(count: usize) -> Report {
     report
 }
 
-fn resource(name: &str, dest: &str, state: ResourceState, now: Instant) -> ResourceReport {
+/// A file that has been as it is since then.
+fn resource(name: &str, dest: &str, state: ResourceState, then: Instant) -> ResourceReport {
+    let weight = weight(name);
+    let spent = |micros| Duration::from_micros(micros + 61 * weight);
+    let is_good = |bad| state != bad;
     let mut resource = ResourceReport {
         name: name.to_owned(),
         dest: dest.to_owned(),
         state,
-        state_since: now - 42 * MINUTE,
+        state_since: then,
         is_pending: false,
         owes_reload: state == ResourceState::ReloadFailed,
-        render: Default::default(),
-        check: Default::default(),
-        reload: Default::default(),
+        render: StageReport::default(),
+        check: StageReport::default(),
+        reload: StageReport::default(),
         file: Some(FileReport {
-            size: 1_834,
-            digest: "5d41402abc4b2a76b9719d911017c592".to_owned(),
+            size: 1_200 + 97 * weight,
+            digest: format!("{:032x}", u128::MAX / (3 + u128::from(weight))),
         }),
         keys_dropped: 0,
     };
-    let then = now - 42 * MINUTE;
-    let is_good = |bad| state != bad;
-    resource.render.note(
-        is_good(ResourceState::RenderFailed),
-        2 * Duration::from_millis(1),
-        then,
-    );
-    resource.check.note(
-        is_good(ResourceState::CheckFailed),
-        Duration::from_millis(31),
-        then,
-    );
-    if is_good(ResourceState::CheckFailed) {
-        let succeeded = is_good(ResourceState::ReloadFailed);
-        resource
-            .reload
-            .note(succeeded, Duration::from_millis(18), then);
+    let rendered = is_good(ResourceState::RenderFailed);
+    resource.render.note(rendered, spent(1_200), then);
+    let checked = is_good(ResourceState::CheckFailed);
+    resource.check.note(checked, spent(30_000), then);
+    if checked {
+        let reloaded = is_good(ResourceState::ReloadFailed);
+        resource.reload.note(reloaded, spent(17_000), then);
     }
     resource
 }
@@ -197,7 +197,7 @@ pub fn proxy() -> Report {
         "nginx.toml",
         "/etc/nginx/sites-enabled/app.conf",
         ResourceState::InStep,
-        now,
+        now - 42 * MINUTE,
     );
     left_out.keys_dropped = 1;
     let resources = vec![
@@ -206,13 +206,13 @@ pub fn proxy() -> Report {
             "haproxy.toml",
             "/etc/haproxy/haproxy.cfg",
             ResourceState::CheckFailed,
-            now,
+            now - 8 * MINUTE,
         ),
         resource(
             "patroni.toml",
             "/etc/haproxy/patroni.cfg",
             ResourceState::ReloadFailed,
-            now,
+            now - 96 * SECOND,
         ),
     ];
     report(
@@ -222,7 +222,7 @@ pub fn proxy() -> Report {
             rejected: 1,
             keys: 214,
             revision: 90_211,
-            changed_at: Some(now - 42 * MINUTE),
+            changed_at: Some(now - 96 * SECOND),
         }),
     )
 }

@@ -115,7 +115,8 @@ impl Browser {
 
     /// Of the window, in its own pixels.
     pub fn size(&self, width: u32, height: u32) {
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
         self.tool("Emulation.setDeviceMetricsOverride", &metrics);
     }
 

@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use register::observe::report::{OutageReport, Report};
 
 use crate::browser::Browser;
-use crate::samples;
 use crate::site::Site;
+use crate::{eventually, samples};
 
 fn away() -> Report {
     let mut report = samples::agent();
@@ -18,6 +18,13 @@ fn away() -> Report {
         reason: "connect to 10.0.0.1:2379: connection refused".to_owned(),
     });
     report
+}
+
+/// What is seen once nobody answers any more.
+fn lose(site: Site, browser: &Browser) {
+    drop(site);
+    let is_told = || browser.number("Number(!document.getElementById('lost').hidden)");
+    eventually("it is told", is_told, |told| *told == 1.0);
 }
 
 /// `agent.png` is the one of the documentation: `make picture`.
@@ -31,6 +38,7 @@ fn pictures_are_taken() {
         ("proxy", samples::proxy(), "light", 1200),
         ("away", away(), "light", 1200),
         ("away-dark", away(), "dark", 1200),
+        ("gone", samples::agent(), "light", 1200),
         ("narrow", samples::agent(), "light", 360),
         ("narrow-proxy", samples::proxy(), "dark", 360),
     ];
@@ -39,6 +47,9 @@ fn pictures_are_taken() {
         let browser = Browser::open(&site.url());
         browser.size(width, 700);
         browser.colours(scheme);
+        if name == "gone" {
+            lose(site, &browser);
+        }
         let picture = STANDARD.decode(browser.picture(width)).unwrap();
         assert!(picture.len() < 200_000, "{name}: {} bytes", picture.len());
         fs::write(directory.join(name).with_extension("png"), picture).unwrap();

@@ -6,6 +6,7 @@ use super::super::report::{AgentReport, OutageReport, ProxyReport, Report, Servi
 use super::markup::{Text, count};
 use super::spans::{Times, short};
 use crate::health::Verdict;
+use crate::registration::Status;
 
 pub(super) fn all(report: &Report, times: &Times) -> String {
     let mut html = String::new();
@@ -67,7 +68,8 @@ fn expiry(service: &ServiceReport) -> Option<Instant> {
 }
 
 fn is_absent(service: &ServiceReport) -> bool {
-    service.verdict == Some(Verdict::Up) && service.lease.is_none() && !service.is_drained
+    let is_wanted = !service.is_drained && service.status != Status::Displaced;
+    service.verdict == Some(Verdict::Up) && service.lease.is_none() && is_wanted
 }
 
 fn files(proxy: &ProxyReport) -> String {

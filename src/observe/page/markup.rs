@@ -64,6 +64,11 @@ pub(super) fn small(text: impl Display) -> String {
     format!("<small>{text}</small>")
 }
 
+/// Why a cell has nothing to show.
+pub(super) fn nothing(why: &str) -> String {
+    format!("<span class=\"quiet\">{why}</span>")
+}
+
 pub(super) fn count(number: usize, one: &str, many: &str) -> String {
     let word = if number == 1 { one } else { many };
     format!("{} {word}", grouped(number as u64))

@@ -1,7 +1,7 @@
 //! The files of a proxy side, those that need somebody first.
 
 use super::super::report::{FileReport, ResourceReport, ResourceState, StageReport};
-use super::markup::{Mark, Text, Tone, count, grouped, row, small, table as table_of};
+use super::markup::{Mark, Text, Tone, count, grouped, nothing, row, small, table as table_of};
 use super::spans::{Times, short};
 
 const COLUMNS: [&str; 6] = [
@@ -88,7 +88,7 @@ fn state(resource: &ResourceReport, times: &Times) -> String {
 
 fn stage(stage: &StageReport, times: &Times) -> String {
     let Some(last) = stage.last else {
-        return "none".to_owned();
+        return nothing("none");
     };
     let mark = match last.succeeded {
         true => Mark(Tone::Good, "succeeded"),
@@ -100,7 +100,7 @@ fn stage(stage: &StageReport, times: &Times) -> String {
 
 fn file(resource: &ResourceReport) -> String {
     let Some(FileReport { size, digest }) = &resource.file else {
-        return "not rendered yet".to_owned();
+        return nothing("not rendered yet");
     };
     let dropped = match usize::try_from(resource.keys_dropped).unwrap_or(usize::MAX) {
         0 => String::new(),

@@ -1,7 +1,7 @@
 //! The services of an agent, those that need somebody first.
 
 use super::super::report::{LeaseReport, ProbeReport, ServiceReport};
-use super::markup::{Mark, Text, Tone, row, small, table as table_of};
+use super::markup::{Mark, Text, Tone, nothing, row, small, table as table_of};
 use super::spans::{Times, short};
 use crate::health::Verdict;
 use crate::registration::Status;
@@ -70,7 +70,7 @@ fn backend(service: &ServiceReport, times: &Times) -> String {
     let mark = match service.verdict {
         Some(Verdict::Up) => Mark(Tone::Good, "up"),
         Some(Verdict::Down) => Mark(Tone::Bad, "down"),
-        None => return "no verdict yet".to_owned(),
+        None => return nothing("no verdict yet"),
     };
     let since = service
         .verdict_since
@@ -80,7 +80,7 @@ fn backend(service: &ServiceReport, times: &Times) -> String {
 
 fn probe(probe: Option<&ProbeReport>, times: &Times) -> String {
     let Some(probe) = probe else {
-        return "none yet".to_owned();
+        return nothing("none yet");
     };
     let result = if probe.passed { "passed" } else { "failed" };
     let (took, ago) = (short(probe.took), times.since(probe.ended_at));
@@ -90,7 +90,7 @@ fn probe(probe: Option<&ProbeReport>, times: &Times) -> String {
 
 fn lease(service: &ServiceReport, times: &Times) -> String {
     let Some(LeaseReport { expires_at, .. }) = service.lease else {
-        return "none".to_owned();
+        return nothing("none");
     };
     let left = times.left(expires_at);
     let (ttl, shown) = (service.ttl.as_secs_f64(), left.as_secs());
