@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Gets what building and testing needs and is not there yet, from the distribution's packages.
 #
-# Root, or who has sudo, gets build tools installed. Servers (etcd, nginx, HAProxy, Prometheus) are only unpacked, below
-# target/tools: installing them would enable and start system services. So is everything for whoever may not
-# install anything.
+# Root, or who has sudo, gets build tools installed. Servers (etcd, nginx, HAProxy, Prometheus) are only unpacked,
+# below target/tools: installing them would enable and start system services. So is everything for whoever may
+# not install anything.
 #
 #   tests/deps.sh [e2e|faults|instructions|mutants|page]    also what `make test-e2e`, `make test-faults`,
 #                                                           `make instructions`, `make mutants` or

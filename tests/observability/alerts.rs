@@ -9,11 +9,9 @@ const TESTS: &str = "docs/observability/alerts.test.yml";
 
 pub fn names() -> BTreeSet<String> {
     let alerts = Regex::new(r"(?m)^ *- alert: (\w+)$").unwrap();
-    let found = alerts
-        .captures_iter(&read(RULES))
-        .map(|one| one[1].to_owned())
-        .collect();
-    found
+    let rules = read(RULES);
+    let found = alerts.captures_iter(&rules);
+    found.map(|one| one[1].to_owned()).collect()
 }
 
 #[test]

@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     unreachable_pub,
     reason = "tests stop at the first surprise, and use a part of the samples"
 )]

@@ -6,7 +6,6 @@
   const form = document.getElementById('filter');
   const input = form.querySelector('input');
   const shown = form.querySelector('output');
-  let seen = new Date();
   let timer = 0;
   let asking = false;
 
@@ -46,7 +45,8 @@
   }
 
   function say(why) {
-    const text = why && `No answer since ${seen.toLocaleTimeString()}: ${why}. What is below was so then. Trying again.`;
+    const then = document.querySelector('header .at time').textContent;
+    const text = why && `No answer: ${why}. This is how things were at ${then}; trying again.`;
     if (lost.textContent !== text) lost.textContent = text;
     lost.hidden = !text;
     document.body.classList.toggle('lost', Boolean(text));
@@ -71,7 +71,6 @@
     const begun = performance.now();
     try {
       const text = await ask();
-      seen = new Date();
       // Whoever marks text is about to copy it.
       if (getSelection().isCollapsed) show(text);
       say('');
