@@ -2,6 +2,8 @@
 
 mod agent;
 pub mod confd;
+mod control;
+mod doctor;
 mod etcd;
 pub mod go_flags;
 mod observe;
@@ -14,6 +16,8 @@ use std::io;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use agent::{AgentArgs, AnnouncementArgs, ConfigArgs, ProbeArgs, ServicesArgs};
+pub use control::{DrainArgs, SocketArgs, StatusArgs};
+pub use doctor::{DoctorArgs, ProxyArgs};
 pub use etcd::EtcdArgs;
 pub use observe::{ObserveArgs, RenderObserveArgs};
 pub use render::{ConfdirArgs, RenderArgs, RenderCommand};
@@ -56,6 +60,17 @@ pub enum Command {
     Check(CheckArgs),
     /// Name each defect of a services file, or of the flags of one service; etcd is not touched
     Lint(Box<AgentArgs>),
+    /// Show what running agents and proxy sides know: services and files, how they stand, since when and why
+    Status(StatusArgs),
+    /// Take a service out of etcd without stopping it: its agent goes on probing it
+    Drain(DrainArgs),
+    /// Put a service back that was drained, if it is healthy
+    Resume(DrainArgs),
+    /// Check etcd, our rights in it, the backends and confdir, and say what to fix; nothing is written
+    ///
+    /// Takes the flags of the agent or --config, and --confdir for the proxy side. Without any of them it
+    /// examines what /etc/register and /etc/confd hold, if they are there. Exits 1 if anything is at fault.
+    Doctor(Box<DoctorArgs>),
     /// Keep configuration files in step with etcd: confd's resources and templates
     Render(RenderArgs),
     /// Be confd 0.16: the same flags, file, log lines and exit codes. Also when called confd
@@ -84,6 +99,8 @@ pub struct DeregisterArgs {
     pub services: ServicesArgs,
     #[command(flatten)]
     pub announcement: AnnouncementArgs,
+    #[command(flatten)]
+    pub sockets: SocketArgs,
     /// The longest that it may take
     #[arg(
         long,
@@ -141,7 +158,7 @@ pub struct LogArgs {
         default_value = "info"
     )]
     pub log_level: String,
-    /// Nothing on success: no result of --once, deregister or check, no log but warnings and errors
+    /// Nothing on success: no result of --once, deregister, check or doctor, no log but warnings and errors
     #[arg(
         long,
         env = "REGISTER_QUIET",

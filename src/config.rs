@@ -3,8 +3,10 @@
 mod announcement;
 mod confd;
 mod configured;
+mod control;
 mod credentials;
 mod discovery;
+mod doctor;
 mod endpoint;
 mod etcd;
 mod faults;
@@ -19,6 +21,7 @@ mod service;
 mod setting;
 mod supervise;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cli::{
@@ -36,6 +39,8 @@ pub use crate::etcd::announcement::{Announcement, KEY_OF_ITS_OWN};
 pub use crate::etcd::config::EtcdConfig;
 pub use confd::{ConfdConfig, ConfdSettings, SrvLookup};
 pub use configured::{Configured, OnInterface, Unlocated};
+pub use control::{DrainConfig, StatusConfig, drain, sockets, status};
+pub use doctor::{DoctorConfig, ProxySide, doctor};
 pub use etcd::Env;
 pub use faults::Faults;
 pub use host::{HostConfig, HostSource, LocatedService, host, select};
@@ -99,6 +104,8 @@ pub struct ServiceConfig {
 #[derive(Debug)]
 pub struct DeregisterConfig {
     pub announcement: Configured<Announcement>,
+    /// Of agents that may have it; none: all that there are.
+    pub sockets: Vec<PathBuf>,
     pub timeout: Duration,
     pub etcd: EtcdConfig,
 }
@@ -165,6 +172,7 @@ pub fn deregister(
     let settings = (|| {
         Some(DeregisterConfig {
             announcement: announcement?,
+            sockets: control::sockets(args.sockets),
             timeout: timeout?,
             etcd: etcd?,
         })

@@ -1,8 +1,7 @@
 //! `register list`: what is registered, as a table or as JSON.
 
-use std::fmt::Write as _;
-
 use crate::cli::OutputFormat;
+use crate::columns;
 use crate::config::ListConfig;
 use crate::etcd::list::{self, Entry};
 use crate::etcd::reach::{self, CommandLimits};
@@ -11,9 +10,6 @@ use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
 use crate::os::output;
 use crate::wording::{printable, printable_json};
-
-/// Of a column: longer text is not waited for by the other rows.
-const WIDEST: usize = 120;
 
 const HEADINGS: [&str; 4] = ["KEY", "VALUE", "TTL LEFT", "LEASE"];
 
@@ -41,34 +37,16 @@ pub async fn run(config: ListConfig) -> Result<Exit, RunError> {
 }
 
 fn table(entries: &[Entry]) -> String {
-    let mut rows = vec![HEADINGS.map(str::to_owned)];
-    rows.extend(entries.iter().map(|entry| {
+    let rows = entries.iter().map(|entry| {
         let dash = || "-".to_owned();
         let left = entry.lease.and_then(|hold| hold.left);
         let ttl = left.map_or_else(dash, |left| format!("{}s", left.as_secs()));
         let lease = entry
             .lease
             .map_or_else(dash, |hold| format!("{:x}", hold.lease));
-        [printable(&entry.key), printable(&entry.value), ttl, lease]
-    }));
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .filter(|width| *width <= WIDEST)
-            .max()
-            .unwrap_or(0)
-    };
-    let widths = [width(0), width(1), width(2)];
-    let mut text = String::new();
-    for [key, value, ttl, lease] in &rows {
-        // Writing to a string cannot fail.
-        let _ = writeln!(
-            text,
-            "{key:0$}  {value:1$}  {ttl:2$}  {lease}",
-            widths[0], widths[1], widths[2]
-        );
-    }
-    text
+        vec![printable(&entry.key), printable(&entry.value), ttl, lease]
+    });
+    columns::aligned(&HEADINGS, &rows.collect::<Vec<_>>())
 }
 
 fn json(entries: &[Entry]) -> String {

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use register::agent::located::located_services;
 use register::agent::source::HostSettings;
 use register::cli::{
-    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, EtcdArgs, ObserveArgs, RenderArgs,
-    RenderCommand, ServicesArgs, Variables,
+    self, AgentArgs, Cli, Command, ConfigArgs, DeregisterArgs, DoctorArgs, DrainArgs, EtcdArgs,
+    ObserveArgs, RenderArgs, RenderCommand, ServicesArgs, Variables,
 };
 use register::config::{self, AgentConfig, EtcdConfig, HostConfig, LocatedService, Run};
 use register::exit::{Exit, RunError};
@@ -15,7 +15,7 @@ use register::os::runtime::block_on;
 use register::os::signal::Caught;
 use register::os::{init, output};
 use register::proxy::{self, confd};
-use register::{agent, list};
+use register::{agent, control, doctor as examination, list};
 use tracing::warn;
 
 fn main() -> ExitCode {
@@ -57,6 +57,10 @@ fn run(args: Cli) -> Result<Exit, RunError> {
         None => serve(args.agent, etcd, variables),
         Some(Command::Deregister(args)) => deregister(args, etcd, variables, quiet),
         Some(Command::Lint(args)) => lint(*args, etcd, variables, quiet),
+        Some(Command::Status(args)) => block_on(control::status::run(config::status(args))),
+        Some(Command::Drain(args)) => drain(args, true, variables, quiet),
+        Some(Command::Resume(args)) => drain(args, false, variables, quiet),
+        Some(Command::Doctor(args)) => doctor(*args, etcd, variables, quiet),
         Some(Command::List(args)) => {
             let config = config::list(args, etcd, variables, env)?;
             block_on(list::run(config))
@@ -131,14 +135,25 @@ fn deregister(
     quiet: bool,
 ) -> Result<Exit, RunError> {
     if args.services.config.config.is_some() {
+        let sockets = config::sockets(args.sockets);
         let (config, names) = of_files(args.services, etcd, variables)?;
         return block_on(async {
             let (etcd, services) = selected(config, &names).await?;
-            agent::several::deregister(etcd, services, quiet).await
+            agent::several::deregister(etcd, services, &sockets, quiet).await
         });
     }
     let config = config::deregister(args, etcd, variables, cli::variable)?;
     block_on(agent::once::deregister(config, quiet))
+}
+
+fn drain(
+    args: DrainArgs,
+    drained: bool,
+    variables: Variables,
+    quiet: bool,
+) -> Result<Exit, RunError> {
+    let config = config::drain(args, drained, variables)?;
+    block_on(control::drain::run(config, quiet))
 }
 
 /// Of what an agent would make of the same words; without any, of what is in `/etc/register`.
@@ -163,6 +178,17 @@ fn lint(
         })?;
     }
     Ok(Exit::Done)
+}
+
+fn doctor(
+    args: DoctorArgs,
+    etcd: EtcdArgs,
+    variables: Variables,
+    quiet: bool,
+) -> Result<Exit, RunError> {
+    let config = config::doctor(args, etcd, variables, cli::variable)?;
+    tell_ignored(&config.ignored);
+    block_on(agent::once::unless_stopped(examination::run(config, quiet)))
 }
 
 /// What is in the files, and which of it SERVICE names.
@@ -193,8 +219,12 @@ fn host(
     variables: Variables,
 ) -> Result<HostConfig, RunError> {
     let host = config::host(args, observe, etcd, variables, cli::variable)?;
-    for ignored in &host.ignored {
+    tell_ignored(&host.ignored);
+    Ok(host)
+}
+
+fn tell_ignored(variables: &[String]) {
+    for ignored in variables {
         warn!(event = "variable_ignored", "{ignored}");
     }
-    Ok(host)
 }

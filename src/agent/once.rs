@@ -1,5 +1,6 @@
 //! The commands that do one thing and end: `--once`, `deregister`, `check`.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::cli::OutputFormat;
 use crate::config::{
     CheckConfig, DeregisterConfig, EtcdConfig, ServiceConfig, SidekickConfig, Unlocated,
 };
+use crate::control::live::{LiveAgents, Withdrawn};
+use crate::deadline::now;
 use crate::etcd::error::EtcdError;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::our_leases::OurLeases;
@@ -106,6 +109,7 @@ pub async fn once(config: SidekickConfig, quiet: bool) -> Result<Exit, RunError>
 pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, RunError> {
     let DeregisterConfig {
         announcement,
+        sockets,
         timeout,
         etcd,
     } = config;
@@ -113,9 +117,16 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
         let why = format!("{why}: nothing is deregistered; a key expires with its TTL");
         RunError::of_host(why)
     })?;
+    let begun_at = now();
+    let live = LiveAgents::look(&sockets, timeout / 4).await;
+    if let Withdrawn::By(agent) = live.withdraw(&announcement.key, timeout / 2).await {
+        let result = format!("{}: {}\n", announcement.key, taken_out(&agent));
+        return end(Exit::Done, result, quiet).await;
+    }
     let announcement = Rc::new(announcement);
     let mut tries = 0;
-    let done = within(etcd, timeout, async |connection| {
+    let left = timeout.saturating_sub(now().saturating_duration_since(begun_at));
+    let done = within(etcd, left, async |connection| {
         tries += 1;
         let begun = Procedure::withdraw(&announcement, Claim::Value);
         carry_out(connection, begun, &mut OurLeases::default()).await
@@ -127,6 +138,12 @@ pub async fn deregister(config: DeregisterConfig, quiet: bool) -> Result<Exit, R
     };
     let result = format!("{}: {done}\n", announcement.key);
     end(Exit::Done, result, quiet).await
+}
+
+/// A running agent has done it.
+pub(super) fn taken_out(agent: &Path) -> String {
+    let agent = agent.display();
+    format!("drained by its agent, {agent}; `register resume` puts it back")
 }
 
 /// Probes once and prints what came of it.
@@ -187,7 +204,7 @@ fn not_probed(why: &Unlocated, output: OutputFormat) -> String {
         reason = "no simulation runs what ends by itself"
     )
 )]
-pub(super) async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
+pub(crate) async fn end(exit: Exit, result: String, quiet: bool) -> Result<Exit, RunError> {
     if !quiet || exit != Exit::Done {
         let printed = spawn_blocking(move || output::print(&result)).await;
         printed.map_err(RunError::of_host)??;

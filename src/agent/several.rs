@@ -1,5 +1,6 @@
 //! `--once` and `deregister` for the services of a file: one connection, a line for each.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use fastrand::Rng;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::timeout;
 
-use super::once::{end, told};
+use super::once::{end, taken_out, told};
 use crate::config::{Announcement, EtcdConfig, LocatedService, ServiceConfig, Unlocated};
+use crate::control::live::{LiveAgents, Withdrawn};
 use crate::etcd::error::EtcdError;
 use crate::etcd::holder::{carry_out, fresh_lease};
 use crate::etcd::our_leases::OurLeases;
@@ -45,22 +47,34 @@ pub async fn once(
     carry_out_all(etcd, jobs.collect(), unlocated.collect(), quiet).await
 }
 
-/// Removes the registration of each if it is for its address.
+/// Removes the registration of each if it is for its address. `sockets`: of agents that may have them; none:
+/// all that there are.
 ///
 /// # Errors
 /// When the results cannot be printed.
 pub async fn deregister(
     etcd: EtcdConfig,
     services: Vec<LocatedService>,
+    sockets: &[PathBuf],
     quiet: bool,
 ) -> Result<Exit, RunError> {
     let (services, unlocated) = divided(services);
-    let jobs = services.into_iter();
-    let jobs = jobs.map(|service| Job::new(What::Deregister, service));
+    let timeouts = services.iter().map(|service| service.stop_timeout);
+    let limit = timeouts.max().unwrap_or_default();
+    let live = LiveAgents::look(sockets, limit / 4).await;
+    let jobs = stream::iter(services).map(async |service| {
+        let asked = live.withdraw(&service.announcement.key, limit / 2);
+        let what = match asked.await {
+            Withdrawn::By(agent) => What::TakenOut(agent),
+            Withdrawn::Nobodys => What::Deregister,
+        };
+        Job::new(what, service)
+    });
+    let jobs: Vec<_> = jobs.buffered(AT_ONCE).collect().await;
     let unlocated = unlocated.map(|(name, why)| {
         format!("{name}: {why}; nothing is deregistered, a key expires with its TTL\n")
     });
-    carry_out_all(etcd, jobs.collect(), unlocated.collect(), quiet).await
+    carry_out_all(etcd, jobs, unlocated.collect(), quiet).await
 }
 
 /// Those that can be dealt with, and the others.
@@ -152,6 +166,8 @@ enum What {
     /// As its backend failed in this way.
     Delete(String),
     Deregister,
+    /// The running agent behind this socket has done it.
+    TakenOut(PathBuf),
     /// It is not to be registered, whatever its health.
     Drain,
     /// As this host cannot probe, for this reason.
@@ -185,7 +201,8 @@ impl Job {
     /// Whether there is anything left to do that may succeed.
     fn is_open(&self) -> bool {
         let is_final = self.failure.as_ref().is_some_and(EtcdError::is_answer);
-        self.done.is_none() && !is_final && !matches!(self.what, What::Leave(_))
+        let is_to_do = !matches!(self.what, What::Leave(_) | What::TakenOut(_));
+        self.done.is_none() && !is_final && is_to_do
     }
 
     /// # Errors
@@ -197,9 +214,11 @@ impl Job {
                 let fresh = (fresh_lease(&mut Rng::new()), ttl);
                 Procedure::announce(&self.announcement, fresh, true, &mut self.our_leases)
             }
-            What::Delete(_) | What::Deregister | What::Drain | What::Leave(_) => {
-                Procedure::withdraw(&self.announcement, Claim::Value)
-            }
+            What::Delete(_)
+            | What::Deregister
+            | What::TakenOut(_)
+            | What::Drain
+            | What::Leave(_) => Procedure::withdraw(&self.announcement, Claim::Value),
         };
         let work = carry_out(connection, begun, &mut self.our_leases);
         let done = timeout(self.limit, work).await;
@@ -219,9 +238,9 @@ impl Job {
     }
 
     fn exit(&self) -> Exit {
-        let is_left = matches!(self.what, What::Leave(_));
         match (&self.done, &self.what) {
-            (None, _) if !is_left => Exit::Store,
+            (_, What::TakenOut(_)) => Exit::Done,
+            (None, what) if !matches!(what, What::Leave(_)) => Exit::Store,
             (_, What::Put(..) | What::Deregister | What::Drain) => Exit::Done,
             (_, What::Delete(_) | What::Leave(_)) => Exit::Failed,
         }
@@ -234,6 +253,7 @@ impl Job {
             What::Put(text, _) => format!("{key}: healthy ({text}); {done}\n"),
             What::Delete(text) => format!("{key}: unhealthy ({text}); {done}\n"),
             What::Deregister => format!("{key}: {done}\n"),
+            What::TakenOut(agent) => format!("{key}: {}\n", taken_out(agent)),
             What::Drain => format!("{key}: drained; {done}\n"),
             What::Leave(text) => format!("{key}: this host cannot probe ({text}); left as it is\n"),
         }

@@ -146,8 +146,8 @@ impl Default for AgentArgs {
 pub struct ServicesArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// With --once or deregister, and --config: these services only; a name stands for all of that
-    /// name, a key for one
+    /// With --once, deregister or doctor, and --config: these services only; a name stands for all of
+    /// that name, a key for one
     #[arg(value_name = "SERVICE")]
     pub names: Vec<String>,
 }

@@ -5,6 +5,14 @@ use clap::{Args, Subcommand};
 use super::RenderObserveArgs;
 use super::parse::switch;
 
+/// Of the flags.
+mod default {
+    pub(super) const DEBOUNCE: &str = "50ms:500ms";
+    pub(super) const STOP_SIGNAL: &str = "TERM";
+    pub(super) const RELOAD_SIGNAL: &str = "none";
+    pub(super) const KILL_TIMEOUT: &str = "10s";
+}
+
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct RenderArgs {
@@ -22,7 +30,7 @@ pub struct RenderArgs {
     /// Besides watching, bring everything in step so often: repairs files that others changed
     #[arg(long, env = "REGISTER_RENDER_INTERVAL", value_name = "DURATION")]
     pub interval: Option<String>,
-    /// Print what would change as a unified diff and exit: 0 in step, 1 changes pending
+    /// Print what would change as a unified diff, run checks that name {{.src}}, and exit: 0 in step, 1 changes pending
     #[arg(long, env = "REGISTER_NOOP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
     pub noop: Option<bool>,
     /// Neither check nor reload
@@ -36,7 +44,7 @@ pub struct RenderArgs {
         long,
         env = "REGISTER_DEBOUNCE",
         value_name = "QUIET[:MAX]",
-        default_value = "50ms:500ms"
+        default_value = default::DEBOUNCE
     )]
     pub debounce: String,
     /// Render once from a JSON file instead of etcd: {"/services/apache/a": "10.0.0.1:80"}
@@ -47,7 +55,7 @@ pub struct RenderArgs {
         long,
         env = "REGISTER_STOP_SIGNAL",
         value_name = "SIGNAL",
-        default_value = "TERM"
+        default_value = default::STOP_SIGNAL
     )]
     pub stop_signal: String,
     /// What to send to COMMAND after files have changed, besides each reload_cmd
@@ -55,7 +63,7 @@ pub struct RenderArgs {
         long,
         env = "REGISTER_RELOAD_SIGNAL",
         value_name = "SIGNAL",
-        default_value = "none"
+        default_value = default::RELOAD_SIGNAL
     )]
     pub reload_signal: String,
     /// Kill COMMAND, or a reload, if it still runs this long after we are told to stop
@@ -63,7 +71,7 @@ pub struct RenderArgs {
         long,
         env = "REGISTER_KILL_TIMEOUT",
         value_name = "DURATION",
-        default_value = "10s"
+        default_value = default::KILL_TIMEOUT
     )]
     pub kill_timeout: String,
     /// Copy what is added to this log file to standard output; may be repeated
@@ -78,7 +86,32 @@ pub struct RenderArgs {
     pub command: Option<RenderCommand>,
 }
 
-#[derive(Args, Debug)]
+/// Without any flag.
+impl Default for RenderArgs {
+    fn default() -> Self {
+        Self {
+            confdir: ConfdirArgs::default(),
+            config_file: None,
+            prefix: None,
+            once: None,
+            interval: None,
+            noop: None,
+            sync_only: None,
+            keep_stage_file: None,
+            debounce: default::DEBOUNCE.to_owned(),
+            data: None,
+            stop_signal: default::STOP_SIGNAL.to_owned(),
+            reload_signal: default::RELOAD_SIGNAL.to_owned(),
+            kill_timeout: default::KILL_TIMEOUT.to_owned(),
+            follow: Vec::new(),
+            observe: RenderObserveArgs::default(),
+            child: Vec::new(),
+            command: None,
+        }
+    }
+}
+
+#[derive(Args, Debug, Default)]
 pub struct ConfdirArgs {
     /// Holds conf.d and templates [default: /etc/confd]
     #[arg(long, env = "REGISTER_CONFDIR", value_name = "DIR")]

@@ -188,6 +188,17 @@ impl Faults {
         })
     }
 
+    /// With those of other settings, of which each is told once.
+    #[must_use]
+    pub(super) fn and(mut self, others: Self) -> Self {
+        for fault in others.found {
+            if self.told.insert(fault.clone()) {
+                self.found.push(fault);
+            }
+        }
+        self
+    }
+
     /// The settings, if nothing was wrong with any of them.
     pub(super) fn settle<T>(self, settings: Option<T>) -> Result<T, Self> {
         match settings {

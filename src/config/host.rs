@@ -32,7 +32,7 @@ use sections::Sections;
 pub use select::{LocatedService, select};
 
 const CONFIG: &str = "--config";
-const DEFAULT_CONFIG: &str = "/etc/register";
+pub(super) const DEFAULT_CONFIG: &str = "/etc/register";
 
 /// More would be a mistake.
 const MOST_SERVICES: usize = 20_000;

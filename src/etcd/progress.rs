@@ -302,7 +302,7 @@ impl Progress {
 }
 
 /// The ranges of a tree: its top, where it has one, and what is below.
-pub(super) fn ranges(tree: &Subtree) -> impl Iterator<Item = KeyRange> + use<> {
+pub(crate) fn ranges(tree: &Subtree) -> impl Iterator<Item = KeyRange> + use<> {
     let exact = tree.key().map(KeyRange::exactly);
     exact.into_iter().chain([KeyRange::below(&tree.prefix())])
 }

@@ -1,5 +1,6 @@
 //! etcd over the network: the only file that names `etcd_client`.
 
+pub mod member;
 pub mod renewals;
 
 use std::collections::VecDeque;

@@ -116,6 +116,8 @@ pub(crate) enum Target {
     Pure(Pure),
     /// The caller's function of that number.
     OfCaller(usize),
+    /// A part of the template.
+    Include,
 }
 
 impl Callee {

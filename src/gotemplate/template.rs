@@ -6,12 +6,14 @@ use crate::exec::{Exec, ExecError};
 use crate::function::{Bound, Callee, Function};
 use crate::options::Options;
 use crate::parse::{self, Delims, ParseError, Trees};
+use crate::parts::{self, Parts};
 use crate::value::Value;
 
 /// A parsed template, whose functions see a `C`.
 #[derive(Debug)]
 pub struct Template<C: 'static = ()> {
     trees: Trees,
+    parts: Parts,
     functions: &'static [Function<C>],
 }
 
@@ -27,16 +29,41 @@ impl<C> Template<C> {
         delims: &Delims,
         functions: &'static [Function<C>],
     ) -> Result<Self, ParseError> {
-        let find = |name: &[u8]| {
-            let mut numbered = functions.iter().enumerate();
-            let found = numbered.find(|(_, function)| function.signature().name.as_bytes() == name);
-            match found {
-                Some((number, function)) => Some(Callee::of_caller(number, function)),
-                None => builtin::find(name),
-            }
-        };
+        let find = |name: &[u8]| of_caller(functions, name).or_else(|| builtin::find(name));
         let trees = parse::parse(name, text.into(), delims, &find)?;
-        Ok(Self { trees, functions })
+        let parts = Parts::new();
+        Ok(Self {
+            trees,
+            parts,
+            functions,
+        })
+    }
+
+    /// The same of one that may include parts: `{{include "part" .}}` is what the template of that name
+    /// makes of the value, as a string. `find` gives a part's text, or says why there is none; it is asked
+    /// once for each name. Parts may include others, eight deep, and share one budget with the template,
+    /// but neither variables nor the templates that they define.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], of a part too; and when there is no such part.
+    pub fn parse_with_parts(
+        name: &str,
+        text: impl Into<Str>,
+        delims: &Delims,
+        functions: &'static [Function<C>],
+        find: &mut dyn FnMut(&str) -> Result<Str, String>,
+    ) -> Result<Self, ParseError> {
+        let known = |name: &[u8]| match name {
+            parts::NAME => Some(parts::include()),
+            name => of_caller(functions, name).or_else(|| builtin::find(name)),
+        };
+        let trees = parse::parse(name, text.into(), delims, &known)?;
+        let parts = parts::parse_all(&trees, delims, &known, find)?;
+        Ok(Self {
+            trees,
+            parts,
+            functions,
+        })
     }
 
     /// What the template makes of `data`, its dot, and of `context`, which its functions see.
@@ -53,6 +80,12 @@ impl<C> Template<C> {
             functions: self.functions,
             context,
         };
-        Exec::new(&self.trees, &caller, options).run(data)
+        Exec::new(&self.trees, &caller, &self.parts, options).run(data)
     }
+}
+
+fn of_caller<C>(functions: &'static [Function<C>], name: &[u8]) -> Option<Callee> {
+    let mut numbered = functions.iter().enumerate();
+    let found = numbered.find(|(_, function)| function.signature().name.as_bytes() == name);
+    found.map(|(number, function)| Callee::of_caller(number, function))
 }

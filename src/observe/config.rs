@@ -42,6 +42,6 @@ impl ObserveConfig {
     #[must_use]
     pub fn descriptors(&self) -> usize {
         let doors = usize::from(self.listen.is_some()) + usize::from(self.control.is_some());
-        doors * (Limits::default().connections + BESIDE_CONNECTIONS)
+        doors * (Limits::of_this_host().connections + BESIDE_CONNECTIONS)
     }
 }

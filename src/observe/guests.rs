@@ -44,14 +44,16 @@ impl Guests {
         yield_now().await;
     }
 
-    /// Closes the one whose turn it is.
-    pub(super) async fn turn_away(&mut self) {
+    /// Closes the one whose turn it is, if there is any.
+    pub(super) async fn turn_away(&mut self) -> bool {
         let all = self.by_task.iter();
         let all = all.map(|(id, guest)| (*id, *guest.progress.borrow()));
-        if let Some(guest) = first_to_go(all).and_then(|id| self.by_task.remove(&id)) {
-            guest.task.abort();
-            yield_now().await;
-        }
+        let Some(guest) = first_to_go(all).and_then(|id| self.by_task.remove(&id)) else {
+            return false;
+        };
+        guest.task.abort();
+        yield_now().await;
+        true
     }
 
     /// Waits until one is done; for ever if there is none. Cancel-safe.

@@ -55,6 +55,33 @@ pub(crate) fn program(command: &str) -> Option<&str> {
     tells.then_some(program)
 }
 
+/// Words of the shell itself, which need no program.
+const OF_THE_SHELL: &[&str] = &[
+    ".", ":", "[", "break", "case", "cd", "command", "echo", "eval", "exec", "exit", "export",
+    "false", "for", "if", "kill", "printf", "pwd", "read", "return", "set", "shift", "test",
+    "times", "trap", "true", "type", "ulimit", "umask", "unset", "until", "wait", "while",
+];
+
+/// The program that a shell looks for first, as it is written. None where that needs no program, or there
+/// is no telling.
+#[must_use]
+pub fn started_by(command: &str) -> Option<&str> {
+    let is_setting = |word: &&str| {
+        let name = word.split_once('=').map(|(name, _)| name);
+        name.is_some_and(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'))
+    };
+    let first = command
+        .split([';', '&', '|', '<', '>', '(', ')', '\n'])
+        .next()?;
+    let mut words = first
+        .split_whitespace()
+        .skip_while(|word| is_setting(word) || matches!(*word, "exec" | "command"));
+    let word = words.next()?.trim_matches(['"', '\'']);
+    let is_plain = |c: char| c.is_alphanumeric() || "._+@:-/[".contains(c);
+    let tells = word.chars().all(is_plain) && !word.is_empty() && !word.starts_with('-');
+    (tells && !OF_THE_SHELL.contains(&word)).then_some(word)
+}
+
 /// A variable, or a number for a prefix.
 fn is_setting(word: &str) -> bool {
     word.contains('=') || word.starts_with(|c: char| c.is_ascii_digit())
@@ -126,6 +153,28 @@ mod tests {
             "supervisorctl restart nginx",
         ] {
             assert_eq!(program(command), Some("nginx"), "{command}");
+        }
+    }
+
+    #[test]
+    fn what_a_shell_looks_for_is_the_first_word_that_is_no_setting() {
+        for (command, started) in [
+            ("/usr/sbin/nginx -t -c {{.src}}", Some("/usr/sbin/nginx")),
+            (
+                "LANG=C exec 'nginx' -t && systemctl reload x",
+                Some("nginx"),
+            ),
+            ("sudo nginx -s reload", Some("sudo")),
+            ("systemctl reload nginx", Some("systemctl")),
+            ("test -s {{.src}}", None),
+            ("{{.src}}", None),
+            ("$NGINX -t", None),
+            ("( nginx -t )", None),
+            ("! nginx -t", None),
+            ("A=1", None),
+            ("", None),
+        ] {
+            assert_eq!(started_by(command), started, "{command}");
         }
     }
 

@@ -92,6 +92,12 @@ impl Tls {
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
     }
+
+    /// Whether nothing is verified.
+    #[must_use]
+    pub fn takes_any_certificate(&self) -> bool {
+        self.files.skip_verify
+    }
 }
 
 /// What the TLS flags name.

@@ -51,6 +51,10 @@ fn every_command_finds_etcd_by_its_domain() {
     };
     done(register().arg("--once").args(ours), "registered for");
     done(register().arg("list"), &address);
+    done(
+        register().arg("doctor").args(ours),
+        "ok       etcd example.test: SRV: http://",
+    );
     done(register().arg("deregister").args(ours), "deregistered");
     let confdir = Confdir::new().with("all", "keys = [\"/\"]", "");
     done(

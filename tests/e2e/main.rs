@@ -16,13 +16,17 @@ mod access;
 /// Mistakes on the command line.
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
+mod beyond_confd;
 mod confd;
+mod control;
 /// One agent for a crowd of services, to which everything happens at random.
 mod crowd;
 /// Trees of keys that a role does not let the proxy side read.
 mod denied;
 /// `--discovery-srv`.
 mod discovery;
+/// `register doctor`: everything on the way examined, and nothing written.
+mod doctor;
 /// The command's surroundings: its terminal, its environment, its signals.
 mod edges;
 /// TLS to etcd.
@@ -47,6 +51,8 @@ mod interfaces;
 mod interleavings;
 /// `list`: much, far away, and what the role allows.
 mod listing;
+/// `--listen` and `--control`: status, metrics, drains.
+mod looking;
 /// `--once`, `deregister`, `list`, `check`.
 mod oneshot;
 /// Etcd killed, hung, wiped, cut off.
