@@ -162,7 +162,7 @@ pub async fn drive<W: World>(
     // Etcd may be away, and a daemon may read the files meanwhile.
     files.recover(&catalog.resources);
     let mut proxy = Proxy::<W> {
-        schedule: Schedule::new(&catalog.groups(), settings.debounce, rng.u64(..)),
+        schedule: schedule(&catalog, settings.debounce, rng.u64(..)),
         awaited: catalog.files(),
         catalog,
         known: Known::default(),
@@ -374,6 +374,9 @@ impl<W: World> Proxy<W> {
     fn take_back(&mut self, finished: &Finished) -> bool {
         for (due, outcome) in finished.due.iter().zip(&finished.outcomes) {
             let resource = &finished.resources[*due];
+            if outcome.steps.reload.is_some() {
+                self.note_reload(resource);
+            }
             let number = if Arc::ptr_eq(&finished.resources, &self.catalog.resources) {
                 Some(*due)
             } else {
@@ -387,6 +390,15 @@ impl<W: World> Proxy<W> {
         self.note_at_work();
         let updated = |outcome: &Outcome| matches!(outcome.result, Ok(Synced::Updated));
         finished.outcomes.iter().any(updated)
+    }
+
+    /// Also of one that is another by now.
+    fn note_reload(&mut self, resource: &Resource) {
+        let mut resources = self.catalog.resources.iter();
+        if let Some(number) = resources.position(|other| other.file == resource.file) {
+            self.schedule.reloaded(number, now());
+            self.histories.note_reload(resource, now());
+        }
     }
 
     /// What became of a resource.
@@ -483,7 +495,7 @@ impl<W: World> Proxy<W> {
 
     fn adopt(&mut self, catalog: Catalog) {
         let seed = self.rng.u64(..);
-        self.schedule = Schedule::new(&catalog.groups(), self.debounce, seed);
+        self.schedule = schedule(&catalog, self.debounce, seed);
         self.log.keep_only(&catalog.resources);
         self.histories.keep_only(&catalog.resources);
         let before = &self.catalog.resources;
@@ -493,8 +505,18 @@ impl<W: World> Proxy<W> {
         let awaited = catalog.resources.iter().filter(is_awaited);
         self.awaited = awaited.map(|resource| resource.file.clone()).collect();
         self.catalog = catalog;
+        self.note_reloads();
         self.note_at_work();
         self.note_standings();
+    }
+
+    /// When what there is now was last reloaded.
+    fn note_reloads(&mut self) {
+        for (number, resource) in self.catalog.resources.iter().enumerate() {
+            if let Some(ended_at) = self.histories.reloaded_at(resource) {
+                self.schedule.reloaded(number, ended_at);
+            }
+        }
     }
 
     /// Leaves, as `ended` says: passes under way end, but a reload may go on for a while.
@@ -531,6 +553,11 @@ impl<W: World> Proxy<W> {
         }
         child.map_or(ended, Ok)
     }
+}
+
+/// None of the resources is ready yet.
+fn schedule(catalog: &Catalog, usual: debounce::DebounceSettings, seed: u64) -> Schedule {
+    Schedule::new(&catalog.groups(), &catalog.paces(usual), seed)
 }
 
 fn leaving_at_once(number: u8) -> Exit {

@@ -30,7 +30,7 @@ pub struct RenderArgs {
     /// Besides watching, bring everything in step so often: repairs files that others changed
     #[arg(long, env = "REGISTER_RENDER_INTERVAL", value_name = "DURATION")]
     pub interval: Option<String>,
-    /// Print what would change as a unified diff and exit: 0 in step, 1 changes pending
+    /// Print what would change as a unified diff, run checks that name {{.src}}, and exit: 0 in step, 1 changes pending
     #[arg(long, env = "REGISTER_NOOP", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL", value_parser = switch)]
     pub noop: Option<bool>,
     /// Neither check nor reload

@@ -6,6 +6,7 @@ mod constant;
 mod error;
 mod eval;
 mod field;
+mod include;
 mod range;
 
 pub use error::ExecError;
@@ -17,6 +18,7 @@ use super::function::Caller;
 use super::node::{Branch, Call, Expr, ExprKind, List, Node, Pipe};
 use super::options::{MissingKey, Options};
 use super::parse::Trees;
+use super::parts::Parts;
 use super::value::Value;
 use crate::Str;
 use budget::Budget;
@@ -91,6 +93,9 @@ enum Kind<'t> {
 pub(super) struct Exec<'t> {
     trees: &'t Trees,
     caller: &'t dyn Caller,
+    parts: &'t Parts,
+    /// How many of them are inside each other.
+    parts_open: usize,
     missing_key: MissingKey,
     out: Vec<u8>,
     /// Of the template that is being executed.
@@ -107,11 +112,31 @@ pub(super) struct Exec<'t> {
 }
 
 impl<'t> Exec<'t> {
-    pub(super) fn new(trees: &'t Trees, caller: &'t dyn Caller, options: &'t Options) -> Self {
+    pub(super) fn new(
+        trees: &'t Trees,
+        caller: &'t dyn Caller,
+        parts: &'t Parts,
+        options: &'t Options,
+    ) -> Self {
+        Self {
+            budget: Budget::new(&options.limits),
+            ..Self::of(trees, caller, parts, options.missing_key)
+        }
+    }
+
+    /// With nothing to spend.
+    fn of(
+        trees: &'t Trees,
+        caller: &'t dyn Caller,
+        parts: &'t Parts,
+        missing_key: MissingKey,
+    ) -> Self {
         Self {
             trees,
             caller,
-            missing_key: options.missing_key,
+            parts,
+            parts_open: 0,
+            missing_key,
             out: Vec::new(),
             name: trees.parse_name().as_bytes(),
             variables: Vec::new(),
@@ -119,12 +144,17 @@ impl<'t> Exec<'t> {
             depth: 0,
             args: Vec::new(),
             at: At::Start,
-            budget: Budget::new(&options.limits),
+            budget: Budget::default(),
         }
     }
 
     /// Executes the template that the file is named after.
     pub(super) fn run(mut self, data: &Value) -> Result<Vec<u8>, ExecError> {
+        self.execute(data)?;
+        Ok(self.out)
+    }
+
+    fn execute(&mut self, data: &Value) -> Result<(), ExecError> {
         let Some(root) = self.trees.get(self.name) else {
             let name = super::quote::quote(self.name);
             return Err(self.error(format_args!("{name} is an incomplete or empty template")));
@@ -143,7 +173,7 @@ impl<'t> Exec<'t> {
                 None => self.leave(&mut frames)?,
             }
         }
-        Ok(self.out)
+        Ok(())
     }
 
     /// Texts and actions up to a node that opens or closes something.

@@ -118,6 +118,8 @@ pub(crate) enum Target {
     Blind(Seeing<()>),
     /// The caller's function of that number.
     OfCaller(usize),
+    /// A part of the template.
+    Include,
 }
 
 impl Callee {

@@ -70,6 +70,7 @@ mod nested;
 mod node;
 mod options;
 mod parse;
+mod parts;
 pub mod quote;
 pub mod rune;
 mod template;

@@ -16,6 +16,7 @@ use super::function::Callee;
 use super::lex::{Item, Lexer};
 use super::nested::{RED_ZONE, STACK};
 use super::node::{List, Pos};
+use super::parts::Inclusion;
 use crate::Str;
 
 /// How deeply actions and parentheses may be nested.
@@ -59,9 +60,23 @@ pub(crate) struct Trees {
     name: String,
     text: Str,
     trees: BTreeMap<Str, List>,
+    inclusions: Vec<Inclusion>,
+}
+
+impl ParseError {
+    pub(crate) fn at(place: &str, message: &str) -> Self {
+        Self(format!("template: {place}: {message}"))
+    }
 }
 
 impl Trees {
+    /// Where which parts are included, from the last to the first.
+    pub(crate) fn located_inclusions(&self) -> Vec<(String, Str)> {
+        let inclusions = self.inclusions.iter().rev();
+        let located = inclusions.map(|one| (self.location(one.pos), one.name.clone()));
+        located.collect()
+    }
+
     /// The template called `name`.
     #[must_use]
     pub(crate) fn get(&self, name: &[u8]) -> Option<&List> {
@@ -103,15 +118,19 @@ pub(crate) fn parse(
         lexer: Lexer::new(&text, delims.left(), delims.right()),
         functions,
         trees: BTreeMap::new(),
+        inclusions: Vec::new(),
         tree: Tree::default(),
         depth: 0,
     };
     parser.file()?;
-    let trees = parser.trees;
+    let Parser {
+        trees, inclusions, ..
+    } = parser;
     Ok(Trees {
         name: name.to_owned(),
         text,
         trees,
+        inclusions,
     })
 }
 
@@ -121,6 +140,7 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     functions: &'a dyn Fn(&[u8]) -> Option<Callee>,
     trees: BTreeMap<Str, List>,
+    inclusions: Vec<Inclusion>,
     tree: Tree,
     depth: usize,
 }

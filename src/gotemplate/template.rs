@@ -6,12 +6,14 @@ use crate::exec::{Exec, ExecError};
 use crate::function::{Bound, Callee, Function};
 use crate::options::Options;
 use crate::parse::{self, Delims, ParseError, Trees};
+use crate::parts::{self, Parts};
 use crate::value::Value;
 
 /// A parsed template, whose functions see a `C`.
 #[derive(Debug)]
 pub struct Template<C: 'static = ()> {
     trees: Trees,
+    parts: Parts,
     functions: &'static [Function<C>],
 }
 
@@ -42,14 +44,42 @@ impl<C> Template<C> {
         functions: &'static [Function<C>],
         helpers: &'static [Function],
     ) -> Result<Self, ParseError> {
-        let find = |name: &[u8]| match position(functions, name) {
-            Some(number) => Some(Callee::of_caller(number, &functions[number])),
-            None => position(helpers, name)
-                .map(|number| Callee::blind(&helpers[number]))
-                .or_else(|| builtin::find(name)),
-        };
+        let find = |name: &[u8]| function(functions, helpers, name);
         let trees = parse::parse(name, text.into(), delims, &find)?;
-        Ok(Self { trees, functions })
+        let parts = Parts::new();
+        Ok(Self {
+            trees,
+            parts,
+            functions,
+        })
+    }
+
+    /// The same of one that may include parts: `{{include "part" .}}` is what the template of that name
+    /// makes of the value, as a string. `find` gives a part's text, or says why there is none; it is asked
+    /// once for each name. Parts may include others, eight deep, and share one budget with the template,
+    /// but neither variables nor the templates that they define.
+    ///
+    /// # Errors
+    /// As [`Self::parse_with`], of a part too; and when there is no such part.
+    pub fn parse_with_parts(
+        name: &str,
+        text: impl Into<Str>,
+        delims: &Delims,
+        functions: &'static [Function<C>],
+        helpers: &'static [Function],
+        find: &mut dyn FnMut(&str) -> Result<Str, String>,
+    ) -> Result<Self, ParseError> {
+        let known = |name: &[u8]| match name {
+            parts::NAME => Some(parts::include()),
+            name => function(functions, helpers, name),
+        };
+        let trees = parse::parse(name, text.into(), delims, &known)?;
+        let parts = parts::parse_all(&trees, delims, &known, find)?;
+        Ok(Self {
+            trees,
+            parts,
+            functions,
+        })
     }
 
     /// What the template makes of `data`, its dot, and of `context`, which its functions see.
@@ -66,8 +96,19 @@ impl<C> Template<C> {
             functions: self.functions,
             context,
         };
-        Exec::new(&self.trees, &caller, options).run(data)
+        Exec::new(&self.trees, &caller, &self.parts, options).run(data)
     }
+}
+
+fn function<C>(
+    functions: &'static [Function<C>],
+    helpers: &'static [Function],
+    name: &[u8],
+) -> Option<Callee> {
+    let ours =
+        position(functions, name).map(|number| Callee::of_caller(number, &functions[number]));
+    let helper = || position(helpers, name).map(|number| Callee::blind(&helpers[number]));
+    ours.or_else(helper).or_else(|| builtin::find(name))
 }
 
 /// Where in the table the function of that name is.

@@ -8,6 +8,7 @@ use std::sync::mpsc as threads;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::net;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
@@ -24,6 +25,9 @@ use crate::fault::Fault;
 
 /// Plenty for what the thread does, in bytes.
 const STACK: usize = 512 << 10;
+
+/// What the kernel may keep of an answer for one who does not take it, in bytes: it would be megabytes.
+const SEND_BUFFER: usize = 128 << 10;
 
 /// How many may wait to be let in: who finds no room tries again only after a second.
 const BACKLOG: i32 = 4096;
@@ -54,8 +58,8 @@ struct Thread {
     patience: Duration,
 }
 
-/// What the thread keeps.
-struct Kept {
+/// Who keeps the doors, in the thread.
+struct Keeper {
     network: Option<TcpListener>,
     control: Option<UnixListener>,
     desk: Arc<Desk>,
@@ -80,6 +84,8 @@ fn listen(door: &DoorConfig<SocketAddr>) -> Result<TcpListener, Fault> {
     let listener = TcpListener::bind(door.at).and_then(|listener| {
         listener.set_nonblocking(true)?;
         rustix::net::listen(&listener, BACKLOG)?;
+        // Connections have what the listener has.
+        set_socket_send_buffer_size(&listener, SEND_BUFFER)?;
         Ok(listener)
     });
     listener.map_err(|error| {
@@ -118,14 +124,14 @@ impl Doors {
         let desk = Arc::new(Desk::new(asks, self.hosts, limits));
         let start = || {
             let (close, closed) = watch::channel(false);
-            let kept = Kept {
+            let keeper = Keeper {
                 network: self.network,
                 control: listener,
                 desk,
                 limits,
                 closed,
             };
-            Thread::start(kept, close)
+            Thread::start(keeper, close)
         };
         Ok(Serving {
             thread: is_open.then(start).transpose()?,
@@ -152,15 +158,15 @@ impl Doors {
 }
 
 impl Thread {
-    fn start(kept: Kept, close: watch::Sender<bool>) -> io::Result<Self> {
-        let patience = kept.limits.stop + THREAD_END;
+    fn start(keeper: Keeper, close: watch::Sender<bool>) -> io::Result<Self> {
+        let patience = keeper.limits.stop + THREAD_END;
         let (begun_end, begun) = threads::sync_channel(1);
         let (ended_end, ended) = threads::sync_channel(1);
         let handle = thread::Builder::new()
             .name("doors".to_owned())
             .stack_size(STACK)
             .spawn(move || {
-                run(kept, &begun_end);
+                run(keeper, &begun_end);
                 // Nobody listens any more where the process has lost patience.
                 let _told = ended_end.send(());
             })?;
@@ -192,7 +198,7 @@ impl Drop for Serving {
 }
 
 /// `begun`: told whether it could be.
-fn run(kept: Kept, begun: &threads::SyncSender<io::Result<()>>) {
+fn run(keeper: Keeper, begun: &threads::SyncSender<io::Result<()>>) {
     let runtime = Builder::new_current_thread().enable_all().build();
     let (result, runtime) = match runtime {
         Ok(runtime) => (Ok(()), Some(runtime)),
@@ -201,11 +207,11 @@ fn run(kept: Kept, begun: &threads::SyncSender<io::Result<()>>) {
     if begun.send(result).is_ok()
         && let Some(runtime) = runtime
     {
-        runtime.block_on(kept.keep());
+        runtime.block_on(keeper.keep());
     }
 }
 
-impl Kept {
+impl Keeper {
     async fn keep(self) {
         let (desk, limits, closed) = (&self.desk, self.limits, &self.closed);
         let network = async {

@@ -1,13 +1,16 @@
 //! The resources of `conf.d`, and which keys each of them depends on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use renderer::options::{Dialect, Options};
-use renderer::resource::{LoadError, Resource};
+use renderer::resource::{Gathering, LoadError, Resource};
 use renderer::snapshot::{Subtree, ranges};
 use renderer::{Loading, groups};
+
+use super::debounce::DebounceSettings;
+use super::schedule::Pace;
 
 /// What is wrong below `conf.d`.
 #[derive(Debug, Default)]
@@ -94,11 +97,33 @@ impl Catalog {
         group_of
     }
 
+    /// Of each group. `usual`: how changes are gathered where a resource does not say.
+    #[must_use]
+    pub(super) fn paces(&self, usual: DebounceSettings) -> Vec<Pace> {
+        let mut paces: BTreeMap<usize, Pace> = BTreeMap::new();
+        for (group, resource) in self.groups().into_iter().zip(self.resources.iter()) {
+            let own = pace(resource, usual);
+            let pace = paces.entry(group).or_insert(own);
+            *pace = pace.slower(own);
+        }
+        paces.into_values().collect()
+    }
+
     /// The resources that read `key`.
     pub(super) fn concerned_by(&self, key: &[u8]) -> impl Iterator<Item = usize> {
         let reads = move |trees: &Vec<Subtree>| trees.iter().any(|tree| tree.contains(key));
         let numbered = self.trees.iter().enumerate();
         numbered.filter_map(move |(number, trees)| reads(trees).then_some(number))
+    }
+}
+
+fn pace(resource: &Resource, usual: DebounceSettings) -> Pace {
+    let own = resource
+        .debounce
+        .map(|Gathering { quiet, max }| DebounceSettings { quiet, max });
+    Pace {
+        debounce: own.unwrap_or(usual),
+        min_reload_interval: resource.min_reload_interval.unwrap_or_default(),
     }
 }
 

@@ -18,6 +18,8 @@ struct History {
     state: ResourceState,
     state_since: Instant,
     owes_reload: bool,
+    /// When its reload last ended, be it for what the resource was before.
+    reloaded_at: Option<Instant>,
     render: StageReport,
     check: StageReport,
     reload: StageReport,
@@ -38,6 +40,16 @@ impl Histories {
         history.owes_reload = outcome.reload_owed;
         history.take_in(&outcome.steps, now);
         history.stands(state(outcome), now);
+    }
+
+    /// Its reload was run.
+    pub(super) fn note_reload(&mut self, resource: &Resource, ended_at: Instant) {
+        self.of(&resource.file, ended_at).reloaded_at = Some(ended_at);
+    }
+
+    /// When its reload last ended, if it was run.
+    pub(super) fn reloaded_at(&self, resource: &Resource) -> Option<Instant> {
+        self.0.get(&resource.file)?.reloaded_at
     }
 
     /// It may not read what it reads.
@@ -84,6 +96,7 @@ impl History {
             state: ResourceState::Waiting,
             state_since: now,
             owes_reload: false,
+            reloaded_at: None,
             render: StageReport::default(),
             check: StageReport::default(),
             reload: StageReport::default(),

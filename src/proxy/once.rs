@@ -86,9 +86,15 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
     for (number, outcome) in due.into_iter().zip(outcomes) {
         match outcome.result {
             Ok(Synced::InStep | Synced::Updated) => {}
-            Ok(Synced::Pending { diff }) => {
+            Ok(Synced::Pending { diff, fault }) => {
                 report.diff += &diff;
                 report.is_pending = true;
+                if let Some(fault) = fault {
+                    let dest = catalog.resources[number].dest.display();
+                    let failure = format!("{dest}: {fault}");
+                    error!(event = "resource_failed", "{failure}");
+                    report.failure = Some(failure);
+                }
             }
             Err(error) => {
                 let dest = &catalog.resources[number].dest;

@@ -10,6 +10,29 @@ use crate::backoff::Backoff;
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_CAP: Duration = Duration::from_secs(30);
 
+/// How often a group is brought in step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    pub debounce: DebounceSettings,
+    /// From the end of a reload to the next pass.
+    pub min_reload_interval: Duration,
+}
+
+impl Pace {
+    /// That of a group with members of both.
+    #[must_use]
+    pub fn slower(self, other: Self) -> Self {
+        let (one, two) = (self.debounce, other.debounce);
+        Self {
+            debounce: DebounceSettings {
+                quiet: one.quiet.max(two.quiet),
+                max: one.max.max(two.max),
+            },
+            min_reload_interval: self.min_reload_interval.max(other.min_reload_interval),
+        }
+    }
+}
+
 /// The resources, by their number, and what is to be done for each.
 #[derive(Debug)]
 pub struct Schedule {
@@ -20,6 +43,9 @@ pub struct Schedule {
 #[derive(Clone, Debug)]
 struct Group {
     debounce: Debounce,
+    min_reload_interval: Duration,
+    /// No pass is begun before then.
+    held_until: Option<Instant>,
     /// A pass over some of its resources is under way: others wait for its end.
     at_work: bool,
 }
@@ -36,11 +62,10 @@ struct ScheduledResource {
 }
 
 impl Schedule {
-    /// `groups`: the group of each resource, counted from 0; `seed` for the back-off's jitter. None is
-    /// ready yet.
+    /// `groups`: the group of each resource, counted from 0; `paces`: of each group; `seed` for the
+    /// back-off's jitter. None is ready yet.
     #[must_use]
-    pub fn new(groups: &[usize], settings: DebounceSettings, seed: u64) -> Self {
-        let count = groups.iter().max().map_or(0, |last| last + 1);
+    pub fn new(groups: &[usize], paces: &[Pace], seed: u64) -> Self {
         let resources = groups.iter().map(|group| ScheduledResource {
             group: *group,
             ready: false,
@@ -48,12 +73,14 @@ impl Schedule {
             retry_at: None,
             backoff: Backoff::new(RETRY_FIRST, RETRY_CAP, seed),
         });
-        let group = Group {
-            debounce: Debounce::new(settings),
+        let of_groups = paces.iter().map(|pace| Group {
+            debounce: Debounce::new(pace.debounce),
+            min_reload_interval: pace.min_reload_interval,
+            held_until: None,
             at_work: false,
-        };
+        });
         Self {
-            groups: vec![group; count],
+            groups: of_groups.collect(),
             resources: resources.collect(),
         }
     }
@@ -94,10 +121,11 @@ impl Schedule {
     /// [`Self::set_at_work`].
     pub fn due(&mut self, room: usize, now: Instant) -> Vec<Vec<usize>> {
         let is_past = |time: Option<Instant>| time.is_some_and(|time| time <= now);
+        let is_held = |group: &Group| group.held_until.is_some_and(|until| now < until);
         let ripe: Vec<_> = self
             .groups
             .iter()
-            .map(|group| is_past(group.debounce.due()))
+            .map(|group| is_past(group.debounce.due()) && !is_held(group))
             .collect();
         let mut due: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut left = BTreeSet::new();
@@ -105,7 +133,7 @@ impl Schedule {
             let group = resource.group;
             let wanted = resource.changed && ripe[group];
             let is_due = resource.ready && (wanted || is_past(resource.retry_at));
-            if !is_due || self.groups[group].at_work {
+            if !is_due || self.groups[group].at_work || is_held(&self.groups[group]) {
                 continue;
             }
             if due.contains_key(&group) || due.len() < room {
@@ -146,19 +174,35 @@ impl Schedule {
         }
     }
 
+    /// A reload for the resource ended then.
+    pub fn reloaded(&mut self, resource: usize, ended_at: Instant) {
+        let group = &mut self.groups[self.resources[resource].group];
+        if !group.min_reload_interval.is_zero() {
+            let until = ended_at + group.min_reload_interval;
+            group.held_until = group.held_until.max(Some(until));
+        }
+    }
+
     /// When to ask [`Self::due`] again, at the latest.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let resting = |group: &&Group| !group.at_work;
         let groups = self.groups.iter().filter(resting);
-        let retries = self
-            .resources
-            .iter()
-            .filter(|resource| resource.ready && resting(&&self.groups[resource.group]));
-        let groups = groups.filter_map(|group| group.debounce.due());
-        groups
-            .chain(retries.filter_map(|resource| resource.retry_at))
-            .min()
+        let due = groups.filter_map(|group| group.not_before(group.debounce.due()));
+        let retries = self.resources.iter().filter_map(|resource| {
+            let group = &self.groups[resource.group];
+            let retry = resource.retry_at.filter(|_| resource.ready);
+            group.not_before(retry.filter(|_| resting(&group)))
+        });
+        due.chain(retries).min()
+    }
+}
+
+impl Group {
+    /// When that is due, if it is.
+    fn not_before(&self, due: Option<Instant>) -> Option<Instant> {
+        let due = due?;
+        Some(self.held_until.map_or(due, |until| until.max(due)))
     }
 }
 
@@ -172,8 +216,23 @@ mod tests {
         max: Duration::from_millis(500),
     };
 
+    const PACE: Pace = Pace {
+        debounce: SETTINGS,
+        min_reload_interval: Duration::ZERO,
+    };
+
+    /// Each group at this pace.
+    fn scheduled(groups: &[usize], pace: Pace) -> Schedule {
+        let count = groups.iter().max().map_or(0, |last| last + 1);
+        Schedule::new(groups, &vec![pace; count], 1)
+    }
+
     fn ready(groups: &[usize], now: Instant) -> Schedule {
-        let mut schedule = Schedule::new(groups, SETTINGS, 1);
+        ready_at(groups, PACE, now)
+    }
+
+    fn ready_at(groups: &[usize], pace: Pace, now: Instant) -> Schedule {
+        let mut schedule = scheduled(groups, pace);
         let long_ago = now - ms(1_000);
         for resource in 0..groups.len() {
             schedule.set_ready(resource, true, long_ago);
@@ -212,6 +271,61 @@ mod tests {
         schedule.all_changed(now);
         assert_eq!(due(&mut schedule, now), [0, 1, 2]);
         assert!(due(&mut ready(&[], now), now).is_empty());
+    }
+
+    #[test]
+    fn after_a_reload_the_whole_group_waits_and_others_do_not() {
+        let now = Instant::now();
+        let pace = Pace {
+            min_reload_interval: ms(5_000),
+            ..PACE
+        };
+        let mut schedule = ready_at(&[0, 0, 1], pace, now);
+        schedule.changed(0, now);
+        assert_eq!(due(&mut schedule, now), [0], "the first does not wait");
+        schedule.reloaded(0, now + ms(10));
+        schedule.changed(1, now + ms(20));
+        schedule.changed(2, now + ms(20));
+        assert_eq!(due(&mut schedule, now + ms(100)), [2]);
+        let end = now + ms(5_010);
+        assert_eq!(schedule.deadline(), Some(end));
+        schedule.changed(0, end - ms(1));
+        assert_eq!(due(&mut schedule, end - ms(1)), [0_usize; 0]);
+        assert_eq!(due(&mut schedule, end), [0, 1]);
+        assert_eq!(schedule.deadline(), None);
+    }
+
+    #[test]
+    fn a_retry_waits_for_the_end_of_the_interval_too() {
+        let now = Instant::now();
+        let pace = Pace {
+            min_reload_interval: ms(60_000),
+            ..PACE
+        };
+        let mut schedule = ready_at(&[0], pace, now);
+        schedule.changed(0, now);
+        assert_eq!(due(&mut schedule, now), [0]);
+        schedule.done(0, true, now);
+        schedule.reloaded(0, now);
+        assert_eq!(schedule.deadline(), Some(now + ms(60_000)));
+        assert_eq!(due(&mut schedule, now + ms(59_999)), [0_usize; 0]);
+        assert_eq!(due(&mut schedule, now + ms(60_000)), [0]);
+    }
+
+    #[test]
+    fn a_group_takes_its_members_longest_times() {
+        let slow = Pace {
+            debounce: DebounceSettings {
+                quiet: ms(10),
+                max: ms(9_000),
+            },
+            min_reload_interval: ms(5_000),
+        };
+        let both = PACE.slower(slow);
+        assert_eq!(both, slow.slower(PACE));
+        assert_eq!(both.debounce.quiet, ms(50));
+        assert_eq!(both.debounce.max, ms(9_000));
+        assert_eq!(both.min_reload_interval, ms(5_000));
     }
 
     #[test]
@@ -280,7 +394,7 @@ mod tests {
     #[test]
     fn a_resource_waits_until_all_that_it_reads_is_known() {
         let now = Instant::now();
-        let mut schedule = Schedule::new(&[0, 0], SETTINGS, 1);
+        let mut schedule = scheduled(&[0, 0], PACE);
         schedule.all_changed(now);
         assert_eq!(schedule.deadline(), None);
         schedule.set_ready(1, true, now);

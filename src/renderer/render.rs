@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use tracing::{debug, warn};
@@ -10,6 +10,7 @@ use tracing::{debug, warn};
 use crate::functions::{FUNCTIONS, Helpers};
 use crate::guard::Guards;
 use crate::mutex::lock;
+use crate::part;
 use crate::regular;
 use crate::resource::Resource;
 use crate::snapshot::Snapshot;
@@ -43,6 +44,14 @@ pub enum RenderError {
     /// It stopped while executing, in Go's words.
     #[error("{0}")]
     Execute(String),
+    /// It made something else than `output_format` says.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file to write.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        reason: String,
+    },
     /// `require` or `validate` of the resource cannot be used, or a required key is missing.
     #[error("{0}")]
     Guard(String),
@@ -60,6 +69,8 @@ pub(crate) struct Renderer {
 #[derive(Debug)]
 struct Parsed {
     text: Vec<u8>,
+    /// What it includes.
+    parts: Vec<(String, Vec<u8>)>,
     delims: Delims,
     template: Arc<Template<Store>>,
 }
@@ -85,10 +96,18 @@ impl Renderer {
         let mut store = Store::select(snapshot, prefix, &resource.keys);
         self.guard(resource, &mut store)?;
         debug!("Using source template {}", resource.src.display());
-        let template = self.template(&resource.src, &resource.delims)?;
-        template
+        let template = self.template(resource)?;
+        let bytes = template
             .execute(&Value::Nil, &store, &Options::default())
-            .map_err(|error| RenderError::Execute(error.to_string()))
+            .map_err(|error| RenderError::Execute(error.to_string()))?;
+        if let Some(format) = resource.output_format {
+            let of_format = |reason| RenderError::Format {
+                path: resource.dest.clone(),
+                reason,
+            };
+            format.check(&bytes).map_err(of_format)?;
+        }
+        Ok(bytes)
     }
 
     /// How many keys `validate` left out the last time.
@@ -118,7 +137,8 @@ impl Renderer {
             .map_err(|error| RenderError::Guard(error.to_string()))
     }
 
-    fn template(&self, path: &Path, delims: &Delims) -> Result<Arc<Template<Store>>, RenderError> {
+    fn template(&self, resource: &Resource) -> Result<Arc<Template<Store>>, RenderError> {
+        let path = &resource.src;
         let read_error = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => RenderError::Missing(path.to_owned()),
             _ => RenderError::Read {
@@ -128,41 +148,60 @@ impl Renderer {
         };
         let text = regular::read(path).map_err(read_error)?;
         debug!("Compiling source template {}", path.display());
-        if let Some(template) = self.parsed(path, &text, delims) {
+        if let Some(template) = self.parsed(resource, &text) {
             return Ok(template);
         }
-        let template = Arc::new(parse(path, text.clone(), delims, self.helpers)?);
+        let (template, parts) = parse(resource, text.clone(), self.helpers)?;
+        let template = Arc::new(template);
         let parsed = Parsed {
             text,
-            delims: delims.clone(),
+            parts,
+            delims: resource.delims.clone(),
             template: Arc::clone(&template),
         };
-        lock(&self.templates).insert(path.to_owned(), parsed);
+        lock(&self.templates).insert(path.clone(), parsed);
         Ok(template)
     }
 
-    fn parsed(&self, path: &Path, text: &[u8], delims: &Delims) -> Option<Arc<Template<Store>>> {
+    /// What was parsed of the same text and the same parts.
+    fn parsed(&self, resource: &Resource, text: &[u8]) -> Option<Arc<Template<Store>>> {
         let templates = lock(&self.templates);
-        let parsed = templates.get(path)?;
-        let is_same = parsed.text == text && parsed.delims == *delims;
+        let parsed = templates.get(&resource.src)?;
+        let mut parts = parsed.parts.iter();
+        let is_same = parsed.text == text
+            && parsed.delims == resource.delims
+            && parts.all(|(name, text)| {
+                let there = part::read(&resource.templates, name);
+                there.is_ok_and(|there| there == *text)
+            });
         is_same.then(|| Arc::clone(&parsed.template))
     }
 }
 
-/// Parses the template in `text`, which was read from `path`.
+/// With the texts of its parts.
+type WithParts = (Template<Store>, Vec<(String, Vec<u8>)>);
+
+/// Parses the resource's template, whose `text` was read.
 pub(crate) fn parse(
-    path: &Path,
+    resource: &Resource,
     text: Vec<u8>,
-    delims: &Delims,
     helpers: Helpers,
-) -> Result<Template<Store>, RenderError> {
+) -> Result<WithParts, RenderError> {
+    let path = &resource.src;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Template::parse_with(&name, text, delims, FUNCTIONS, helpers).map_err(|error| {
-        RenderError::Parse {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        }
-    })
+    let mut parts = Vec::new();
+    let mut find = |name: &str| {
+        let text = part::read(&resource.templates, name).map_err(|error| error.to_string())?;
+        parts.push((name.to_owned(), text.clone()));
+        Ok(text.into())
+    };
+    let delims = &resource.delims;
+    let parsed = Template::parse_with_parts(&name, text, delims, FUNCTIONS, helpers, &mut find);
+    let template = parsed.map_err(|error| RenderError::Parse {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    Ok((template, parts))
 }
 
 #[cfg(test)]
@@ -206,7 +245,7 @@ mod tests {
         let (a, b) = (resource("a"), resource("b"));
         let renderer = Renderer::default();
         let template = |resource: &Resource| {
-            let template = renderer.template(&resource.src, &resource.delims);
+            let template = renderer.template(resource);
             template.unwrap()
         };
         let first = template(&a);

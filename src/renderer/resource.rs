@@ -1,5 +1,6 @@
 //! A template resource: which template makes which file, from which keys.
 
+mod debounce;
 mod duration;
 mod fields;
 #[cfg(test)]
@@ -14,9 +15,11 @@ use std::time::Duration;
 
 use tracing::debug;
 
+pub use crate::format::OutputFormat;
 use crate::regular;
 pub use crate::table::Fault;
 use crate::wording;
+pub use debounce::Gathering;
 use fields::Fields;
 use gotemplate::Delims;
 use gotemplate::library::path::join;
@@ -33,6 +36,8 @@ pub struct Resource {
     pub file: PathBuf,
     /// The template's file.
     pub src: PathBuf,
+    /// The directory of the parts that it may include.
+    pub templates: PathBuf,
     /// The file to write.
     pub dest: PathBuf,
     /// What `keys` are relative to; begins with a slash.
@@ -59,6 +64,12 @@ pub struct Resource {
     pub reload_cmd: Option<String>,
     /// After which it counts as failed.
     pub reload_timeout: Duration,
+    /// From the end of one reload to the next pass.
+    pub min_reload_interval: Option<Duration>,
+    /// How changes are gathered, instead of as for all.
+    pub debounce: Option<Gathering>,
+    /// What the file must be for its reader.
+    pub output_format: Option<OutputFormat>,
     /// Patterns each of which must match a key.
     pub require: Vec<String>,
     /// Patterns of keys, and of which kind their values must be.
@@ -192,6 +203,7 @@ fn resource(fields: &mut Fields, file: &Path, confdir: &Path) -> Option<Resource
     let resource = Resource {
         file: file.to_owned(),
         src: below(confdir, "templates", src.as_deref().unwrap_or_default()),
+        templates: below(confdir, "templates", ""),
         dest: PathBuf::from(dest.as_deref().unwrap_or_default()),
         prefix: rooted(&prefix),
         keys: fields.table.strings("keys").unwrap_or_default(),
@@ -205,6 +217,9 @@ fn resource(fields: &mut Fields, file: &Path, confdir: &Path) -> Option<Resource
         check_swapped: fields.table.boolean("check_swapped").unwrap_or(true),
         reload_cmd: fields.string("reload_cmd"),
         reload_timeout: fields.duration("reload_timeout").unwrap_or(RELOAD_TIMEOUT),
+        min_reload_interval: fields.duration("min_reload_interval"),
+        debounce: fields.debounce("debounce"),
+        output_format: fields.output_format("output_format"),
         require: fields.table.strings("require").unwrap_or_default(),
         validate: fields
             .table

@@ -1,5 +1,6 @@
 //! What is wrong with a resource that reads well, as far as it can be seen without its keys.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use crate::functions::Helpers;
@@ -69,14 +70,34 @@ pub(crate) fn fault_of_template(
             return Some((resource.file.clone(), fault));
         }
     };
-    let error = render::parse(&resource.src, text, &resource.delims, helpers).err()?;
+    let error = render::parse(resource, text, helpers).err()?;
     let message = error.to_string();
-    let fault = Fault::grave(line_in(&message), message);
-    Some((resource.src.clone(), fault))
+    let (name, line) = place_in(&message);
+    let is_own = resource
+        .src
+        .file_name()
+        .is_some_and(|own| Some(own) == name.map(OsStr::new));
+    let file = match name {
+        Some(part) if !is_own => resource.templates.join(part),
+        _ => resource.src.clone(),
+    };
+    Some((file, Fault::grave(line, message)))
 }
 
-/// The line in Go's `template: NAME:LINE: …`.
-fn line_in(message: &str) -> Option<usize> {
-    let (_, rest) = message.split_once("template: ")?;
-    rest.split(':').find_map(|part| part.parse().ok())
+/// Name and line in Go's `template: NAME:LINE: …`. A name may have colons.
+fn place_in(message: &str) -> (Option<&str>, Option<usize>) {
+    let Some((_, rest)) = message.split_once("template: ") else {
+        return (None, None);
+    };
+    let mut at = 0;
+    for part in rest.split(':') {
+        if let Ok(line) = part.parse() {
+            return (
+                rest.get(..at).map(|name| name.trim_end_matches(':')),
+                Some(line),
+            );
+        }
+        at += part.len() + 1;
+    }
+    (None, None)
 }

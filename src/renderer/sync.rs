@@ -5,6 +5,7 @@ mod busy;
 mod carry_out;
 mod member;
 mod memory;
+mod rehearsal;
 mod steps;
 
 use std::collections::BTreeMap;
@@ -64,6 +65,8 @@ pub enum Synced {
     Pending {
         /// A unified diff.
         diff: String,
+        /// Why it would not pass its check, as far as that can be known.
+        fault: Option<String>,
     },
 }
 
@@ -251,7 +254,13 @@ impl Syncer {
             }
         }
         let done = if self.options.noop {
-            members.into_iter().map(Member::would_be).collect()
+            members
+                .into_iter()
+                .map(|member| {
+                    let fault = rehearsal::fault_of(self, &member, cancel);
+                    member.would_be(fault)
+                })
+                .collect()
         } else {
             Execution::new(self, members, slot, cancel).carry_out()
         };

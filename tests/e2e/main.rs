@@ -16,6 +16,7 @@ mod access;
 /// Mistakes on the command line.
 mod bad_input;
 /// confd's command line, against recorded runs of confd.
+mod beyond_confd;
 mod confd;
 mod control;
 /// One agent for a crowd of services, to which everything happens at random.

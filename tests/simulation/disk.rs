@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use renderer::snapshot::Snapshot;
-use renderer::sync::{Outcome, Steps, SyncError, Synced};
+use renderer::sync::{Outcome, Step, Steps, SyncError, Synced};
 use renderer::transaction::{Check, Conclusion, Found, Task, TaskResult, Transaction};
 
 use crate::clock::Time;
@@ -72,12 +72,20 @@ pub enum Fate {
     KilledAfter,
 }
 
+/// How long reloads take is no matter.
+const RELOADED: Step = Step {
+    took: std::time::Duration::ZERO,
+    succeeded: true,
+};
+
 /// How files are checked and reloaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Kinds {
     pub checks: [Check; RESOURCES],
     /// Those of one number share a reload.
     pub reloads: [u8; RESOURCES],
+    /// From the end of a reload to the next pass.
+    pub reload_interval: Option<Time>,
     /// The third reads everything below `/`.
     pub wide: bool,
     /// A program uses the files, and we are to run it.
@@ -103,6 +111,8 @@ pub struct Disk {
     pub troubled_at: [Time; RESOURCES],
     /// In `conf.d` each resource reads the other's tree.
     pub other_keys: bool,
+    /// When this process's last reload ended of those with each number.
+    reloaded_at: [Option<Time>; RESOURCES],
     usual_pace: Time,
     /// What one action takes.
     pub pace: Time,
@@ -143,6 +153,7 @@ impl Disk {
             broken: false,
             troubled_at: [0; RESOURCES],
             other_keys: false,
+            reloaded_at: [None; RESOURCES],
             usual_pace: pace,
             pace,
             hold: false,
@@ -170,11 +181,23 @@ impl Disk {
     pub fn process_is_gone(&mut self) {
         self.at_work = [false; RESOURCES];
         self.begun = false;
+        self.reloaded_at = [None; RESOURCES];
         self.cancelled_at = None;
         self.killed = false;
         self.waiting.clear();
         self.hold = false;
         self.child_is_gone();
+    }
+
+    fn reload_ended(&mut self, resource: usize, now: Time) {
+        self.reloaded_at[usize::from(self.kinds.reloads[resource])] = Some(now);
+    }
+
+    /// Whether the resource's last reload ended long enough ago.
+    fn may_pass(&self, resource: usize, now: Time) -> bool {
+        let interval = self.kinds.reload_interval.unwrap_or_default();
+        let ended_at = self.reloaded_at[usize::from(self.kinds.reloads[resource])];
+        ended_at.is_none_or(|ended_at| now >= ended_at + interval)
     }
 
     pub fn child_is_gone(&mut self) {
@@ -310,6 +333,7 @@ struct Group {
     next: Option<Task>,
     /// Until when the command of the next task hangs.
     hangs_until: Option<Time>,
+    reloaded: bool,
 }
 
 impl Pass {
@@ -352,6 +376,9 @@ impl Pass {
         if self.group.is_none() {
             match self.groups.pop_front() {
                 Some(members) => {
+                    if !model.disk.may_pass(members[0], model.now) {
+                        model.fail(|| "a pass begins too soon after a reload".to_owned());
+                    }
                     let group =
                         Group::prepare(members, &self.trees, &self.snapshot, &mut model.disk);
                     self.group = Some(group);
@@ -372,12 +399,19 @@ impl Pass {
                     let now = model.now;
                     model.disk.trouble(&group.members, now);
                 }
+                if action == Task::Reload && !matches!(answer, TaskResult::Cancelled(_)) {
+                    group.reloaded = true;
+                    model.disk.reload_ended(group.members[0], model.now);
+                }
                 group.next = group.transaction.on(answer);
             }
             None => {
                 let verdicts = group.transaction.verdicts();
                 let outcomes = verdicts.map(|(verdict, reload_owed)| Outcome {
-                    steps: Steps::default(),
+                    steps: Steps {
+                        reload: group.reloaded.then_some(RELOADED),
+                        ..Steps::default()
+                    },
                     result: match verdict {
                         Conclusion::InStep => Ok(Synced::InStep),
                         Conclusion::Updated => Ok(Synced::Updated),
@@ -425,6 +459,7 @@ impl Group {
             wanted,
             transaction,
             next,
+            reloaded: false,
             hangs_until: None,
         }
     }

@@ -144,7 +144,7 @@ impl Model {
     /// Which file a proxy side that runs has had time enough to bring in step, and has not.
     pub fn neglect_of_proxy(&self, client: usize) -> Option<usize> {
         let disk = &self.disk;
-        let enough = PROXY_ACTS + 30 * disk.pace;
+        let enough = PROXY_ACTS + 30 * disk.pace + disk.kinds().reload_interval.unwrap_or(0);
         let late = |resource: &usize| {
             let trees = disk.trees_of(*resource);
             let changed_at = (0..TREES).filter(|tree| trees[*tree]);

@@ -199,6 +199,7 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
     Resource {
         file: PathBuf::from(format!("{number}.toml")),
         src: PathBuf::new(),
+        templates: PathBuf::new(),
         dest: PathBuf::from(format!("/{number}")),
         prefix: "/".to_owned(),
         keys,
@@ -215,6 +216,9 @@ fn resource(number: usize, disk: &disk::Disk) -> Resource {
         check_swapped: true,
         reload_cmd: Some(format!("reload {}", disk.kinds().reloads[number])),
         reload_timeout: Duration::from_secs(1),
+        min_reload_interval: disk.kinds().reload_interval.map(ms),
+        debounce: None,
+        output_format: None,
         require: Vec::new(),
         validate: std::collections::BTreeMap::new(),
         delims: Default::default(),

@@ -16,6 +16,7 @@ fn setting() -> Setting {
     let kinds = Kinds {
         checks: [Check::Never; 3],
         reloads: [0, 1, 2],
+        reload_interval: None,
         wide: false,
         child: false,
     };

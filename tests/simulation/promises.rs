@@ -54,7 +54,7 @@ async fn end(setting: &Setting, world: &mut World) -> Option<()> {
     if setting.proxy.is_some() {
         // Its child may have ended.
         world.start(world.proxy());
-        pass(world, PASS_RETRY + IN_STEP).await?;
+        pass(world, PASS_RETRY + IN_STEP + held(setting)).await?;
         end_pass(world).await?;
         world.check_files("once everything works");
         world.check_ready();
@@ -68,7 +68,7 @@ async fn end(setting: &Setting, world: &mut World) -> Option<()> {
         for client in 0..setting.agents.len() {
             reload(client, world).await?;
         }
-        epilogue(world).await?;
+        epilogue(held(setting), world).await?;
     }
     Some(())
 }
@@ -101,7 +101,12 @@ async fn reload(client: usize, world: &mut World) -> Option<()> {
         .await
 }
 
-async fn epilogue(world: &mut World) -> Option<()> {
+/// For how long a pass may be held back after a reload.
+fn held(setting: &Setting) -> Time {
+    setting.kinds().reload_interval.unwrap_or_default()
+}
+
+async fn epilogue(held: Time, world: &mut World) -> Option<()> {
     let agents = 0..world.agents().len();
     for met in [Met::Down, Met::Up] {
         for agent in agents.clone() {
@@ -110,7 +115,7 @@ async fn epilogue(world: &mut World) -> Option<()> {
         pass(world, NOTICED).await?;
         world.check_keys("after the backends turned");
         world.check_managers("after the backends turned");
-        pass(world, IN_STEP).await?;
+        pass(world, IN_STEP + held).await?;
         end_pass(world).await?;
         world.check_files("after the backends turned");
     }
@@ -168,6 +173,9 @@ impl Model {
             }
             _ => return,
         };
+        if self.etcd.keys[key].is_some_and(|kv| self.is_late(kv.lease)) {
+            return;
+        }
         let tenure = &self.processes[by].tenures[key];
         if self.now > tenure.wanted_since.saturating_add(WITHDRAWN)
             && tenure.unwanted_since.is_none()
@@ -463,10 +471,15 @@ impl World {
         let stays = |key: usize| wanted_before[key] && wanted(self, key);
         let edited = |key: usize| edits.iter().any(|(edited, _)| *edited == key);
         let model = self.shared.borrow();
+        // A backend that a host cannot probe is taken for down after a while.
+        let may_turn = |key: usize| {
+            let mut hosts = model.hosts.iter();
+            hosts.any(|host| host.backends[key].contains(&Met::Unknown))
+        };
         let changes = model.etcd.since(before + 1).iter();
         let fault = changes.clone().find_map(|change| {
             match change.kv {
-                _ if !edited(change.key) => Some("is touched"),
+                _ if !edited(change.key) && !may_turn(change.key) => Some("is touched"),
                 None if stays(change.key) => Some("is taken away"),
                 _ => None,
             }

@@ -301,6 +301,7 @@ impl Setting {
         let unused = Kinds {
             checks: [Check::Never; RESOURCES],
             reloads: [0, 1, 2],
+            reload_interval: None,
             wide: false,
             child: false,
         };
@@ -355,6 +356,7 @@ fn setting(rng: &mut Rng) -> Setting {
                 ],
             ),
             reloads: *pick(rng, &[[0, 1, 2], [0, 1, 2], [0, 0, 1], [0, 1, 0], [0; 3]]),
+            reload_interval: (rng.u8(0..4) == 0).then(|| rng.u64(200..4_000)),
             wide: rng.bool(),
             child: rng.u8(0..3) == 0,
         };

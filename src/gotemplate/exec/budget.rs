@@ -23,6 +23,7 @@ const DEEPEST: u32 = 10_000;
 /// Bytes of a value that may have taken a while to make.
 const LARGE: usize = 64 * 1024;
 
+#[derive(Default)]
 pub(super) struct Budget {
     /// Bytes that may be written.
     pub(super) output: usize,
@@ -43,6 +44,24 @@ impl Budget {
                 .time
                 .and_then(|time| Instant::now().checked_add(time)),
         }
+    }
+}
+
+impl Budget {
+    /// All that is left, for a part. So much has been written before it.
+    pub(super) fn lend(&mut self, written: usize) -> Self {
+        let lent = std::mem::take(self);
+        Self {
+            output: lent.output.saturating_sub(written),
+            ..lent
+        }
+    }
+
+    pub(super) fn take_back(&mut self, left: Self, written: usize) {
+        *self = Self {
+            output: left.output.saturating_add(written),
+            ..left
+        };
     }
 }
 

@@ -45,6 +45,14 @@ impl<'t> Exec<'t> {
         }
         let given = self.args.get(start..).unwrap_or_default();
         let made = match callee.target {
+            Target::Include => {
+                let [Value::String(name), dot] = given else {
+                    return Err(self.call_error(function, node, "give a name and a value"));
+                };
+                let (name, dot) = (name.clone(), dot.clone());
+                self.at = node;
+                Ok(self.include(&name, dot)?)
+            }
             Target::Pure(call) => call(given),
             Target::Blind(call) => call(&(), given),
             Target::OfCaller(number) => self.caller.call(number, given),

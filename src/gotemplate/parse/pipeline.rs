@@ -6,6 +6,7 @@ use crate::Str;
 use crate::function::Callee;
 use crate::lex::{Item, Kind};
 use crate::node::{Command, Expr, ExprKind, Pipe};
+use crate::parts::included;
 use crate::quote::quote;
 
 impl Parser<'_> {
@@ -106,6 +107,10 @@ impl Parser<'_> {
                 _ => return Err(self.unexpected(item, "operand")),
             }
             break;
+        }
+        if let Some(included) = included(&args) {
+            let included = self.valid(included)?;
+            self.inclusions.push(included);
         }
         Ok(Command { pos, args })
     }

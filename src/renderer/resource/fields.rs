@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::debounce::{self, Gathering};
 use super::duration;
+use crate::format::OutputFormat;
 use crate::table::{Fault, NoTable, Table, TableValue};
 
 /// What a file holds beside the resource is nobody's business.
@@ -98,6 +100,26 @@ impl Fields {
                 .fault_of(name, format!("{name} {}", duration::FAULT));
         }
         duration
+    }
+
+    pub(super) fn debounce(&mut self, name: &'static str) -> Option<Gathering> {
+        let text = self.string(name)?;
+        let gathering = debounce::parse(&text);
+        if gathering.is_none() {
+            self.table
+                .fault_of(name, format!("{name} {text:?} {}", debounce::FAULT));
+        }
+        gathering
+    }
+
+    pub(super) fn output_format(&mut self, name: &'static str) -> Option<OutputFormat> {
+        let text = self.string(name)?;
+        let format = OutputFormat::parse(&text);
+        if format.is_none() {
+            let message = format!("{name} {text:?} is none of \"json\", \"toml\" and \"yaml\"");
+            self.table.fault_of(name, message);
+        }
+        format
     }
 
     /// Octal with or without a mark.

@@ -32,6 +32,7 @@ fn a_resource_needs_no_more_than_src_and_dest() {
         Resource {
             file: FILE.into(),
             src: "/etc/confd/templates/app.tmpl".into(),
+            templates: "/etc/confd/templates".into(),
             dest: "/etc/app.conf".into(),
             prefix: "/".to_owned(),
             keys: vec![],
@@ -45,6 +46,9 @@ fn a_resource_needs_no_more_than_src_and_dest() {
             check_swapped: true,
             reload_cmd: None,
             reload_timeout: Duration::from_secs(60),
+            min_reload_interval: None,
+            debounce: None,
+            output_format: None,
             require: vec![],
             validate: BTreeMap::new(),
             delims: Delims::default(),
@@ -70,6 +74,9 @@ check_timeout = "1m 30s"
 check_swapped = false
 reload_cmd = "reload"
 reload_timeout = 5
+min_reload_interval = "10s"
+debounce = "1s:5s"
+output_format = "yaml"
 require = ["/services/*"]
 left_delimiter = "<<"
 right_delimiter = ">>"
@@ -82,6 +89,7 @@ right_delimiter = ">>"
         Resource {
             file: FILE.into(),
             src: "/etc/confd/templates/sub/app.tmpl".into(),
+            templates: "/etc/confd/templates".into(),
             dest: "/etc/app.conf".into(),
             prefix: "/prod".to_owned(),
             keys: vec!["/services".to_owned(), "/app".to_owned()],
@@ -95,6 +103,12 @@ right_delimiter = ">>"
             check_swapped: false,
             reload_cmd: Some("reload".to_owned()),
             reload_timeout: Duration::from_secs(5),
+            min_reload_interval: Some(Duration::from_secs(10)),
+            debounce: Some(Gathering {
+                quiet: Duration::from_secs(1),
+                max: Duration::from_secs(5),
+            }),
+            output_format: Some(OutputFormat::Yaml),
             require: vec!["/services/*".to_owned()],
             validate: BTreeMap::from([("/services/*".to_owned(), "address".to_owned())]),
             delims: Delims {

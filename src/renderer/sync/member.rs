@@ -138,6 +138,10 @@ impl<'a> Member<'a> {
         })
     }
 
+    pub(super) fn rendered_bytes(&self) -> Option<&[u8]> {
+        self.plan.as_ref().ok().map(|plan| plan.bytes.as_slice())
+    }
+
     pub(super) fn write_stage(&mut self) -> Result<Stage, SyncError> {
         let plan = self.plan.as_ref().map_err(Clone::clone)?;
         let stage = plan.write_stage(&self.target, self.dest(), self.dialect)?;
@@ -290,14 +294,16 @@ impl<'a> Member<'a> {
     }
 
     /// What would become of it.
-    pub(super) fn would_be(mut self) -> (Self, Outcome) {
+    /// `fault`: why it would not pass its check.
+    pub(super) fn would_be(mut self, fault: Option<String>) -> (Self, Outcome) {
         let result = match &self.plan {
             Err(error) => Err(error.clone()),
             Ok(plan) if plan.changed => Ok(Synced::Pending {
                 diff: plan.diff(self.dest()),
+                fault,
             }),
             Ok(_) => match self.pending() {
-                Some(diff) => Ok(Synced::Pending { diff }),
+                Some(diff) => Ok(Synced::Pending { diff, fault }),
                 None => Ok(Synced::InStep),
             },
         };

@@ -217,6 +217,33 @@ fn noop_tells_of_a_reload_that_is_owed() {
 }
 
 #[test]
+fn noop_runs_checks_of_staged_files_and_leaves_nothing() {
+    let mut host = Host::with(Options {
+        noop: true,
+        ..Options::default()
+    });
+    let good = host.resource("a", "check_cmd = \"grep -q new {{.src}}\"");
+    let bad = host.resource("b", "check_cmd = \"grep -q old {{.src}}\"");
+    let swapped = host.resource("c", "check_cmd = \"echo checked >> @DIR@/log; false\"");
+    host.put("/a", "new");
+    host.put("/b", "new");
+    host.put("/c", "new");
+    let outcomes = host.sync(&[&good, &bad, &swapped]);
+    assert!(outcomes[0].starts_with("pending:\n"), "{outcomes:?}");
+    assert_eq!(
+        outcomes[1],
+        "pending, but Config check failed: exit status 1"
+    );
+    assert!(outcomes[2].starts_with("pending:\n"), "{outcomes:?}");
+    assert_eq!(
+        host.log(),
+        [""; 0],
+        "what reads swapped-in files is not run"
+    );
+    assert_eq!(host.names(), [""; 0]);
+}
+
+#[test]
 fn noop_tells_the_difference_and_touches_nothing() {
     let mut host = Host::with(Options {
         noop: true,

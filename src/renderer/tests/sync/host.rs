@@ -187,7 +187,10 @@ pub fn in_words(outcome: &Outcome) -> String {
     let mut words = match &outcome.result {
         Ok(Synced::InStep) => "in step".to_owned(),
         Ok(Synced::Updated) => "updated".to_owned(),
-        Ok(Synced::Pending { diff }) => format!("pending:\n{diff}"),
+        Ok(Synced::Pending { diff, fault: None }) => format!("pending:\n{diff}"),
+        Ok(Synced::Pending {
+            fault: Some(fault), ..
+        }) => format!("pending, but {fault}"),
         Err(error) => error.to_string(),
     };
     if outcome.reload_owed {
