@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+pub use gotemplate::Limits;
+
 /// What applies to every resource of a run. By default nothing special.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -19,6 +21,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Variables of the environment that commands are not given: our secrets.
     pub withheld: &'static [&'static str],
+    /// What rendering one file may cost.
+    pub limits: Limits,
     /// How to word what is logged.
     pub dialect: Dialect,
 }

@@ -17,7 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 use gotemplate::Str;
 use gotemplate::Value;
-use gotemplate::{Delims, Options, Template};
+use gotemplate::{Delims, Limits, Options, Template};
 
 /// Why there are no contents.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,6 +60,7 @@ pub enum RenderError {
 /// Renders, and remembers what it has parsed and told.
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
+    options: Options,
     templates: Mutex<HashMap<PathBuf, Parsed>>,
     /// Keys whose values do not fit, by resource; each is told once.
     unfit: Mutex<HashMap<PathBuf, BTreeSet<Str>>>,
@@ -75,6 +76,18 @@ struct Parsed {
 }
 
 impl Renderer {
+    /// Within these limits.
+    pub(crate) fn new(limits: Limits) -> Self {
+        let options = Options {
+            limits,
+            ..Options::default()
+        };
+        Self {
+            options,
+            ..Self::default()
+        }
+    }
+
     /// `prefix` is the one in force.
     pub(crate) fn render(
         &self,
@@ -89,7 +102,7 @@ impl Renderer {
         debug!("Using source template {}", resource.src.display());
         let template = self.template(resource)?;
         let bytes = template
-            .execute(&Value::Nil, &store, &Options::default())
+            .execute(&Value::Nil, &store, &self.options)
             .map_err(|error| RenderError::Execute(error.to_string()))?;
         if let Some(format) = resource.output_format {
             let of_format = |reason| RenderError::Format {
