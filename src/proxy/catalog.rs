@@ -97,6 +97,17 @@ impl Catalog {
         group_of
     }
 
+    /// These resources, which are in order, group by group.
+    #[must_use]
+    pub(super) fn by_group(&self, numbers: Vec<usize>) -> Vec<Vec<usize>> {
+        let group_of = self.groups();
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for number in numbers {
+            groups.entry(group_of[number]).or_default().push(number);
+        }
+        groups.into_values().collect()
+    }
+
     /// Of each group. `usual`: how changes are gathered where a resource does not say.
     #[must_use]
     pub(super) fn paces(&self, usual: DebounceSettings) -> Vec<Pace> {
@@ -172,6 +183,10 @@ mod tests {
             ],
         );
         assert_eq!(catalog.groups(), [0, 1, 2, 3, 1, 4, 5]);
+        assert_eq!(
+            catalog.by_group(vec![0, 1, 3, 4]),
+            [vec![0], vec![1, 4], vec![3]]
+        );
     }
 
     #[test]
