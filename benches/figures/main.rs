@@ -20,6 +20,7 @@ mod peers;
 mod process;
 mod proxy;
 mod report;
+mod resources;
 mod services;
 
 use std::fs;
@@ -44,10 +45,11 @@ fn main() {
 /// A part of the table, and its name.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
     ("agent", agent::measure),
     ("services", services::measure),
     ("proxy", proxy::measure),
+    ("resources", resources::measure),
 ];
 
 /// Those parts that are named, or all.
