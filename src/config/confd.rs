@@ -30,6 +30,7 @@ const FLAGS: Flags = Flags {
         skip_verify: "-client-insecure",
     },
     no_password: "give -password",
+    like_clientv3: true,
 };
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::functions::Helpers;
+pub use gotemplate::Limits;
 
 /// What applies to every resource of a run. By default nothing special.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub struct Options {
     pub withheld: &'static [&'static str],
     /// What templates may call besides confd's functions.
     pub helpers: Helpers,
+    /// What rendering one file may cost.
+    pub limits: Limits,
     /// How to word what is logged.
     pub dialect: Dialect,
 }

@@ -17,7 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 use gotemplate::Str;
 use gotemplate::Value;
-use gotemplate::{Delims, Options, Template};
+use gotemplate::{Delims, Limits, Options, Template};
 
 /// Why there are no contents.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -61,6 +61,7 @@ pub enum RenderError {
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
     helpers: Helpers,
+    options: Options,
     templates: Mutex<HashMap<PathBuf, Parsed>>,
     /// Keys whose values do not fit, by resource; each is told once.
     unfit: Mutex<HashMap<PathBuf, BTreeSet<Str>>>,
@@ -76,10 +77,15 @@ struct Parsed {
 }
 
 impl Renderer {
-    /// Its templates may call `helpers`.
-    pub(crate) fn new(helpers: Helpers) -> Self {
+    /// Its templates may call `helpers`, within these limits.
+    pub(crate) fn new(helpers: Helpers, limits: Limits) -> Self {
+        let options = Options {
+            limits,
+            ..Options::default()
+        };
         Self {
             helpers,
+            options,
             ..Self::default()
         }
     }
@@ -98,7 +104,7 @@ impl Renderer {
         debug!("Using source template {}", resource.src.display());
         let template = self.template(resource)?;
         let bytes = template
-            .execute(&Value::Nil, &store, &Options::default())
+            .execute(&Value::Nil, &store, &self.options)
             .map_err(|error| RenderError::Execute(error.to_string()))?;
         if let Some(format) = resource.output_format {
             let of_format = |reason| RenderError::Format {

@@ -128,7 +128,7 @@ impl Syncer {
     pub fn new(options: Options) -> Self {
         Self {
             holds_reloads: AtomicBool::new(options.hold_reloads),
-            renderer: Renderer::new(options.helpers),
+            renderer: Renderer::new(options.helpers, options.limits.clone()),
             options,
             directories: Directories::default(),
             busy: Busy::default(),
