@@ -4,8 +4,8 @@ PREFIX ?= /usr
 TOOLS := $(CURDIR)/target/tools/usr
 export PATH := $(TOOLS)/bin:$(TOOLS)/sbin:$(PATH):/usr/sbin:/sbin
 
-.PHONY: demo test deny fuzz test-faults test-e2e simulate soak mutants bench curves instructions deps \
-	build install
+.PHONY: demo test deny fuzz test-faults test-e2e test-page picture simulate soak mutants bench curves \
+	instructions deps build install
 
 demo: deps
 	cargo build
@@ -38,6 +38,19 @@ test-e2e: deps
 	tests/systemd/run.sh
 	tests/containers/run.sh
 	tests/tutorial/run.sh
+	$(MAKE) test-page
+
+# The status page in a real Chromium, which is installed for it: some minute.
+test-page: deps
+	@tests/deps.sh page
+	cargo clippy --test page -- -D warnings
+	cargo test --test page
+
+# The picture of the status page in docs/observability/, from the page itself.
+picture: deps
+	@tests/deps.sh page
+	cargo test --test page pictures
+	cp target/page/agent.png docs/observability/page.png
 
 # A hundred agents and three proxies, while everything restarts at random. SEED=… repeats a run's
 # choices.
@@ -60,7 +73,7 @@ mutants: deps
 	@tests/deps.sh mutants
 	@tests/mutants.sh $(COUNT) $(SAMPLE) $(PERCENT)
 
-# Beside confd too with CONFD=path/to/confd. ONLY=name: one of agent, services, proxy. The table:
+# Beside confd too with CONFD=path/to/confd. ONLY=name: one of agent, services, looking, proxy. The table:
 # target/figures/.
 bench: deps
 	cargo build --release

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Gets what building and testing needs and is not there yet, from the distribution's packages.
 #
-# Root, or who has sudo, gets build tools installed. Servers (etcd, nginx, HAProxy) are only unpacked, below
-# target/tools: installing them would enable and start system services. So is everything for whoever may not
-# install anything.
+# Root, or who has sudo, gets build tools installed. Servers (etcd, nginx, HAProxy, Prometheus) are only unpacked,
+# below target/tools: installing them would enable and start system services. So is everything for whoever may
+# not install anything.
 #
-#   tests/deps.sh [e2e|faults|instructions|mutants]    also what `make test-e2e`, `make test-faults`,
-#                                                      `make instructions` or `make mutants` needs
+#   tests/deps.sh [e2e|faults|instructions|mutants|page]    also what `make test-e2e`, `make test-faults`,
+#                                                           `make instructions`, `make mutants` or
+#                                                           `make test-page` needs
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,6 +33,9 @@ fi
 installed=() tools_wanted=() servers=()
 have cc || installed+=(gcc libc6-dev)
 [ "${1:-}" != e2e ] || have debootstrap || installed+=(debootstrap)
+# A browser looks for the rest of itself where it was built to be.
+[ "${1:-}" != page ] || have chromium || installed+=(chromium)
+[ "${1:-}" != page ] || have chromedriver || installed+=(chromium-driver)
 [ "${1:-}" != instructions ] || have valgrind || installed+=(valgrind)
 # It mounts odd file systems, which takes root.
 [ "$(id -u)" -ne 0 ] || have bindfs || installed+=(bindfs)
@@ -49,6 +53,7 @@ have etcd || servers+=("etcd etcd-server etcd")
 have etcdctl || servers+=("etcdctl etcd-client etcd")
 have haproxy || servers+=("haproxy haproxy")
 have nginx || servers+=("nginx nginx nginx-core nginx-light")
+have promtool || servers+=("promtool prometheus")
 faketime="/usr/lib/*/faketime/libfaketimeMT.so.1"
 [ "${1:-}" != faults ] || have_file "$faketime" || servers+=("$faketime libfaketime")
 

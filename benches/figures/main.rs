@@ -16,6 +16,7 @@ mod changes;
 mod curves;
 #[path = "../../tests/harness/mod.rs"]
 mod harness;
+mod looking;
 mod peers;
 mod process;
 mod proxy;
@@ -44,9 +45,10 @@ fn main() {
 /// A part of the table, and its name.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 3] = [
+const PARTS: [Part; 4] = [
     ("agent", agent::measure),
     ("services", services::measure),
+    ("looking", looking::measure),
     ("proxy", proxy::measure),
 ];
 

@@ -9,7 +9,6 @@ pub const BOUNDS: [f64; 11] = [
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    /// Not cumulative.
     counts: [u64; BOUNDS.len() + 1],
     sum: Duration,
 }
@@ -22,14 +21,10 @@ impl Histogram {
         self.sum = self.sum.saturating_add(took);
     }
 
-    /// How many took no longer than each bound, and how many there are.
+    /// How many are in each bucket, and in no bucket before it.
     #[must_use]
-    pub fn cumulative(&self) -> [u64; BOUNDS.len() + 1] {
-        let mut total = 0;
-        self.counts.map(|count| {
-            total += count;
-            total
-        })
+    pub fn counts(&self) -> [u64; BOUNDS.len() + 1] {
+        self.counts
     }
 
     #[must_use]
@@ -48,13 +43,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_time_is_in_the_first_bucket_that_holds_it_and_in_all_after() {
+    fn each_time_is_in_the_first_bucket_that_holds_it() {
         let mut histogram = Histogram::default();
         for millis in [1, 2, 2_500, 60_000] {
             histogram.observe(Duration::from_millis(millis));
         }
-        let counted = histogram.cumulative();
-        assert_eq!(counted, [1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 4]);
+        let counted = histogram.counts();
+        assert_eq!(counted, [1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
         assert_eq!(histogram.count(), 4);
         assert_eq!(histogram.sum(), Duration::from_millis(62_503));
     }

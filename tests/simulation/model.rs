@@ -48,6 +48,8 @@ struct Owned {
     key: Option<usize>,
     /// When what etcd last confirmed of it was asked.
     confirmed_at: Time,
+    /// A put under it was carried out that the process had given up.
+    late: bool,
 }
 
 pub struct Model {
@@ -157,6 +159,17 @@ impl Model {
         self.owned.iter().find(|owned| owned.lease == lease)
     }
 
+    /// What a lease holds by a put that the process had given up is not its key yet.
+    pub fn is_late(&self, lease: LeaseId) -> bool {
+        self.owned(lease).is_some_and(|owned| owned.late)
+    }
+
+    pub fn note_late(&mut self, lease: LeaseId) {
+        for owned in &mut self.owned {
+            owned.late |= owned.lease == lease;
+        }
+    }
+
     /// The key that the lease was to hold, as far as that is known.
     pub fn key_of(&self, lease: LeaseId) -> Option<usize> {
         self.owned(lease).and_then(|owned| owned.key)
@@ -199,6 +212,7 @@ impl Model {
                     by,
                     key: None,
                     confirmed_at: 0,
+                    late: false,
                 });
                 false
             }

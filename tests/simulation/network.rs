@@ -391,6 +391,9 @@ impl Model {
 
     /// The process had given it up.
     fn note_overtaken(&mut self, by: usize, op: &Op) {
+        if let Op::Ask(Asked::Put { lease, .. }) = *op {
+            self.note_late(lease);
+        }
         let key = match *op {
             Op::Ask(Asked::Put { key, .. } | Asked::Delete { key, .. }) => Some(key),
             Op::Ask(Asked::Renew(lease) | Asked::Revoke(lease)) => self.key_of(lease),

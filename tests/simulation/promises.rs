@@ -173,6 +173,9 @@ impl Model {
             }
             _ => return,
         };
+        if self.etcd.keys[key].is_some_and(|kv| self.is_late(kv.lease)) {
+            return;
+        }
         let tenure = &self.processes[by].tenures[key];
         if self.now > tenure.wanted_since.saturating_add(WITHDRAWN)
             && tenure.unwanted_since.is_none()
