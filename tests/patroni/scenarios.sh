@@ -53,7 +53,7 @@ positions_change_nothing() {
     # The polling of confd's settings comes round as well.
     [ ! -e "$work/confd" ] || await 15 "ten seconds pass" passed "$begun" 11000
     [ "$(stat --format '%i %Y' "$(cfg)" && md5sum <"$(cfg)")" = "$sum" ] || fail "the file was written"
-    say "WAL positions changed $seen times in $(($(now) - begun)) ms: $(($(reloads) - count)) reloads, the file is the same"
+    say "WAL positions changed $seen times in $(($(now) - begun)) ms; the file is the same, reloads of HAProxy: $(($(reloads) - count))"
     [ "$(reloads)" = "$count" ] || fail "HAProxy was reloaded"
     stop_writers
 }
@@ -68,7 +68,7 @@ switch_over() {
     on "$old" patronictl -c /etc/patroni/config.yml switchover "$scope" --candidate "$new" --force >"$work/switchover" 2>&1 ||
         { cat "$work/switchover"; return 1; }
     changed_hands "$begun" "$old" "$new" 30000 "switchover"
-    say "$(($(reloads) - count)) reloads of HAProxy"
+    say "reloads of HAProxy: $(($(reloads) - count))"
     in_step_with
 }
 changed_hands() { # BEGUN OLD NEW BUDGET WHAT
@@ -109,7 +109,7 @@ kill_the_leader() {
     kill_for_good "$old"
     changed_hands "$begun" "$old" "$new" $((patroni_ttl * 1000 + 20000)) "leader killed, ttl ${patroni_ttl} s"
     await 30 "the dead one is in HAProxy's file no more" gone "$old"
-    say "$(($(reloads) - count)) reloads of HAProxy"
+    say "reloads of HAProxy: $(($(reloads) - count))"
     raise "$old"
     in_step_with
 }
