@@ -2,7 +2,7 @@
 
 kinds=(fresh kept)
 # How long one try may take: what a client's driver would be given.
-export WRITER_DSN="host=${address[$proxy]} port=5000 user=postgres password=secret dbname=postgres connect_timeout=2 options='-c statement_timeout=2000'"
+export WRITER_DSN="host=${address[$proxy]} port=5000 user=postgres password=secret dbname=postgres connect_timeout=2 tcp_user_timeout=3000 options='-c statement_timeout=2000'"
 
 start_writers() {
     local kind
