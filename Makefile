@@ -74,8 +74,8 @@ mutants: deps
 	@tests/deps.sh mutants
 	@tests/mutants.sh $(COUNT) $(SAMPLE) $(PERCENT)
 
-# Beside confd too with CONFD=path/to/confd. ONLY=name: one of agent, services, looking, proxy. The table:
-# target/figures/.
+# Beside confd too with CONFD=path/to/confd. ONLY=name: one of agent, services, looking, proxy, resources.
+# The table: target/figures/.
 bench: deps
 	cargo build --release
 	cargo run --release --example figures table $(ONLY)

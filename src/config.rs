@@ -19,6 +19,7 @@ mod render;
 mod secret;
 mod service;
 mod setting;
+mod size;
 mod supervise;
 
 use std::path::PathBuf;

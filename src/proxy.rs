@@ -13,7 +13,9 @@ pub mod data;
 pub mod debounce;
 mod failure_log;
 mod following;
+pub mod helpers;
 mod history;
+mod in_order;
 mod known;
 pub mod once;
 pub mod pass;
@@ -21,6 +23,7 @@ mod passes;
 pub mod schedule;
 pub mod supervise;
 mod tail;
+mod turns;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -31,7 +34,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use renderer::Str;
 use renderer::descriptors::raise_limit;
-use renderer::options::Options;
+use renderer::options::{Dialect, Options};
 use renderer::resource::Resource;
 use renderer::sync::{Outcome, SyncError, Synced};
 use tokio::time::Interval;
@@ -59,6 +62,7 @@ use passes::Passes;
 use schedule::Schedule;
 use supervise::{SuperviseConfig, Supervisor};
 use tail::Tail;
+use turns::Turns;
 
 /// Updates that are taken in before anything is begun: one revision may come in several, one for
 /// each range at the most.
@@ -158,6 +162,7 @@ pub async fn drive<W: World>(
     let following = Following::start::<W>(surroundings.dial, catalog.trees(), rng.u64(..));
     let supervisor = Supervisor::new(settings.child, surroundings.child);
     files.hold_reloads(supervisor.is_waiting());
+    let polls_as_confd = settings.options.dialect == Dialect::Confd && settings.interval.is_some();
     // Etcd may be away, and a daemon may read the files meanwhile.
     files.recover(&catalog.resources);
     let mut proxy = Proxy::<W> {
@@ -169,6 +174,7 @@ pub async fn drive<W: World>(
         options: settings.options,
         debounce: settings.debounce,
         files,
+        turns: Turns::new(polls_as_confd),
         passes: Passes::default(),
         following,
         poll: settings.interval.map(ticks_later),
@@ -207,6 +213,8 @@ struct Proxy<W: World> {
     options: Options,
     debounce: debounce::DebounceSettings,
     files: W::Files,
+    /// Groups that are due and have yet to begin.
+    turns: Turns,
     passes: Passes,
     following: Following,
     poll: Option<Interval>,
@@ -342,11 +350,16 @@ impl<W: World> Proxy<W> {
         if starts || self.known.copies() >= COPIES {
             return 0;
         }
-        self.passes.room()
+        self.passes.room().saturating_sub(self.turns.len())
     }
 
     /// When to look for passes to begin. Where there is no room, the end of one comes before.
     fn deadline(&mut self) -> Option<Instant> {
+        let due = self.due_deadline();
+        due.into_iter().chain(self.turns.deadline()).min()
+    }
+
+    fn due_deadline(&mut self) -> Option<Instant> {
         let deadline = self.schedule.deadline()?;
         if self.known.copies() >= COPIES {
             return Some(deadline.max(now() + RENDERED_SOON));
@@ -361,7 +374,9 @@ impl<W: World> Proxy<W> {
 
     fn start_due(&mut self) {
         let room = self.room();
-        for due in self.schedule.due(room, now()) {
+        let due = self.schedule.due(room, now());
+        self.turns.line_up(due);
+        while let Some(due) = self.turns.next(self.passes.is_last_over(), now()) {
             let resources = &self.catalog.resources;
             let snapshot = self.known.lend();
             let pass = self.files.start(resources, due.clone(), snapshot);
@@ -420,7 +435,8 @@ impl<W: World> Proxy<W> {
 
     /// Which groups a pass is over.
     fn note_at_work(&mut self) {
-        let at_work = self.passes.resources_at_work(&self.catalog.resources);
+        let mut at_work = self.passes.resources_at_work(&self.catalog.resources);
+        at_work.extend(self.turns.waiting());
         self.schedule.set_at_work(&at_work);
     }
 
@@ -504,6 +520,7 @@ impl<W: World> Proxy<W> {
         let awaited = catalog.resources.iter().filter(is_awaited);
         self.awaited = awaited.map(|resource| resource.file.clone()).collect();
         self.catalog = catalog;
+        self.turns.clear();
         self.note_reloads();
         self.note_at_work();
         self.note_standings();

@@ -10,8 +10,13 @@ use std::fs;
 use std::path::Path;
 
 use clap::CommandFactory;
+use gotemplate::{Delims, Function, Options, Template, Value};
 use regex_lite::Regex;
 use register::cli::Cli;
+use register::proxy::data;
+use register::proxy::helpers::HELPERS;
+use renderer::functions::FUNCTIONS;
+use renderer::store::Store;
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -156,6 +161,61 @@ fn assert_names_tests(page: &str) {
             sources.contains(&format!("fn {test}(")),
             "there is no test {test}"
         );
+    }
+}
+
+/// A row of docs/templates.md.
+struct Example {
+    function: String,
+    template: String,
+    result: String,
+}
+
+fn examples(page: &str) -> Vec<Example> {
+    let row = Regex::new(r"(?m)^\| `(\w+)[^`]*` \| .* \| `(.*)` \| `(.*)` \|$").unwrap();
+    let rows = row.captures_iter(page).map(|cells| Example {
+        function: cells[1].to_owned(),
+        template: cells[2].replace("\\|", "|"),
+        result: cells[3].to_owned(),
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_page_of_templates_has_every_function_in_a_row_that_reads_well() {
+    let page = read("docs/templates.md");
+    let examples = examples(&page);
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    assert_eq!(examples.len(), rows.count());
+    let listed = examples.iter().map(|example| example.function.as_str());
+    let confds = FUNCTIONS.iter().map(Function::signature);
+    let helpers = HELPERS.iter().map(Function::signature);
+    let known = confds.chain(helpers).map(|function| function.name);
+    assert_eq!(listed.collect::<BTreeSet<_>>(), known.collect());
+}
+
+#[test]
+fn every_example_of_the_page_of_templates_gives_what_stands_beside_it() {
+    let page = read("docs/templates.md");
+    let keys = page.split("```json\n").nth(1).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), keys.split("```").next().unwrap()).unwrap();
+    let snapshot = data::read(file.path()).unwrap();
+    let store = Store::select(&snapshot, "", &["/".to_owned()]);
+    for Example {
+        function,
+        template: text,
+        result,
+    } in examples(&page)
+    {
+        assert!(text.contains(&function), "{function}: {text}");
+        let template =
+            Template::parse_with("t", text.clone(), &Delims::default(), FUNCTIONS, HELPERS);
+        let made = template
+            .unwrap()
+            .execute(&Value::Nil, &store, &Options::default());
+        let made = String::from_utf8(made.unwrap()).unwrap();
+        assert_eq!(made, result, "{text}");
     }
 }
 

@@ -21,6 +21,7 @@ mod peers;
 mod process;
 mod proxy;
 mod report;
+mod resources;
 mod services;
 
 use std::fs;
@@ -45,11 +46,12 @@ fn main() {
 /// A part of the table, and its name.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("agent", agent::measure),
     ("services", services::measure),
     ("looking", looking::measure),
     ("proxy", proxy::measure),
+    ("resources", resources::measure),
 ];
 
 /// Those parts that are named, or all.

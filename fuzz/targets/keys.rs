@@ -1,10 +1,11 @@
-//! Any text as a template with confd's functions, run over a few keys.
+//! Any text as a template with all functions, run over a few keys.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use gotemplate::{Delims, Options, Template, Value};
 use libfuzzer_sys::fuzz_target;
+use register::proxy::helpers::HELPERS;
 use renderer::functions::FUNCTIONS;
 use renderer::snapshot::Snapshot;
 use renderer::store::Store;
@@ -35,8 +36,9 @@ fuzz_target!(|text: &str| {
     {
         return;
     }
-    let Ok(template) = Template::parse("t.tmpl", text.to_owned(), &Delims::default(), FUNCTIONS)
-    else {
+    let delims = Delims::default();
+    let parsed = Template::parse_with("t.tmpl", text.to_owned(), &delims, FUNCTIONS, HELPERS);
+    let Ok(template) = parsed else {
         return;
     };
     let store = Store::select(&SNAPSHOT, "", &["/".to_owned()]);

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use gotemplate::{Delims, Options, Template, Value};
 use libfuzzer_sys::fuzz_target;
+use register::proxy::helpers::HELPERS;
 use renderer::functions::FUNCTIONS;
 use renderer::snapshot::Snapshot;
 use renderer::store::Store;
@@ -20,12 +21,17 @@ const TEXTS: &[&str] = &[
     r#"{{toUpper (getv "/v")}}{{replace (getv "/v") "a" "b" -1}}{{range split (getv "/v") ","}}{{.}}{{end}}"#,
     r#"{{base (getv "/v")}}{{dir (getv "/v")}}{{trimSuffix (getv "/v") "/"}}"#,
     r#"{{range gets (getv "/v")}}{{.Key}}{{end}}{{range ls (getv "/v")}}{{.}}{{end}}"#,
+    r#"{{getv "/v" | fromJson | toJson}}{{getv "/v" | fromJson | toPrettyJson | indent 2}}"#,
+    r#"{{$v := getv "/v"}}{{snakecase $v}}{{kebabcase $v}}{{camelcase $v}}{{nospace $v}}{{quote $v}}{{squote $v}}"#,
+    r#"{{regexMatch (getv "/v") "aab"}}{{regexFind (getv "/v") "a1 b2"}}"#,
+    r#"{{$v := getv "/v"}}{{regexReplaceAll "(a+)|(?P<b>[^b])" $v $v}}{{regexReplaceAll $v $v $v}}"#,
     r#"{{$v := getv "/v"}}{{range sortByLength (split $v "/")}}{{.}}{{end}}{{len $v}}{{slice $v 1}}"#,
 ];
 
 static TEMPLATES: LazyLock<Vec<Template<Store>>> = LazyLock::new(|| {
     let parse = |text: &&str| {
-        Template::parse("t.tmpl", (*text).to_owned(), &Delims::default(), FUNCTIONS)
+        let delims = Delims::default();
+        Template::parse_with("t.tmpl", (*text).to_owned(), &delims, FUNCTIONS, HELPERS)
             .expect("the templates of this file are right")
     };
     TEXTS.iter().map(parse).collect()

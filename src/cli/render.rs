@@ -11,6 +11,8 @@ mod default {
     pub(super) const STOP_SIGNAL: &str = "TERM";
     pub(super) const RELOAD_SIGNAL: &str = "none";
     pub(super) const KILL_TIMEOUT: &str = "10s";
+    pub(super) const RENDER_LIMIT: &str = "64MiB";
+    pub(super) const RENDER_TIMEOUT: &str = "10s";
 }
 
 #[derive(Args, Debug)]
@@ -74,6 +76,22 @@ pub struct RenderArgs {
         default_value = default::KILL_TIMEOUT
     )]
     pub kill_timeout: String,
+    /// Fail a render that makes more than this of one file: 64MiB, 512KiB or bytes
+    #[arg(
+        long,
+        env = "REGISTER_RENDER_LIMIT",
+        value_name = "SIZE",
+        default_value = default::RENDER_LIMIT
+    )]
+    pub render_limit: String,
+    /// Fail a render of one file that takes longer than this
+    #[arg(
+        long,
+        env = "REGISTER_RENDER_TIMEOUT",
+        value_name = "DURATION",
+        default_value = default::RENDER_TIMEOUT
+    )]
+    pub render_timeout: String,
     /// Copy what is added to this log file to standard output; may be repeated
     #[arg(long, env = "REGISTER_FOLLOW", value_name = "FILE")]
     pub follow: Vec<String>,
@@ -103,6 +121,8 @@ impl Default for RenderArgs {
             stop_signal: default::STOP_SIGNAL.to_owned(),
             reload_signal: default::RELOAD_SIGNAL.to_owned(),
             kill_timeout: default::KILL_TIMEOUT.to_owned(),
+            render_limit: default::RENDER_LIMIT.to_owned(),
+            render_timeout: default::RENDER_TIMEOUT.to_owned(),
             follow: Vec::new(),
             observe: RenderObserveArgs::default(),
             child: Vec::new(),

@@ -16,6 +16,7 @@ use crate::cli::confd::ConfdArgs;
 use crate::fault::Place;
 use crate::observe::ObserveConfig;
 use crate::os::child_env::WITHHELD;
+use crate::proxy::helpers::HELPERS;
 use crate::tls;
 
 const DEFAULT_INTERVAL: i64 = 600;
@@ -29,6 +30,7 @@ const FLAGS: Flags = Flags {
         skip_verify: "-client-insecure",
     },
     no_password: "give -password",
+    like_clientv3: true,
 };
 
 #[derive(Debug)]
@@ -165,6 +167,7 @@ impl ConfdSettings {
                 sync_only,
                 keep_stage_file,
                 withheld: WITHHELD,
+                helpers: HELPERS,
                 dialect: Dialect::Confd,
                 ..Options::default()
             },

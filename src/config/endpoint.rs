@@ -7,19 +7,21 @@ use crate::fault::Fault;
 
 const DEFAULT_PORT: u16 = 2379;
 
-/// Which endpoints are to be `https://`.
+/// Which endpoints there may be.
 #[derive(Clone, Copy)]
-pub(super) struct TlsUse {
-    /// Those without a scheme.
-    pub of_bare: bool,
-    /// All: `http://` is a mistake.
-    pub only: bool,
+pub(super) struct EndpointRules {
+    /// Those without a scheme are `https://`.
+    pub bare_is_tls: bool,
+    /// `http://` is a mistake.
+    pub tls_only: bool,
+    /// `unix://PATH` is one.
+    pub sockets: bool,
 }
 
 /// `user_flag` is where user and password go.
 pub(super) fn endpoints(
     given: &Setting,
-    tls: TlsUse,
+    rules: EndpointRules,
     user_flag: &str,
     faults: &mut Faults,
 ) -> Vec<String> {
@@ -41,13 +43,13 @@ pub(super) fn endpoints(
     texts
         .into_iter()
         .filter_map(|text| {
-            let endpoint = endpoint(text, tls);
+            let endpoint = endpoint(text, rules);
             faults.take(endpoint.map_err(|reason| Fault::of_value(place.clone(), text, reason)))
         })
         .collect()
 }
 
-fn endpoint(text: &str, tls: TlsUse) -> Result<String, String> {
+fn endpoint(text: &str, rules: EndpointRules) -> Result<String, String> {
     if text.contains(['"', '\'']) {
         return Err("has quotes in it; leave them out".to_owned());
     }
@@ -63,15 +65,21 @@ fn endpoint(text: &str, tls: TlsUse) -> Result<String, String> {
             return Err("is no URL; write http://HOST:PORT or https://HOST:PORT".to_owned());
         }
         None => (
-            (if tls.of_bare { "https" } else { "http" }).to_owned(),
+            (if rules.bare_is_tls { "https" } else { "http" }).to_owned(),
             text,
         ),
     };
     match scheme.as_str() {
-        "http" if tls.only => {
+        "http" if rules.tls_only => {
             return Err("is not TLS, but TLS flags are given; use https://".to_owned());
         }
         "http" | "https" => {}
+        "unix" if rules.sockets => return socket(rest),
+        "unixs" if rules.sockets => {
+            return Err(
+                "TLS over a Unix socket is not supported; use unix:// or https://".to_owned(),
+            );
+        }
         "unix" | "unixs" => {
             return Err("Unix sockets are not supported; use http:// or https://".to_owned());
         }
@@ -93,6 +101,14 @@ fn endpoint(text: &str, tls: TlsUse) -> Result<String, String> {
     }
 }
 
+/// A path, as etcd listens on: `/run/etcd.sock`, or `localhost:2379` in the working directory.
+fn socket(path: &str) -> Result<String, String> {
+    if path.is_empty() || path.contains(['?', '#']) {
+        return Err("names no Unix socket; write unix:///PATH".to_owned());
+    }
+    Ok(format!("unix://{path}"))
+}
+
 /// `http:/h`, `https//h` or `http:h:1`. A host of that name with a port is none of them.
 fn is_mistyped_url(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
@@ -107,10 +123,32 @@ fn is_mistyped_url(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const ANY: TlsUse = TlsUse {
-        of_bare: false,
-        only: false,
+    const ANY: EndpointRules = EndpointRules {
+        bare_is_tls: false,
+        tls_only: false,
+        sockets: false,
     };
+
+    const SOCKETS: EndpointRules = EndpointRules {
+        sockets: true,
+        ..ANY
+    };
+
+    #[test]
+    fn a_unix_socket_is_a_path_where_there_may_be_one() {
+        for url in ["unix:///run/etcd.sock", "unix://localhost:2379"] {
+            assert_eq!(endpoint(url, SOCKETS).as_deref(), Ok(url));
+        }
+        let none = "names no Unix socket; write unix:///PATH";
+        let tls = "TLS over a Unix socket is not supported; use unix:// or https://";
+        for (text, reason) in [
+            ("unix://", none),
+            ("unix:///a?b", none),
+            ("unixs:///a", tls),
+        ] {
+            assert_eq!(endpoint(text, SOCKETS).expect_err(text), reason);
+        }
+    }
 
     #[test]
     fn an_endpoint_needs_neither_scheme_nor_port_and_takes_any_case() {

@@ -1,5 +1,7 @@
 //! How etcd is to be reached, from flags, variables and files.
 
+use tracing::warn;
+
 use crate::cli::{EtcdArgs, go_flags};
 use crate::etcd::config::{EtcdConfig, FLAGS};
 use crate::fault::{Fault, Place};
@@ -8,7 +10,7 @@ use crate::tls::files::{Files, Purpose, Tls, TlsFile};
 
 use super::credentials;
 use super::discovery;
-use super::endpoint::{TlsUse, endpoints};
+use super::endpoint::{EndpointRules, endpoints};
 use super::faults::Faults;
 use super::secret;
 use super::setting::Setting;
@@ -26,6 +28,9 @@ pub(super) struct Flags {
     pub tls: tls::Flags,
     /// What to do about a user without a password.
     pub no_password: &'static str,
+    /// As confd's client has it: an endpoint's scheme alone says whether it is TLS, whatever is said
+    /// about TLS, and it may be a Unix socket.
+    pub like_clientv3: bool,
 }
 
 pub(super) const PASSWORD_FILE: &str = "--password-file";
@@ -34,6 +39,7 @@ pub(super) const OURS: Flags = Flags {
     user: "--user",
     tls: FLAGS,
     no_password: "use --password-file or ETCDCTL_PASSWORD",
+    like_clientv3: false,
 };
 
 /// What was said about etcd, by whatever means.
@@ -156,11 +162,15 @@ impl Given {
 
     /// `flags` for what was not given.
     pub(super) fn check(self, flags: &Flags, faults: &mut Faults) -> Option<EtcdConfig> {
-        let kind = TlsUse {
-            of_bare: self.any_tls(),
-            only: self.wants_tls,
+        let rules = EndpointRules {
+            bare_is_tls: self.any_tls(),
+            tls_only: self.wants_tls && !flags.like_clientv3,
+            sockets: flags.like_clientv3,
         };
-        let endpoints = self.known_endpoints(kind, flags, faults);
+        let endpoints = self.known_endpoints(rules, flags, faults);
+        if self.wants_tls && !rules.tls_only {
+            warn_of_plain(&endpoints);
+        }
         let tls = self.needed_tls(&endpoints, flags, faults);
         let plain = self.may_be_plain();
         let domain = self.discovery.as_ref();
@@ -185,9 +195,14 @@ impl Given {
     }
 
     /// None where they are yet to be looked up.
-    fn known_endpoints(&self, tls: TlsUse, flags: &Flags, faults: &mut Faults) -> Vec<String> {
+    fn known_endpoints(
+        &self,
+        rules: EndpointRules,
+        flags: &Flags,
+        faults: &mut Faults,
+    ) -> Vec<String> {
         match (&self.endpoints, &self.discovery) {
-            (Some(given), None) => endpoints(given, tls, flags.user, faults),
+            (Some(given), None) => endpoints(given, rules, flags.user, faults),
             (None, None) => vec![self.default_endpoint()],
             (None, Some(_)) => Vec::new(),
             (Some(given), Some(domain)) => {
@@ -255,6 +270,17 @@ impl Given {
             Some(given) => given.place.clone(),
             None => flags.of(file).into(),
         }
+    }
+}
+
+/// What is said about TLS is not for these.
+fn warn_of_plain(endpoints: &[String]) {
+    let is_plain = |url: &&String| !url.starts_with("https://");
+    for endpoint in endpoints.iter().filter(is_plain) {
+        warn!(
+            event = "tls_not_used",
+            "{endpoint} is not https://: connecting without TLS, whatever TLS files are given"
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use renderer::options::{Dialect, Options};
+use renderer::options::{Dialect, Limits, Options};
 
 use super::etcd::{Env, Given, OURS};
 use super::faults::{Faults, MILLISECOND};
@@ -18,6 +18,7 @@ use crate::longest;
 use crate::observe::ObserveConfig;
 use crate::os::child_env::WITHHELD;
 use crate::proxy::debounce;
+use crate::proxy::helpers::HELPERS;
 use crate::proxy::supervise::SuperviseConfig;
 
 const CONFDIR: &str = "--confdir";
@@ -112,6 +113,7 @@ pub fn render(
     }
     let confdir = Setting::given(CONFDIR, args.confdir.confdir)
         .or_else(|| file.setting("confdir", &mut faults));
+    let limits = limits(&args.render_limit, &args.render_timeout, &mut faults);
     let files = FileConfig {
         confdir: existing(confdir, &mut faults),
         options: Options {
@@ -120,6 +122,9 @@ pub fn render(
             sync_only,
             keep_stage_file,
             withheld: WITHHELD,
+            helpers: HELPERS,
+            // Without any there is a fault.
+            limits: limits.unwrap_or_default(),
             dialect: Dialect::Plain,
             ..Options::default()
         },
@@ -164,6 +169,16 @@ pub fn render(
         })
     })();
     faults.settle(settings)
+}
+
+/// What one render may cost.
+fn limits(output: &str, time: &str, faults: &mut Faults) -> Option<Limits> {
+    let output = faults.size("--render-limit", output);
+    let time = faults.duration("--render-timeout", time, MILLISECOND);
+    Some(Limits {
+        output: output?,
+        time: Some(time?),
+    })
 }
 
 /// confd's seconds between two passes: at least one, as it would spin, and no more than the clock
@@ -261,6 +276,26 @@ mod tests {
         let of_flags = config(&flags, env).expect("sound");
         assert_eq!(endpoints(&of_flags), ["http://10.0.0.3:2379"]);
         assert_eq!(of_flags.files.options.prefix.as_deref(), Some("/f"));
+    }
+
+    #[test]
+    fn a_render_has_limits_and_a_bad_one_is_named() {
+        let limits = |flags: &[&str]| {
+            let config = config(flags, |_| None)?;
+            let limits = config.files.options.limits;
+            Ok::<_, Faults>((limits.output, limits.time))
+        };
+        let usual = (64 << 20, Some(Duration::from_secs(10)));
+        assert_eq!(limits(&[]).expect("sound"), usual);
+        let given = ["--render-limit", "512KiB", "--render-timeout", "1m"];
+        let expected = (512 << 10, Some(Duration::from_secs(60)));
+        assert_eq!(limits(&given).expect("sound"), expected);
+        let bad = ["--render-limit", "64MB", "--render-timeout", "0s"];
+        assert_eq!(
+            limits(&bad).expect_err("no size, and no time").to_string(),
+            "--render-limit \"64MB\": is no size; write 64MiB, 512KiB or a number of bytes\n\
+             --render-timeout \"0s\": must be at least 1ms"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::finding::Finding;
 use super::path;
+use crate::proxy::helpers::HELPERS;
 use crate::wording;
 
 /// A file system that is far away may hang.
@@ -41,7 +42,7 @@ pub(super) async fn examine(confdir: &Path) -> (Vec<Finding>, Vec<Resource>) {
 
 fn look(confdir: &Path) -> (Vec<Finding>, Vec<Resource>) {
     let resources = renderer::load_all(confdir).resources;
-    let defects = renderer::lint(confdir);
+    let defects = renderer::lint(confdir, HELPERS);
     let mut findings: Vec<_> = defects.iter().map(of_defect).collect();
     if findings.is_empty() {
         findings.push(sound(confdir, resources.len()));

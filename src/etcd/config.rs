@@ -17,7 +17,7 @@ pub const FLAGS: tls::Flags = tls::Flags {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct EtcdConfig {
-    /// `http://host:port` or `https://host:port`; empty if they are yet to be looked up.
+    /// `http://host:port`, `https://host:port` or `unix://path`; empty if they are yet to be looked up.
     pub endpoints: Vec<String>,
     pub discovery: Option<Discovery>,
     pub credentials: Option<Credentials>,

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::config::FLAGS;
@@ -21,6 +21,7 @@ pub(super) struct Stream {
 
 pub(super) enum Transport {
     Plain(TcpStream),
+    Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -87,6 +88,7 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let polled = match transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Transport::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
             Transport::Tls(stream) => notes.note(Pin::new(stream).poll_read(cx, buffer)),
         };
         let came = u64::try_from(buffer.filled().len() - before).unwrap_or(u64::MAX);
@@ -104,6 +106,7 @@ impl AsyncWrite for Stream {
         let Self { transport, notes } = self.get_mut();
         match transport {
             Transport::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Transport::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Transport::Tls(stream) => {
                 let done = Pin::new(&mut **stream).poll_write(cx, bytes);
                 notes.look_for_alert(stream, cx, done)
@@ -115,6 +118,7 @@ impl AsyncWrite for Stream {
         let Self { transport, notes } = self.get_mut();
         match transport {
             Transport::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Transport::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Transport::Tls(stream) => {
                 let done = Pin::new(&mut **stream).poll_flush(cx);
                 notes.look_for_alert(stream, cx, done)
@@ -125,6 +129,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().transport {
             Transport::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Transport::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Transport::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -15,7 +15,7 @@ use etcd_client::{
 };
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::codegen::http::HeaderValue;
@@ -150,8 +150,13 @@ impl Dial for WireDial {
         let not_connected =
             |error: tonic::transport::Error| status::not_connected(&endpoint, &error);
         let noting = notes.clone();
-        // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
-        let channel = Endpoint::from_shared(endpoint.replacen("https://", "http://", 1))
+        let socket = endpoint.strip_prefix("unix://").map(str::to_owned);
+        let url = match &socket {
+            Some(_) => "http://localhost".to_owned(),
+            // tonic would insist on its own TLS for an https:// URL; ours is in the stream already.
+            None => endpoint.replacen("https://", "http://", 1),
+        };
+        let channel = Endpoint::from_shared(url)
             .map_err(not_connected)?
             .tcp_nodelay(true)
             .http2_keep_alive_interval(PING_INTERVAL)
@@ -159,8 +164,12 @@ impl Dial for WireDial {
             .keep_alive_while_idle(true)
             .connect_with_connector(tower::service_fn(move |uri: Uri| {
                 let (tls, name, notes) = (tls.clone(), name.clone(), noting.clone());
+                let socket = socket.clone();
                 async move {
-                    let transport = connect(&uri, tls, name, round).await?;
+                    let transport = match socket {
+                        Some(path) => Transport::Unix(UnixStream::connect(path).await?),
+                        None => connect(&uri, tls, name, round).await?,
+                    };
                     Ok::<_, io::Error>(TokioIo::new(Stream { transport, notes }))
                 }
             }))

@@ -7,12 +7,13 @@ mod index;
 use super::fmt::{Printer, printf as format_directives};
 use super::function::{Callee, Function};
 use super::value::Value;
+use crate::Str;
 use crate::types::Type;
 
 use Type::{Any, Bool, Int, String as Text, Value as Reflect};
 
 /// Longest text that a function makes.
-const LONGEST: usize = 64 << 20;
+pub(super) const LONGEST: usize = 64 << 20;
 
 /// The evaluator does not call it, but evaluates no more arguments than it has to.
 pub(super) static AND: Function =
@@ -52,7 +53,7 @@ pub(super) fn find(name: &[u8]) -> Option<Callee> {
     let found = BUILTINS
         .into_iter()
         .find(|function| function.signature().name.as_bytes() == name);
-    found.map(Callee::own)
+    found.map(Callee::blind)
 }
 
 type Made = Result<Value, String>;
@@ -88,14 +89,19 @@ fn printf(args: &[Value]) -> Made {
     text(|out| format_directives(out, LONGEST, format, args))
 }
 
-/// The text that `write` writes.
+/// The text that `write` writes, as a value.
 fn text(write: impl FnOnce(&mut Vec<u8>)) -> Made {
+    written(write).map(Value::String)
+}
+
+/// The text that `write` writes.
+pub(super) fn written(write: impl FnOnce(&mut Vec<u8>)) -> Result<Str, String> {
     let mut out = Vec::with_capacity(64);
     write(&mut out);
     if out.len() > LONGEST {
         return Err(format!("text exceeds {LONGEST} bytes"));
     }
-    Ok(Value::string(out))
+    Ok(out.into())
 }
 
 #[cfg(test)]

@@ -114,6 +114,8 @@ pub(crate) struct Callee {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
     Pure(Pure),
+    /// One that could see something, but is given nothing.
+    Blind(Seeing<()>),
     /// The caller's function of that number.
     OfCaller(usize),
     /// A part of the template.
@@ -132,9 +134,15 @@ impl Callee {
         }
     }
 
-    /// One of the language's own, which see nothing.
-    pub(crate) fn own(function: &'static Function) -> Self {
-        Self::of_caller(usize::MAX, function)
+    /// One that sees nothing: a helper, or one of the language's own.
+    pub(crate) fn blind(function: &'static Function) -> Self {
+        Self {
+            signature: &function.signature,
+            target: match function.body {
+                Body::Pure(call) => Target::Pure(call),
+                Body::Seeing(call) => Target::Blind(call),
+            },
+        }
     }
 }
 

@@ -9,11 +9,12 @@ pub mod number;
 pub mod order;
 pub mod path;
 pub mod pattern;
+pub mod print;
 pub mod strings;
 #[cfg(test)]
 mod tests;
 pub mod time;
-mod utf8;
+pub mod utf8;
 
 use crate::value::Value;
 

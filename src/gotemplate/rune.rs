@@ -58,6 +58,32 @@ pub(crate) fn is_print(rune: char) -> bool {
         || text.is_ok_and(|text| text.escape_debug().nth(1) == Some(rune))
 }
 
+/// `unicode.ToUpper`, which never makes two characters of one.
+#[must_use]
+pub fn to_upper(char: char) -> char {
+    let mut upper = char.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(only), None) => only,
+        _ => with_adscript(char),
+    }
+}
+
+/// A Greek letter with iota subscript in its capital form, which has the iota beside it.
+fn with_adscript(char: char) -> char {
+    let capital = match u32::from(char) {
+        code @ (0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7) => code + 8,
+        code @ (0x1fb3 | 0x1fc3 | 0x1ff3) => code + 9,
+        code => code,
+    };
+    char::from_u32(capital).unwrap_or(char)
+}
+
+/// `unicode.ToLower`.
+#[must_use]
+pub fn to_lower(char: char) -> char {
+    char.to_lowercase().next().unwrap_or(char)
+}
+
 /// `%#U`: `U+0041 'A'`.
 #[must_use]
 pub(crate) fn code_point(rune: char) -> String {

@@ -29,7 +29,22 @@ impl<C> Template<C> {
         delims: &Delims,
         functions: &'static [Function<C>],
     ) -> Result<Self, ParseError> {
-        let find = |name: &[u8]| of_caller(functions, name).or_else(|| builtin::find(name));
+        Self::parse_with(name, text, delims, functions, &[])
+    }
+
+    /// The same. It may call `helpers` besides, which see nothing; they come after `functions` and
+    /// before Go's own.
+    ///
+    /// # Errors
+    /// When Go would refuse it, in Go's words.
+    pub fn parse_with(
+        name: &str,
+        text: impl Into<Str>,
+        delims: &Delims,
+        functions: &'static [Function<C>],
+        helpers: &'static [Function],
+    ) -> Result<Self, ParseError> {
+        let find = |name: &[u8]| function(functions, helpers, name);
         let trees = parse::parse(name, text.into(), delims, &find)?;
         let parts = Parts::new();
         Ok(Self {
@@ -45,17 +60,18 @@ impl<C> Template<C> {
     /// but neither variables nor the templates that they define.
     ///
     /// # Errors
-    /// As [`Self::parse`], of a part too; and when there is no such part.
+    /// As [`Self::parse_with`], of a part too; and when there is no such part.
     pub fn parse_with_parts(
         name: &str,
         text: impl Into<Str>,
         delims: &Delims,
         functions: &'static [Function<C>],
+        helpers: &'static [Function],
         find: &mut dyn FnMut(&str) -> Result<Str, String>,
     ) -> Result<Self, ParseError> {
         let known = |name: &[u8]| match name {
             parts::NAME => Some(parts::include()),
-            name => of_caller(functions, name).or_else(|| builtin::find(name)),
+            name => function(functions, helpers, name),
         };
         let trees = parse::parse(name, text.into(), delims, &known)?;
         let parts = parts::parse_all(&trees, delims, &known, find)?;
@@ -84,8 +100,20 @@ impl<C> Template<C> {
     }
 }
 
-fn of_caller<C>(functions: &'static [Function<C>], name: &[u8]) -> Option<Callee> {
-    let mut numbered = functions.iter().enumerate();
-    let found = numbered.find(|(_, function)| function.signature().name.as_bytes() == name);
-    found.map(|(number, function)| Callee::of_caller(number, function))
+fn function<C>(
+    functions: &'static [Function<C>],
+    helpers: &'static [Function],
+    name: &[u8],
+) -> Option<Callee> {
+    let ours =
+        position(functions, name).map(|number| Callee::of_caller(number, &functions[number]));
+    let helper = || position(helpers, name).map(|number| Callee::blind(&helpers[number]));
+    ours.or_else(helper).or_else(|| builtin::find(name))
+}
+
+/// Where in the table the function of that name is.
+fn position<C>(functions: &[Function<C>], name: &[u8]) -> Option<usize> {
+    functions
+        .iter()
+        .position(|function| function.signature().name.as_bytes() == name)
 }

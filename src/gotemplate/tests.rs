@@ -123,6 +123,22 @@ fn functions_shadow_builtins_of_their_name() {
 }
 
 #[test]
+fn helpers_come_after_functions_and_before_builtins() {
+    static OURS: &[Function<u8>] = &[Function::seeing("a", &[], Type::Int, |seen, _| {
+        Ok(Value::Int((*seen).into()))
+    })];
+    static HELPERS: &[Function] = &[
+        Function::fixed("a", &[], Type::Int, |_| Ok(Value::Int(1))),
+        Function::seeing("b", &[], Type::Int, |(), _| Ok(Value::Int(2))),
+        Function::fixed("len", &[], Type::Int, |_| Ok(Value::Int(3))),
+    ];
+    let text = "{{a}}{{b}}{{len}}{{print 4}}";
+    let template = Template::parse_with("t", text, &Delims::default(), OURS, HELPERS).unwrap();
+    let output = template.execute(&Value::Nil, &7, &Options::default());
+    assert_eq!(output.unwrap(), b"7234");
+}
+
+#[test]
 fn templates_nest_deeply() {
     let ifs = "{{if true}}".repeat(5_000) + "x" + &"{{end}}".repeat(5_000);
     assert_eq!(render(&ifs, &Value::Nil), "x");

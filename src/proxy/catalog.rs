@@ -26,6 +26,8 @@ pub(super) struct Catalog {
     pub(super) resources: Arc<Vec<Resource>>,
     /// What each resource reads.
     trees: Vec<Vec<Subtree>>,
+    /// The other way round: the resources that read the tree below each key.
+    readers: BTreeMap<Vec<u8>, Vec<usize>>,
 }
 
 impl Catalog {
@@ -41,8 +43,10 @@ impl Catalog {
             let prefix = options.prefix.as_deref().unwrap_or(&resource.prefix);
             ranges(prefix, &resource.keys)
         });
+        let trees: Vec<_> = trees.collect();
         let catalog = Self {
-            trees: trees.collect(),
+            readers: readers(&trees),
+            trees,
             resources: Arc::new(resources),
         };
         let warnings = match options.dialect {
@@ -97,6 +101,17 @@ impl Catalog {
         group_of
     }
 
+    /// These resources, which are in order, group by group.
+    #[must_use]
+    pub(super) fn by_group(&self, numbers: Vec<usize>) -> Vec<Vec<usize>> {
+        let group_of = self.groups();
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for number in numbers {
+            groups.entry(group_of[number]).or_default().push(number);
+        }
+        groups.into_values().collect()
+    }
+
     /// Of each group. `usual`: how changes are gathered where a resource does not say.
     #[must_use]
     pub(super) fn paces(&self, usual: DebounceSettings) -> Vec<Pace> {
@@ -111,10 +126,30 @@ impl Catalog {
 
     /// The resources that read `key`.
     pub(super) fn concerned_by(&self, key: &[u8]) -> impl Iterator<Item = usize> {
-        let reads = move |trees: &Vec<Subtree>| trees.iter().any(|tree| tree.contains(key));
-        let numbered = self.trees.iter().enumerate();
-        numbered.filter_map(move |(number, trees)| reads(trees).then_some(number))
+        tops(key)
+            .filter_map(|top| self.readers.get(top))
+            .flatten()
+            .copied()
     }
+}
+
+/// By the key at each tree's top; the tree of all keys has an empty one.
+fn readers(trees: &[Vec<Subtree>]) -> BTreeMap<Vec<u8>, Vec<usize>> {
+    let mut readers: BTreeMap<Vec<u8>, Vec<usize>> = BTreeMap::new();
+    for (number, trees) in trees.iter().enumerate() {
+        for tree in trees {
+            let top = tree.key().unwrap_or_default();
+            readers.entry(top.into()).or_default().push(number);
+        }
+    }
+    readers
+}
+
+/// The tops of all trees that `key` may be in, from the outside in.
+fn tops(key: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = key.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let itself = (!key.is_empty()).then_some(key);
+    slashes.map(|(at, _)| &key[..at]).chain(itself)
 }
 
 fn pace(resource: &Resource, usual: DebounceSettings) -> Pace {
@@ -129,6 +164,8 @@ fn pace(resource: &Resource, usual: DebounceSettings) -> Pace {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Of resources with these lines, in this order.
@@ -172,6 +209,10 @@ mod tests {
             ],
         );
         assert_eq!(catalog.groups(), [0, 1, 2, 3, 1, 4, 5]);
+        assert_eq!(
+            catalog.by_group(vec![0, 1, 3, 4]),
+            [vec![0], vec![1, 4], vec![3]]
+        );
     }
 
     #[test]
@@ -188,6 +229,29 @@ mod tests {
         assert_eq!(concerned(&catalog, "/c"), [1]);
         assert_eq!(concerned(&catalog, "/a/d"), [0, 2]);
         assert_eq!(concerned(&catalog, "/d"), [0; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn who_is_concerned_is_who_reads_a_tree_that_has_the_key(
+            trees in prop::collection::vec(prop::collection::vec("(/[ab]{0,2}){0,3}", 0..4), 0..6),
+            key in "/?([ab]{0,2}/){0,3}[ab]{0,2}",
+        ) {
+            let trees: Vec<_> = trees.iter().map(|keys| ranges("", keys)).collect();
+            let reads = |(number, trees): (usize, &Vec<Subtree>)| {
+                let has_it = trees.iter().any(|tree| tree.contains(key.as_bytes()));
+                has_it.then_some(number)
+            };
+            let expected: Vec<_> = trees.iter().enumerate().filter_map(reads).collect();
+            let catalog = Catalog {
+                resources: Arc::default(),
+                readers: readers(&trees),
+                trees,
+            };
+            let mut concerned = concerned(&catalog, &key);
+            concerned.sort_unstable();
+            prop_assert_eq!(concerned, expected);
+        }
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use renderer::descriptors::raise_limit;
 use renderer::resource::LoadError;
-use renderer::sync::Synced;
 use tracing::{error, warn};
 
 use super::catalog::Catalog;
 use super::data;
+use super::helpers::HELPERS;
+use super::in_order::{InOrder, Report};
 use super::known::{Known, Standing};
 use super::pass::{HostFiles, denied, failure};
 use crate::config::{RenderConfig, Source};
@@ -19,17 +20,6 @@ use crate::exit::{Exit, RunError};
 use crate::host::{self, ThisHost};
 use crate::os::output;
 use crate::world::{Files, Finished, Pass};
-
-/// What came of one pass.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// The last thing that failed.
-    pub failure: Option<String>,
-    /// What would be changed; with `--noop` only.
-    pub diff: String,
-    /// Whether anything would, shown or not.
-    pub is_pending: bool,
-}
 
 /// # Errors
 /// When etcd cannot be asked, or the data file not be read.
@@ -69,41 +59,28 @@ pub async fn once(config: RenderConfig) -> Result<Report, RunError> {
             known.take_in(read.await?);
         }
     }
+    let mut told = InOrder::new(&catalog.resources, report);
     let mut due = Vec::new();
     for (number, (resource, trees)) in catalog.iter().enumerate() {
         match known.standing(trees) {
             Standing::Denied(tree) => {
                 let failure = denied(&tree, &resource.dest, options.dialect);
-                error!(event = "resource_failed", "{failure}");
-                report.failure = Some(failure);
+                told.take_in(number, Err(failure));
             }
             Standing::Known | Standing::Unread => due.push(number),
         }
     }
-    let mut pass = files.start(&catalog.resources, due, known.lend());
-    let Finished { due, outcomes, .. } = pass.finished().await?;
-    for (number, outcome) in due.into_iter().zip(outcomes) {
-        match outcome.result {
-            Ok(Synced::InStep | Synced::Updated) => {}
-            Ok(Synced::Pending { diff, fault }) => {
-                report.diff += &diff;
-                report.is_pending = true;
-                if let Some(fault) = fault {
-                    let dest = catalog.resources[number].dest.display();
-                    let failure = format!("{dest}: {fault}");
-                    error!(event = "resource_failed", "{failure}");
-                    report.failure = Some(failure);
-                }
-            }
-            Err(error) => {
-                let dest = &catalog.resources[number].dest;
-                let failure = failure(&error, dest, options.dialect);
-                error!(event = "resource_failed", "{failure}");
-                report.failure = Some(failure);
-            }
+    for group in catalog.by_group(due) {
+        let mut pass = files.start(&catalog.resources, group, known.lend());
+        let Finished { due, outcomes, .. } = pass.finished().await?;
+        for (number, outcome) in due.into_iter().zip(outcomes) {
+            let dest = &catalog.resources[number].dest;
+            let result = outcome.result;
+            let result = result.map_err(|error| failure(&error, dest, options.dialect));
+            told.take_in(number, result);
         }
     }
-    Ok(report)
+    Ok(told.report())
 }
 
 /// `register render --once`, `--noop` and `--data`.
@@ -127,7 +104,7 @@ pub async fn command(config: RenderConfig) -> Result<Exit, RunError> {
 pub fn lint(confdir: &Path) -> Result<Exit, RunError> {
     let mut exit = Exit::Done;
     let mut text = String::new();
-    for defect in renderer::lint(confdir) {
+    for defect in renderer::lint(confdir, HELPERS) {
         let kind = if defect.fault.harmless {
             "warning"
         } else {

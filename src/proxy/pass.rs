@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use renderer::cancel::Cancel;
+use renderer::functions::Helpers;
 use renderer::options::Dialect;
 use renderer::resource::Resource;
 use renderer::snapshot::{Snapshot, Subtree};
@@ -20,6 +21,8 @@ use crate::world::{Files, Finished, Pass};
 /// The files of this host.
 pub struct HostFiles {
     confdir: PathBuf,
+    /// What templates may call besides confd's functions.
+    helpers: Helpers,
     syncer: Arc<Syncer>,
     /// For the passes under way when we are to leave. Made at the start: later no file descriptor may
     /// be left.
@@ -38,6 +41,7 @@ impl HostFiles {
         let _left = Cancel::new()?;
         Ok(Self {
             confdir: files.confdir.clone(),
+            helpers: files.options.helpers,
             syncer: Arc::new(Syncer::new(files.options.clone())),
             cancel,
         })
@@ -49,7 +53,7 @@ impl Files for HostFiles {
 
     fn load(&self, before: Option<&[Resource]>) -> Loading {
         match before {
-            Some(before) => load_again(&self.confdir, before),
+            Some(before) => load_again(&self.confdir, before, self.helpers),
             None => load_all(&self.confdir),
         }
     }

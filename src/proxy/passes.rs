@@ -40,6 +40,11 @@ impl Passes {
         self.over.is_empty()
     }
 
+    /// Whether the one that began last has ended.
+    pub(super) fn is_last_over(&self) -> bool {
+        !self.over.contains_key(&self.last)
+    }
+
     pub(super) fn begin(
         &mut self,
         mut pass: impl Pass + 'static,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tracing::{debug, warn};
 
 use crate::dests;
+use crate::functions::Helpers;
 use crate::resource::{Fault, LoadError, Loaded, Resource, below};
 use crate::soundness;
 
@@ -29,17 +30,18 @@ pub struct Loading {
 /// Loads every resource below `confdir`.
 #[must_use]
 pub fn load_all(confdir: &Path) -> Loading {
-    load(confdir, &[])
+    load(confdir, &[], &[])
 }
 
 /// Loads them again. A file that has become faulty or unreadable, be it only for a moment, leaves
-/// its last good definition among `before` in force.
+/// its last good definition among `before` in force; so does one whose template cannot be parsed, which
+/// may call `helpers`.
 #[must_use]
-pub fn load_again(confdir: &Path, before: &[Resource]) -> Loading {
-    load(confdir, before)
+pub fn load_again(confdir: &Path, before: &[Resource], helpers: Helpers) -> Loading {
+    load(confdir, before, helpers)
 }
 
-fn load(confdir: &Path, before: &[Resource]) -> Loading {
+fn load(confdir: &Path, before: &[Resource], helpers: Helpers) -> Loading {
     debug!(
         "Loading template resources from confdir {}",
         confdir.display()
@@ -67,7 +69,7 @@ fn load(confdir: &Path, before: &[Resource]) -> Loading {
     for file in &files {
         debug!("Found template: {}", file.display());
         let last = before.iter().find(|last| last.file == *file);
-        lines.insert(file.clone(), loading.add(file, confdir, last));
+        lines.insert(file.clone(), loading.add(file, confdir, last, helpers));
     }
     loading.keep(before);
     loading.refuse_same_dest(&lines, before);
@@ -76,7 +78,13 @@ fn load(confdir: &Path, before: &[Resource]) -> Loading {
 
 impl Loading {
     /// On which line `dest` is. What changes a definition that was good must be sound.
-    fn add(&mut self, file: &Path, confdir: &Path, last: Option<&Resource>) -> Option<usize> {
+    fn add(
+        &mut self,
+        file: &Path,
+        confdir: &Path,
+        last: Option<&Resource>,
+        helpers: Helpers,
+    ) -> Option<usize> {
         debug!("Loading template resource from {}", file.display());
         let mut loaded = Loaded::read(file, confdir);
         let line = loaded.line("dest");
@@ -84,7 +92,7 @@ impl Loading {
             .resource
             .as_ref()
             .filter(|new| last.is_some_and(|last| last != *new));
-        let unsound = changed.map(|new| faults_of_change(new, &loaded));
+        let unsound = changed.map(|new| faults_of_change(new, &loaded, helpers));
         let (odd, mut grave): (Vec<_>, Vec<_>) =
             loaded.faults.into_iter().partition(|fault| fault.harmless);
         grave.extend(unsound.into_iter().flatten());
@@ -133,10 +141,10 @@ impl Loading {
 }
 
 /// What would make every pass fail. Whether an owner that nobody knows does is for the dialect.
-fn faults_of_change(new: &Resource, loaded: &Loaded) -> Vec<Fault> {
+fn faults_of_change(new: &Resource, loaded: &Loaded, helpers: Helpers) -> Vec<Fault> {
     let mut faults = soundness::faults_of(new, loaded);
     faults.retain(|fault| !fault.harmless);
-    faults.extend(soundness::fault_of_template(new, loaded).map(|(_, fault)| fault));
+    faults.extend(soundness::fault_of_template(new, loaded, helpers).map(|(_, fault)| fault));
     faults
 }
 

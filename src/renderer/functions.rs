@@ -15,6 +15,10 @@ use crate::store::Store;
 
 use Type::{Any, Bool, Int, List, Map, Pair, PairSlice, Pairs, Srvs, Strings, Time};
 
+/// Functions that templates may call besides confd's; those of confd's names are not reached. They see
+/// nothing but their arguments.
+pub type Helpers = &'static [Function];
+
 /// confd's 39 functions.
 pub static FUNCTIONS: &[Function<Store>] = &[
     Function::fixed("add", &[Int, Int], Int, library::number::add),

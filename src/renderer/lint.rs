@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::confdir::{self, Loading};
+use crate::functions::Helpers;
 use crate::resource::{Fault, LoadError, Loaded};
 use crate::rivals::{Rival, rivals};
 use crate::soundness;
@@ -17,9 +18,10 @@ pub struct Defect {
     pub fault: Fault,
 }
 
-/// Looks at every template resource below `confdir`, and at the templates that they name.
+/// Looks at every template resource below `confdir`, and at the templates that they name, which may call
+/// `helpers`.
 #[must_use]
-pub fn lint(confdir: &Path) -> Vec<Defect> {
+pub fn lint(confdir: &Path, helpers: Helpers) -> Vec<Defect> {
     let (files, unread) = confdir::files(confdir);
     let mut defects: Vec<_> = unread.into_iter().flat_map(of_file).collect();
     let mut loading = Loading::default();
@@ -30,7 +32,7 @@ pub fn lint(confdir: &Path) -> Vec<Defect> {
         if let Some(resource) = &loaded.resource {
             faults.extend(soundness::faults_of_owner(resource, &loaded));
             faults.extend(soundness::faults_of(resource, &loaded));
-            let of_template = soundness::fault_of_template(resource, &loaded);
+            let of_template = soundness::fault_of_template(resource, &loaded, helpers);
             defects.extend(of_template.map(|(file, fault)| Defect { file, fault }));
         }
         defects.extend(faults.into_iter().map(|fault| Defect {
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     fn lines(confdir: &Path) -> Vec<String> {
-        let defects = lint(confdir);
+        let defects = lint(confdir, &[]);
         let shown = defects.iter().map(|defect| {
             let file = defect.file.strip_prefix(confdir).unwrap();
             let line = defect
@@ -220,6 +222,6 @@ mod tests {
         let dest = dir.path().join("a");
         let text = format!("[template]\nsrc = \"a.tmpl\"\ndest = {dest:?}\nkeys = [\"/a\"]\n");
         fs::write(dir.path().join("conf.d/a.toml"), text).unwrap();
-        assert_eq!(lint(dir.path()), []);
+        assert_eq!(lint(dir.path(), &[]), []);
     }
 }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::functions::Helpers;
+pub use gotemplate::Limits;
+
 /// What applies to every resource of a run. By default nothing special.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -19,6 +22,10 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Variables of the environment that commands are not given: our secrets.
     pub withheld: &'static [&'static str],
+    /// What templates may call besides confd's functions.
+    pub helpers: Helpers,
+    /// What rendering one file may cost.
+    pub limits: Limits,
     /// How to word what is logged.
     pub dialect: Dialect,
 }

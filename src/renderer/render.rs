@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::{debug, warn};
 
-use crate::functions::FUNCTIONS;
+use crate::functions::{FUNCTIONS, Helpers};
 use crate::guard::Guards;
 use crate::mutex::lock;
 use crate::part;
@@ -17,7 +17,7 @@ use crate::snapshot::Snapshot;
 use crate::store::Store;
 use gotemplate::Str;
 use gotemplate::Value;
-use gotemplate::{Delims, Options, Template};
+use gotemplate::{Delims, Limits, Options, Template};
 
 /// Why there are no contents.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -60,6 +60,8 @@ pub enum RenderError {
 /// Renders, and remembers what it has parsed and told.
 #[derive(Debug, Default)]
 pub(crate) struct Renderer {
+    helpers: Helpers,
+    options: Options,
     templates: Mutex<HashMap<PathBuf, Parsed>>,
     /// Keys whose values do not fit, by resource; each is told once.
     unfit: Mutex<HashMap<PathBuf, BTreeSet<Str>>>,
@@ -75,6 +77,19 @@ struct Parsed {
 }
 
 impl Renderer {
+    /// Its templates may call `helpers`, within these limits.
+    pub(crate) fn new(helpers: Helpers, limits: Limits) -> Self {
+        let options = Options {
+            limits,
+            ..Options::default()
+        };
+        Self {
+            helpers,
+            options,
+            ..Self::default()
+        }
+    }
+
     /// `prefix` is the one in force.
     pub(crate) fn render(
         &self,
@@ -89,7 +104,7 @@ impl Renderer {
         debug!("Using source template {}", resource.src.display());
         let template = self.template(resource)?;
         let bytes = template
-            .execute(&Value::Nil, &store, &Options::default())
+            .execute(&Value::Nil, &store, &self.options)
             .map_err(|error| RenderError::Execute(error.to_string()))?;
         if let Some(format) = resource.output_format {
             let of_format = |reason| RenderError::Format {
@@ -142,7 +157,7 @@ impl Renderer {
         if let Some(template) = self.parsed(resource, &text) {
             return Ok(template);
         }
-        let (template, parts) = parse(resource, text.clone())?;
+        let (template, parts) = parse(resource, text.clone(), self.helpers)?;
         let template = Arc::new(template);
         let parsed = Parsed {
             text,
@@ -173,7 +188,11 @@ impl Renderer {
 type WithParts = (Template<Store>, Vec<(String, Vec<u8>)>);
 
 /// Parses the resource's template, whose `text` was read.
-pub(crate) fn parse(resource: &Resource, text: Vec<u8>) -> Result<WithParts, RenderError> {
+pub(crate) fn parse(
+    resource: &Resource,
+    text: Vec<u8>,
+    helpers: Helpers,
+) -> Result<WithParts, RenderError> {
     let path = &resource.src;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut parts = Vec::new();
@@ -182,7 +201,8 @@ pub(crate) fn parse(resource: &Resource, text: Vec<u8>) -> Result<WithParts, Ren
         parts.push((name.to_owned(), text.clone()));
         Ok(text.into())
     };
-    let parsed = Template::parse_with_parts(&name, text, &resource.delims, FUNCTIONS, &mut find);
+    let delims = &resource.delims;
+    let parsed = Template::parse_with_parts(&name, text, delims, FUNCTIONS, helpers, &mut find);
     let template = parsed.map_err(|error| RenderError::Parse {
         path: path.clone(),
         reason: error.to_string(),

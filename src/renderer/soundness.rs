@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
+use crate::functions::Helpers;
 use crate::guard::Guards;
 use crate::permissions;
 use crate::regular;
@@ -56,7 +57,11 @@ pub(crate) fn faults_of(resource: &Resource, loaded: &Loaded) -> Vec<Fault> {
 }
 
 /// Of its template, and in which file that is: the resource's own where there is no template.
-pub(crate) fn fault_of_template(resource: &Resource, loaded: &Loaded) -> Option<(PathBuf, Fault)> {
+pub(crate) fn fault_of_template(
+    resource: &Resource,
+    loaded: &Loaded,
+    helpers: Helpers,
+) -> Option<(PathBuf, Fault)> {
     let text = match regular::read(&resource.src) {
         Ok(text) => text,
         Err(error) => {
@@ -65,7 +70,7 @@ pub(crate) fn fault_of_template(resource: &Resource, loaded: &Loaded) -> Option<
             return Some((resource.file.clone(), fault));
         }
     };
-    let error = render::parse(resource, text).err()?;
+    let error = render::parse(resource, text, helpers).err()?;
     let message = error.to_string();
     let (name, line) = place_in(&message);
     let is_own = resource

@@ -128,8 +128,8 @@ impl Syncer {
     pub fn new(options: Options) -> Self {
         Self {
             holds_reloads: AtomicBool::new(options.hold_reloads),
+            renderer: Renderer::new(options.helpers, options.limits.clone()),
             options,
-            renderer: Renderer::default(),
             directories: Directories::default(),
             busy: Busy::default(),
             memory: Memory::default(),

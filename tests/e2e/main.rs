@@ -18,6 +18,12 @@ mod bad_input;
 /// confd's command line, against recorded runs of confd.
 mod beyond_confd;
 mod confd;
+/// confd as process 1 of a container.
+mod confd_as_init;
+/// What confd takes for a node.
+mod confd_nodes;
+/// In which order confd's lines come where several resources fail.
+mod confd_order;
 mod control;
 /// One agent for a crowd of services, to which everything happens at random.
 mod crowd;

@@ -57,6 +57,40 @@ fn noop_prints_a_diff_changes_nothing_and_exits_1() {
 }
 
 #[test]
+fn a_render_stops_at_its_limits_and_the_last_good_file_stays() {
+    let (etcd, confdir) = with_a_server();
+    confdir.write("out/app.conf", "good\n");
+    let attempt = |variable: (&str, &str), flags: &[&str]| {
+        let mut render = render(&etcd.url(), &confdir);
+        let (code, _, log) = outcome(render.env(variable.0, variable.1).args(flags));
+        (code, log)
+    };
+    let unset = ("REGISTER_RENDER_LIMIT", "");
+    for (variable, flags) in [
+        (unset, &["--once", "--render-limit", "9"][..]),
+        (unset, &["--noop", "--render-limit", "9"]),
+        (("REGISTER_RENDER_LIMIT", "9"), &["--once"]),
+    ] {
+        let (code, log) = attempt(variable, flags);
+        assert_eq!(code, 1, "{log}");
+        assert!(log.contains("output exceeds 9 bytes"), "{flags:?}: {log}");
+    }
+    let (code, log) = attempt(("REGISTER_RENDER_LIMIT", "much"), &["--once"]);
+    assert_eq!(code, 2, "{log}");
+    assert!(log.contains("REGISTER_RENDER_LIMIT"), "{log}");
+    assert_eq!(confdir.read("app.conf").as_deref(), Some("good\n"));
+
+    let (code, log) = attempt(unset, &["--once", "--render-limit", "10"]);
+    assert_eq!(code, 0, "{log}");
+
+    let ranges = "{{range seq 1 10000}}{{range seq 1 10000}}{{end}}{{end}}";
+    confdir.add("slow.conf", KEYS, ranges);
+    let (code, log) = attempt(unset, &["--once", "--render-timeout", "50ms"]);
+    assert_eq!(code, 1);
+    assert!(log.contains("took longer than 50ms"), "{log}");
+}
+
+#[test]
 fn noop_in_step_prints_nothing_and_exits_0() {
     let (etcd, confdir) = with_a_server();
     assert_eq!(outcome(render(&etcd.url(), &confdir).arg("--once")).0, 0);
@@ -73,6 +107,53 @@ fn data_stands_in_for_etcd() {
     let (code, _, stderr) = outcome(register().args(flags));
     assert_eq!(code, 0, "{stderr}");
     assert_eq!(confdir.read("app.conf").unwrap(), "server 7;\n");
+}
+
+#[test]
+fn helpers_render_under_both_command_lines_and_lint_knows_them() {
+    let text = r#"{{$servers := list}}{{range gets "/web/*"}}
+{{- if regexMatch "^[0-9.]+:[0-9]+$" .Value}}{{$servers = append $servers (dict "name" (base .Key | snakecase) "at" .Value)}}{{end}}
+{{- end}}{{dict "servers" $servers "port" (getv "/port" "" | default "80") | toPrettyJson | indent 2}}
+"#;
+    let expected = r#"  {
+    "port": "80",
+    "servers": [
+      {
+        "at": "10.0.0.1:80",
+        "name": "web_one"
+      }
+    ]
+  }
+"#;
+    let confdir = Confdir::new().with("app.json", "keys = [\"/\"]", text);
+    confdir.write(
+        "data.json",
+        r#"{"/web": {"webOne": "10.0.0.1:80", "two": "no address"}}"#,
+    );
+    let data = confdir.path("data.json").display().to_string();
+    let flags = ["render", "--confdir", &confdir.flag(), "--data", &data];
+    let (code, _, stderr) = outcome(register().args(flags).arg("--once"));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(confdir.read("app.json").unwrap(), expected);
+    let lint = ["render", "lint", "--confdir", &confdir.flag()];
+    let (code, stdout, _) = outcome(register().args(lint));
+    assert_eq!((code, stdout.as_str()), (0, ""));
+
+    let etcd = Etcd::start();
+    etcd.ctl(&["put", "/web/webOne", "10.0.0.1:80"]);
+    confdir.write("out/app.json", "");
+    let url = etcd.url();
+    let flags = [
+        "confd",
+        "-onetime",
+        "-confdir",
+        &confdir.flag(),
+        "-node",
+        &url,
+    ];
+    let (code, _, stderr) = outcome(register().args(flags));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(confdir.read("app.json").unwrap(), expected);
 }
 
 #[test]

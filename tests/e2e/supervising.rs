@@ -4,7 +4,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::harness::rights::{own_processes, wrapped};
-use crate::harness::running::render;
+use crate::harness::running::{children_of, render};
 use crate::harness::{Confdir, Etcd, Nginx, Running, SOON, eventually, register};
 
 const KEYS: &str = "keys = [\"/services/web\"]";
@@ -267,14 +267,6 @@ fn one_pass_as_process_1_ends_by_a_signal() {
     let pid = rustix::process::Pid::from_raw(i32::try_from(init).unwrap()).unwrap();
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     assert_eq!(outside.wait_for_exit(SOON), 128 + 15);
-}
-
-/// Zombies too.
-fn children_of(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace()
-        .map(|pid| pid.parse().unwrap())
-        .collect()
 }
 
 #[test]

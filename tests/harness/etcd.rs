@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{Owned, SOON, Wire, eventually, own_address, signal, tool};
+
+/// In its directory. etcd takes no name without a port.
+const SOCKET: &str = "socket:1";
 
 pub struct Etcd {
     client: SocketAddrV4,
@@ -69,6 +72,18 @@ impl Etcd {
         etcd.started_with(format!(
             "--auth-token=jwt,sign-method=HS256,priv-key={path}"
         ))
+    }
+
+    /// Listens on a Unix socket, too.
+    pub fn start_with_a_socket() -> Self {
+        let etcd = Self::prepare("m0");
+        let urls = format!("{},unix://{SOCKET}", etcd.url());
+        etcd.started_with(format!("--listen-client-urls={urls}"))
+    }
+
+    /// Where, if it does.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join(SOCKET)
     }
 
     fn start_with(server_flag: String) -> Self {
@@ -259,6 +274,7 @@ impl Etcd {
             // Quick elections, and leases as short as one second.
             .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
             .args(&self.server_flags)
+            .current_dir(self.directory.path())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

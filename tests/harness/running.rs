@@ -66,6 +66,14 @@ pub fn wait_until_dead(pid: &str) {
     });
 }
 
+/// Zombies too.
+pub fn children_of(pid: u32) -> Vec<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace()
+        .map(|pid| pid.parse().unwrap())
+        .collect()
+}
+
 /// A running `register`. A flag for the format of its log wins over ours.
 pub struct Running {
     process: Owned,

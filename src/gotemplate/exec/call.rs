@@ -54,6 +54,7 @@ impl<'t> Exec<'t> {
                 Ok(self.include(&name, dot)?)
             }
             Target::Pure(call) => call(given),
+            Target::Blind(call) => call(&(), given),
             Target::OfCaller(number) => self.caller.call(number, given),
         };
         let value = match made {

@@ -33,7 +33,7 @@ impl<'t> Exec<'t> {
         if let Some(method) = value.method(name) {
             return self.call(
                 dot,
-                Callee::own(method),
+                Callee::blind(method),
                 Some(value.clone()),
                 At::Expr(expr),
                 args,

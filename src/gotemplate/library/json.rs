@@ -1,5 +1,6 @@
-//! JSON as Go's `encoding/json` reads it, with its messages.
+//! JSON as Go's `encoding/json` reads and writes it, with its messages.
 
+pub mod encode;
 mod scanner;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ pub fn object(args: &[Value]) -> Result<Value, String> {
     let (value, fault) = parse(text)?;
     match value {
         Value::Map(_) => fault.map_or(Ok(value), Err),
-        Value::Nil => Ok(Value::map(BTreeMap::new())),
+        Value::Nil if fault.is_none() => Ok(Value::map(BTreeMap::new())),
         other => Err(unfit(name(&other), "map[string]interface {}")),
     }
 }
@@ -39,9 +40,20 @@ pub fn array(args: &[Value]) -> Result<Value, String> {
     let (value, fault) = parse(text)?;
     match value {
         Value::List(_) => fault.map_or(Ok(value), Err),
-        Value::Nil => Ok(Value::list(Vec::new())),
+        Value::Nil if fault.is_none() => Ok(Value::list(Vec::new())),
         other => Err(unfit(name(&other), "[]interface {}")),
     }
+}
+
+/// `json.Unmarshal` of a string into an `interface {}`. A number that no `float64` holds is nil.
+///
+/// # Errors
+/// Go's text, when it is not JSON.
+pub fn any(args: &[Value]) -> Result<Value, String> {
+    let [Value::String(text)] = args else {
+        return mistyped();
+    };
+    parse(text).map(|(value, _)| value)
 }
 
 fn unfit(what: &str, wanted: &str) -> String {
@@ -143,9 +155,10 @@ fn scalar(scanner: &mut Scanner, fault: &mut Option<String>) -> Result<Value, St
         Some(b'n') => scanner.literal("null").map(|()| Value::Nil),
         Some(b'-' | b'0'..=b'9') => {
             let number = scanner.number()?;
-            let value = number.parse().unwrap_or(f64::INFINITY);
+            let value: f64 = number.parse().unwrap_or(f64::INFINITY);
             if value.is_infinite() {
                 fault.get_or_insert_with(|| unfit(&format!("number {number}"), "float64"));
+                return Ok(Value::Nil);
             }
             Ok(Value::Float(value))
         }

@@ -2,7 +2,7 @@
 
 use super::{mistyped, utf8};
 use crate::Str;
-use crate::rune::decode;
+use crate::rune::{decode, to_lower as lower, to_upper as upper};
 use crate::value::Value;
 
 /// More than this is a mistake in a template.
@@ -94,6 +94,18 @@ pub fn replace(args: &[Value]) -> Result<Value, String> {
     Ok(Value::string(replaced))
 }
 
+/// `strings.Repeat`: the text so many times.
+///
+/// # Errors
+/// Go's text.
+pub fn repeated(text: &[u8], count: i64) -> Result<Vec<u8>, String> {
+    let Ok(count) = usize::try_from(count) else {
+        return Err("strings: negative Repeat count".to_owned());
+    };
+    check_length(text.len().saturating_mul(count))?;
+    Ok(text.repeat(count))
+}
+
 /// `strings.TrimSuffix`.
 ///
 /// # Errors
@@ -130,30 +142,6 @@ fn cased(args: &[Value], case: fn(char) -> char) -> Result<Value, String> {
     Ok(Value::string(text))
 }
 
-/// Go's `unicode.ToUpper`, which never makes two characters of one.
-fn upper(char: char) -> char {
-    let mut upper = char.to_uppercase();
-    match (upper.next(), upper.next()) {
-        (Some(only), None) => only,
-        _ => with_adscript(char),
-    }
-}
-
-/// A Greek letter with iota subscript in its capital form, which has the iota beside it.
-fn with_adscript(char: char) -> char {
-    let capital = match u32::from(char) {
-        code @ (0x1f80..=0x1f87 | 0x1f90..=0x1f97 | 0x1fa0..=0x1fa7) => code + 8,
-        code @ (0x1fb3 | 0x1fc3 | 0x1ff3) => code + 9,
-        code => code,
-    };
-    char::from_u32(capital).unwrap_or(char)
-}
-
-/// Go's `unicode.ToLower`.
-fn lower(char: char) -> char {
-    char.to_lowercase().next().unwrap_or(char)
-}
-
 /// Where `old` is in `text`, at most `most` times. If it is empty: around each character.
 fn places(text: &[u8], old: &[u8], most: usize) -> Vec<usize> {
     let mut from = 0;
@@ -180,7 +168,11 @@ fn find(text: &[u8], part: &[u8]) -> Option<usize> {
     }
 }
 
-fn check_length(length: usize) -> Result<(), String> {
+/// Refuses to make a text of that many bytes.
+///
+/// # Errors
+/// When it would be a mistake in a template.
+pub fn check_length(length: usize) -> Result<(), String> {
     if length > LONGEST {
         return Err(format!("the result would be {length} bytes long"));
     }
@@ -285,6 +277,21 @@ mod tests {
         assert_eq!(
             replaced(&long, "x", &"y".repeat(100), -1),
             Err("the result would be 105906176 bytes long".into())
+        );
+    }
+
+    #[test]
+    fn a_text_is_repeated_within_bounds() {
+        assert_eq!(repeated(b"ab", 3), Ok(b"ababab".to_vec()));
+        assert_eq!(repeated(b"ab", 0), Ok(Vec::new()));
+        assert_eq!(repeated(b"", i64::MAX), Ok(Vec::new()));
+        assert_eq!(
+            repeated(b"ab", -1),
+            Err("strings: negative Repeat count".into())
+        );
+        assert_eq!(
+            repeated(b"ab", i64::MAX),
+            Err("the result would be 18446744073709551614 bytes long".into())
         );
     }
 

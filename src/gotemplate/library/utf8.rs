@@ -15,7 +15,8 @@ pub(super) fn characters(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// `text` with a replacement character for each byte that is part of none.
-pub(super) fn mended(text: &[u8]) -> String {
+#[must_use]
+pub fn mended(text: &[u8]) -> String {
     let mut mended = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         mended.push_str(chunk.valid());

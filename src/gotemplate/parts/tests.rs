@@ -17,7 +17,7 @@ fn rendered_within(text: &str, parts: &[(&str, &str)], limits: Limits) -> Result
     };
     let text = text.to_owned();
     let template: Template =
-        Template::parse_with_parts("t", text, &Delims::default(), &[], &mut find)
+        Template::parse_with_parts("t", text, &Delims::default(), &[], &[], &mut find)
             .map_err(|error| error.to_string())?;
     let options = Options {
         limits,

@@ -60,6 +60,14 @@ fn keys(agent: &AgentReport, times: &Times) -> String {
             html += &format!(" {services} up and not registered.");
         }
     }
+    let lingering = agent.services.iter().filter(|service| lingers(service));
+    match lingering.count() {
+        0 => {}
+        lingering => {
+            let services = count(lingering, "service is", "services are");
+            html += &format!(" {services} to be out of etcd, and may be in it until the TTL.");
+        }
+    }
     html + " Probes go on; etcd is told what has changed once it is back."
 }
 
@@ -70,6 +78,12 @@ fn expiry(service: &ServiceReport) -> Option<Instant> {
 fn is_absent(service: &ServiceReport) -> bool {
     let is_wanted = !service.is_drained && service.status != Status::Displaced;
     service.verdict == Some(Verdict::Up) && service.lease.is_none() && is_wanted
+}
+
+/// Its key was to be deleted.
+fn lingers(service: &ServiceReport) -> bool {
+    let is_unwanted = service.verdict == Some(Verdict::Down) || service.is_drained;
+    service.status == Status::Pending && is_unwanted
 }
 
 fn files(proxy: &ProxyReport) -> String {

@@ -82,9 +82,14 @@ fn probe(probe: Option<&ProbeReport>, times: &Times) -> String {
     let Some(probe) = probe else {
         return nothing("none yet");
     };
-    let result = if probe.passed { "passed" } else { "failed" };
+    let result = match probe.passed {
+        // Some checks have no more to say.
+        true if probe.reason == "passed" => "",
+        true => "passed ",
+        false => "failed ",
+    };
     let (took, ago) = (short(probe.took), times.since(probe.ended_at));
-    let detail = small(format!("{result} in {took}, {ago} ago"));
+    let detail = small(format!("{result}in {took}, {ago} ago"));
     format!("{}{detail}", Text(&probe.reason))
 }
 

@@ -21,7 +21,10 @@ impl Times {
 
     /// How long ago, with the time of day for who wants to know.
     pub(super) fn since(&self, then: Instant) -> String {
-        let span = short(self.now.saturating_duration_since(then));
+        let span = match self.now.saturating_duration_since(then) {
+            span if span < Duration::from_secs(1) => "under 1s".to_owned(),
+            span => short(span),
+        };
         format!("<time title=\"{}\">{span}</time>", self.text(then))
     }
 

@@ -128,6 +128,7 @@ fn a_service_tells_its_state_its_backend_and_its_lease() {
         "for <time title=\"2026-01-02 11:59:00 UTC\">1m</time>",
     );
     has(&page, "25s left of 30s");
+    has(&page, "200<small>passed in 3.0ms, ");
     has(&page, "<code>http://127.0.0.1:2379</code>");
     assert!(!page.contains("class=\"banner doubtful\""), "{page}");
 }
@@ -148,13 +149,15 @@ fn a_resource_tells_each_stage_and_what_it_owes() {
 
 #[test]
 fn an_outage_tells_an_agent_s_keys_apart() {
-    let mut report = sample::agent(&["a", "b", "c", "d"]);
+    let mut report = sample::agent(&["a", "b", "c", "d", "e"]);
     let now = report.at;
     let services = &mut agent(&mut report).services;
     services[1].lease = None;
     if let Some(lease) = &mut services[2].lease {
         lease.expires_at = now;
     }
+    turn(&mut services[4], Status::Pending, Verdict::Down);
+    services[4].lease = None;
     outage(&mut report);
     let page = page(&report);
     has(&page, "</time>: connection refused.</strong>");
@@ -165,6 +168,10 @@ fn an_outage_tells_an_agent_s_keys_apart() {
     has(&page, "2 keys may expire, the first in 25s.");
     has(&page, "1 key has probably expired.");
     has(&page, "1 service is up and not registered.");
+    has(
+        &page,
+        "1 service is to be out of etcd, and may be in it until the TTL.",
+    );
     has(&page, "<title>etcd away – web-1 – register</title>");
 }
 

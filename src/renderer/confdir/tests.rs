@@ -168,7 +168,7 @@ fn a_slip_leaves_the_last_good_definition_in_force() {
     let before = load_all(dir.path()).resources;
     write(&dir, "a.toml", "[template\n");
     fs::remove_file(dir.path().join("conf.d/c.toml")).unwrap();
-    let loading = load_again(dir.path(), &before);
+    let loading = load_again(dir.path(), &before, &[]);
     assert_eq!(loaded(&loading), ["/a.toml", "/b.toml"]);
     let error = loading.errors.first().unwrap().to_string();
     assert!(
@@ -183,12 +183,12 @@ fn a_confdir_that_is_away_for_a_moment_leaves_all_in_force() {
     let before = load_all(dir.path()).resources;
     let (conf_d, aside) = (dir.path().join("conf.d"), dir.path().join("aside"));
     fs::rename(&conf_d, &aside).unwrap();
-    assert_eq!(load_again(dir.path(), &before).resources, before);
-    assert_eq!(load_again(&dir.path().join("none"), &[]).resources, []);
+    assert_eq!(load_again(dir.path(), &before, &[]).resources, before);
+    assert_eq!(load_again(&dir.path().join("none"), &[], &[]).resources, []);
     fs::rename(&aside, &conf_d).unwrap();
     let elsewhere = dir.path().with_extension("away");
     fs::rename(dir.path(), &elsewhere).unwrap();
-    assert_eq!(load_again(dir.path(), &before).resources, before);
+    assert_eq!(load_again(dir.path(), &before, &[]).resources, before);
     fs::rename(&elsewhere, dir.path()).unwrap();
 }
 
@@ -244,7 +244,7 @@ fn a_change_that_could_never_pass_leaves_the_last_good_definition_in_force() {
         let dir = sound(&["a.toml"]);
         let before = load_all(dir.path()).resources;
         define(&dir, "a.toml", "out/a.toml", change);
-        let loading = load_again(dir.path(), &before);
+        let loading = load_again(dir.path(), &before, &[]);
         assert_eq!(loading.resources, before, "{change}");
         assert!(loading.errors.first().unwrap().is_kept, "{change}");
     }
@@ -255,7 +255,7 @@ fn a_newcomer_does_not_take_the_file_of_one_that_was_there() {
     let dir = sound(&["b.toml", "c.toml"]);
     let before = load_all(dir.path()).resources;
     define(&dir, "a.toml", "out/b.toml", "");
-    let loading = load_again(dir.path(), &before);
+    let loading = load_again(dir.path(), &before, &[]);
     assert_eq!(loading.resources, before);
     let error = loading.errors.first().unwrap().to_string();
     assert!(error.contains("a.toml - line 3: dest "), "{error}");
@@ -267,7 +267,7 @@ fn one_that_is_moved_onto_anothers_file_stays_where_it_was() {
     let dir = sound(&["b.toml", "c.toml"]);
     let before = load_all(dir.path()).resources;
     define(&dir, "c.toml", "out/b.toml", "");
-    let loading = load_again(dir.path(), &before);
+    let loading = load_again(dir.path(), &before, &[]);
     assert_eq!(names_of(&dir, &loading), ["b.toml", "c.toml"]);
     assert!(loading.errors.first().unwrap().is_kept);
 }
@@ -288,7 +288,7 @@ fn a_file_in_place_of_conf_d_leaves_all_in_force() {
     let before = load_all(dir.path()).resources;
     fs::remove_dir_all(dir.path().join("conf.d")).unwrap();
     fs::write(dir.path().join("conf.d"), "").unwrap();
-    let loading = load_again(dir.path(), &before);
+    let loading = load_again(dir.path(), &before, &[]);
     assert_eq!(loading.resources, before);
     assert!(loading.errors.first().unwrap().is_kept);
 }

@@ -253,3 +253,16 @@ fn of(value: &serde_json::Value) -> Value {
         }
     }
 }
+
+#[test]
+fn any_value_is_read_and_a_number_that_is_too_large_is_nil() {
+    let read = |json: &str| super::any(&[text(json)]).map(|value| shown(&value));
+    assert_eq!(read(" [1, {\"a\": 1e999}] "), Ok("[1,{\"a\":null}]".into()));
+    assert_eq!(read("\"x\""), Ok("\"x\"".into()));
+    assert_eq!(read("1e999"), Ok("null".into()));
+    assert_eq!(read("{"), Err("unexpected end of JSON input".into()));
+    assert_eq!(
+        object_of("1e999"),
+        Err("json: cannot unmarshal number into Go value of type map[string]interface {}".into())
+    );
+}

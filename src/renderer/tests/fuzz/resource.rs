@@ -106,7 +106,7 @@ proptest! {
                 prop_assert!(!error.faults.is_empty());
                 for fault in error.faults {
                     prop_assert!(fault.line.is_none_or(|line| (1..=lines).contains(&line)));
-                    let told = lint(confdir.path()).into_iter().any(|defect| defect.fault == fault);
+                    let told = lint(confdir.path(), &[]).into_iter().any(|defect| defect.fault == fault);
                     prop_assert!(told, "only loading finds {fault}");
                 }
             }
