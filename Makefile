@@ -38,6 +38,7 @@ test-e2e: deps
 	tests/systemd/run.sh
 	tests/containers/run.sh
 	tests/tutorial/run.sh
+	tests/patroni/run.sh
 	$(MAKE) test-page
 
 # The status page in a real Chromium, which is installed for it: some minute.

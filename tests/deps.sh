@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Gets what building and testing needs and is not there yet, from the distribution's packages.
 #
-# Root, or who has sudo, gets build tools installed. Servers (etcd, nginx, HAProxy, Prometheus) are only unpacked,
-# below target/tools: installing them would enable and start system services. So is everything for whoever may
-# not install anything.
+# Root, or who has sudo, gets build tools installed. Servers (etcd, nginx, HAProxy, pgbouncer, Prometheus) are
+# only unpacked, below target/tools: installing them would enable and start system services. So is everything
+# for whoever may not install anything.
 #
 #   tests/deps.sh [e2e|faults|instructions|mutants|page]    also what `make test-e2e`, `make test-faults`,
 #                                                           `make instructions`, `make mutants` or
@@ -53,6 +53,7 @@ have etcd || servers+=("etcd etcd-server etcd")
 have etcdctl || servers+=("etcdctl etcd-client etcd")
 have haproxy || servers+=("haproxy haproxy")
 have nginx || servers+=("nginx nginx nginx-core nginx-light")
+have pgbouncer || servers+=("pgbouncer pgbouncer")
 have promtool || servers+=("promtool prometheus")
 faketime="/usr/lib/*/faketime/libfaketimeMT.so.1"
 [ "${1:-}" != faults ] || have_file "$faketime" || servers+=("$faketime libfaketime")

@@ -1,9 +1,14 @@
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddrV4, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::harness::rights::{Wrapper, own_root, wrapped};
+use rustix::process::Signal;
+
+use crate::harness::rights::{Wrapper, is_root, own_root, wrapped};
 use crate::harness::running::outcome;
-use crate::harness::{Confdir, register, tool};
+use crate::harness::{Confdir, Owned, SOON, eventually, own_address, register, signal, tool};
 
 /// An example of `units/confd` with its file in a directory of ours and no reload.
 fn example(name: &str, dest: &str, check: &str) -> Confdir {
@@ -45,14 +50,19 @@ fn render_as(root: Wrapper, confdir: &Confdir, data: &str) -> (i32, String, Stri
 }
 
 fn nginx_example() -> Confdir {
+    nginx_example_of("nginx")
+}
+
+fn nginx_example_of(name: &str) -> Confdir {
     let check = format!(
         "{} -t -q -p @OUT@ -e stderr -c @OUT@/nginx.conf",
         program("nginx")
     );
-    let confdir = example("nginx", "app.conf", &check);
+    let confdir = example(name, "app.conf", &check);
+    let template = format!("templates/{name}.tmpl");
     confdir.write(
-        "templates/nginx.tmpl",
-        &fs::read_to_string(confdir.path("templates/nginx.tmpl"))
+        &template,
+        &fs::read_to_string(confdir.path(&template))
             .unwrap()
             .replace("listen 80 ", "listen 127.0.0.1:8080 ")
             .replace("listen [::]:80 default_server ipv6only=on;", "")
@@ -60,7 +70,7 @@ fn nginx_example() -> Confdir {
     );
     confdir.write(
         "out/nginx.conf",
-        "user root; pid nginx.pid; events {}\nhttp {\n  log_format upstreamlog '$remote_addr';\n  \
+        "user root; pid nginx.pid; events {}\nhttp {\n  access_log access.log;\n  log_format upstreamlog '$remote_addr';\n  \
          client_body_temp_path t; proxy_temp_path t; fastcgi_temp_path t; uwsgi_temp_path t; \
          scgi_temp_path t;\n  include app.conf;\n}\n",
     );
@@ -115,6 +125,74 @@ fn a_value_that_is_no_address_does_not_reach_nginx() {
         "{stderr}"
     );
     assert!(!confdir.read("app.conf").unwrap().contains("evil"));
+}
+
+#[test]
+fn nginx_takes_several_services_and_a_map_of_hosts() {
+    let Some(root) = own_root() else {
+        return;
+    };
+    let confdir = nginx_example_of("nginx-services");
+    let data = r#"{
+        "/services/shop": {"a": "10.0.0.5:7777", "b": "10.0.0.6:8888"},
+        "/services/api/a": "10.0.1.1:80",
+        "/services/evil/a": "x; } http { evil",
+        "/hosts": {"shop.example.com": "shop", "*.example.org": "api", "evil.example.com": "a; } evil {"}
+    }"#;
+    let (code, _, stderr) = render_as(root, &confdir, data);
+    assert_eq!(code, 0, "{stderr}");
+    let file = confdir.read("app.conf").unwrap();
+    for part in [
+        "upstream shop {\n    server 10.0.0.5:7777;\n    server 10.0.0.6:8888;\n}\n",
+        "upstream api {\n    server 10.0.1.1:80;\n}\n",
+        "    *.example.org api;\n    shop.example.com shop;\n}\n",
+    ] {
+        assert!(file.contains(part), "{part:?} in {file}");
+    }
+    assert!(!file.contains("evil"), "{file}");
+
+    let (code, _, stderr) = render_as(root, &confdir, r#"{"/hosts/shop.example.com": "shop"}"#);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("/services/*/*"), "{stderr}");
+    assert_eq!(confdir.read("app.conf").unwrap(), file);
+}
+
+#[test]
+fn prometheus_takes_its_targets_from_json() {
+    let confdir = example("prometheus", "services.json", "");
+    let data = r#"{
+        "/services/shop": {"a": "10.0.0.5:7777", "b": "10.0.0.6:8888"},
+        "/services/api/a": "10.0.1.1:80",
+        "/services/evil/a": "\"], \"labels\": {}}"
+    }"#;
+    let (code, _, stderr) = render(&confdir, data);
+    assert_eq!(code, 0, "{stderr}");
+    let text = confdir.read("services.json").unwrap();
+    let expected = serde_json::json!([
+        {"targets": ["10.0.1.1:80"], "labels": {"service": "api"}},
+        {"targets": ["10.0.0.5:7777"], "labels": {"service": "shop"}},
+        {"targets": ["10.0.0.6:8888"], "labels": {"service": "shop"}},
+    ]);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+        expected
+    );
+    confdir.write(
+        "out/prometheus.yml",
+        "scrape_configs:\n- job_name: services\n  file_sd_configs:\n  - files: [services.json]\n",
+    );
+    let checked = tool("promtool")
+        .args(["check", "config"])
+        .arg(confdir.dest("prometheus.yml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{said}");
+    assert!(!said.contains("WARNING"), "{said}");
+
+    let (code, _, _) = render(&confdir, "{}");
+    assert_eq!(code, 1);
+    assert_eq!(confdir.read("services.json").unwrap(), text);
 }
 
 #[test]
@@ -176,4 +254,112 @@ fn patronis_leader_is_the_only_primary() {
     assert_eq!(code, 1);
     assert!(stderr.contains("/members/*"), "{stderr}");
     assert_eq!(confdir.read("haproxy.cfg").unwrap(), file);
+}
+
+/// A leader that only sees whether it is connected to.
+fn listener() -> (TcpListener, SocketAddrV4) {
+    let address = own_address();
+    let listener = TcpListener::bind(address).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    (listener, address)
+}
+
+/// A client of pgbouncer for that database, as far as PostgreSQL's first message: pgbouncer then needs the server.
+fn client_of(pgbouncer: SocketAddrV4, database: &str) -> Result<TcpStream, String> {
+    let parameters = format!("user\0postgres\0database\0{database}\0\0");
+    let length = u32::try_from(8 + parameters.len()).unwrap();
+    let mut message = length.to_be_bytes().to_vec();
+    message.extend(196_608_u32.to_be_bytes());
+    message.extend(parameters.as_bytes());
+    let mut client = TcpStream::connect(pgbouncer).map_err(|error| error.to_string())?;
+    client
+        .write_all(&message)
+        .map_err(|error| error.to_string())?;
+    Ok(client)
+}
+
+#[test]
+fn pgbouncer_goes_to_patronis_leader() {
+    let confdir = example("pgbouncer", "databases.ini", "");
+    let nodes = [listener(), listener()];
+    let data = |leader: Option<&str>| {
+        let member = |(_, at): &(TcpListener, SocketAddrV4)| {
+            format!("{{\"conn_url\":\"postgres://{at}/postgres\"}}")
+        };
+        let mut keys = serde_json::json!({"/service/main": {
+            "members": {"pg1": member(&nodes[0]), "pg2": member(&nodes[1])}
+        }});
+        if let Some(leader) = leader {
+            keys["/service/main/leader"] = leader.into();
+        }
+        keys.to_string()
+    };
+    let (code, _, stderr) = render(&confdir, &data(Some("pg1")));
+    assert_eq!(code, 0, "{stderr}");
+
+    let at = own_address();
+    confdir.write("out/userlist.txt", "\"postgres\" \"\"\n");
+    confdir.write(
+        "out/pgbouncer.ini",
+        &format!(
+            "%include {}\n[pgbouncer]\nlisten_addr = {}\nlisten_port = {}\nunix_socket_dir =\nauth_type = trust\n\
+             auth_file = {}\n",
+            confdir.dest("databases.ini").display(),
+            at.ip(),
+            at.port(),
+            confdir.dest("userlist.txt").display()
+        ),
+    );
+    let mut command = tool("pgbouncer");
+    if is_root() {
+        // It does not want to be root.
+        for directory in ["", "out"] {
+            fs::set_permissions(confdir.path(directory), Permissions::from_mode(0o755)).unwrap();
+        }
+        command.args(["-u", "nobody"]);
+    }
+    let log = fs::File::create(confdir.path("pgbouncer.log")).unwrap();
+    let process = command
+        .arg(confdir.dest("pgbouncer.ini"))
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let pgbouncer = Owned(process);
+    let reaches = |node: usize, database: &str| {
+        let mut clients = Vec::new();
+        eventually(&format!("pgbouncer reaches node {node}"), SOON, || {
+            if clients.is_empty() {
+                clients.push(client_of(at, database)?);
+            }
+            match nodes[node].0.accept() {
+                Ok((server, _)) => Ok((server, clients.pop())),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    Err(fs::read_to_string(confdir.path("pgbouncer.log")).unwrap())
+                }
+                Err(error) => Err(error.to_string()),
+            }
+        })
+    };
+    let _first = reaches(0, "one");
+
+    // Between two leaders.
+    let before = confdir.read("databases.ini");
+    let (code, _, stderr) = render(&confdir, &data(None));
+    assert_eq!(code, 1);
+    assert!(stderr.contains("/leader"), "{stderr}");
+    assert_eq!(confdir.read("databases.ini"), before);
+
+    let (code, _, stderr) = render(&confdir, &data(Some("pg2")));
+    assert_eq!(code, 0, "{stderr}");
+    signal(&pgbouncer.0, Signal::HUP);
+    eventually("it has read its configuration again", SOON, || {
+        let log = fs::read_to_string(confdir.path("pgbouncer.log")).unwrap();
+        if log.contains("got SIGHUP") {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    });
+    let _second = reaches(1, "another");
 }

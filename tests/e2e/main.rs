@@ -37,7 +37,7 @@ mod doctor;
 mod edges;
 /// TLS to etcd.
 mod etcd_tls;
-/// The examples of `units/confd`, checked by nginx and HAProxy.
+/// The examples of `units/confd`, checked by nginx, HAProxy, pgbouncer and Prometheus.
 mod examples;
 /// Up, down, stopped, killed: the key follows the backend and the agent.
 mod following;

@@ -2,7 +2,8 @@
 # Builds, once, the Debian roots that the tests with systemd and containers run in:
 #
 #   target/lab/base   the smallest one, from which container images are made
-#   target/lab/root   base, with systemd, etcd, Apache, nginx and Docker from their packages
+#   target/lab/root   base, with systemd, etcd, Apache, nginx, HAProxy, Docker, PostgreSQL and Patroni from their
+#                     packages
 #
 # Nothing is started in either, and the machine's own packages stay as they are.
 set -euo pipefail
@@ -12,9 +13,10 @@ lab=$PWD/target/lab
 packages=(
     systemd systemd-sysv systemd-container dbus iproute2 iptables procps curl
     apache2 nginx-light etcd-server etcd-client docker.io docker-registry
+    patroni python3-etcd postgresql haproxy openssl
 )
 quiet_services=(apache2 apache-htcacheclean nginx etcd docker docker.socket containerd
-    docker-registry)
+    docker-registry patroni postgresql haproxy)
 
 say() { printf 'lab: %s\n' "$*" >&2; }
 
@@ -45,12 +47,17 @@ if [ "$(cat "$lab/root.done" 2>/dev/null)" != "$wanted" ]; then
     say "installing packages into it"
     rm -rf "$lab/root" "$lab/root.done"
     cp -a "$lab/base" "$lab/root"
+    # Nobody's daemon is started by a package, and Patroni makes PostgreSQL's clusters.
+    printf '#!/bin/sh\nexit 101\n' >"$lab/root/usr/sbin/policy-rc.d"
+    chmod +x "$lab/root/usr/sbin/policy-rc.d"
+    install -D -m 0644 <(echo create_main_cluster=false) "$lab/root/etc/postgresql-common/createcluster.conf"
     {
         in_root "$lab/root" apt-get update --quiet=2
         in_root "$lab/root" apt-get install --yes --quiet=2 --no-install-recommends "${packages[@]}"
         in_root "$lab/root" systemctl disable "${quiet_services[@]}"
         in_root "$lab/root" systemctl enable systemd-networkd
         in_root "$lab/root" apt-get clean
+        rm "$lab/root/usr/sbin/policy-rc.d"
     } >"$lab/root.log" 2>&1 </dev/null || { tail -n 20 "$lab/root.log" >&2; exit 1; }
     : >"$lab/root/etc/machine-id"
     echo "$wanted" >"$lab/root.done"
