@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use register::observe::ask::{self, Ask, Asks, DrainAnswer, DrainAsk};
+use register::observe::report::Report;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::keys;
@@ -15,6 +16,7 @@ pub struct Asking {
     /// A service's key, and whether it is to be out. The loop is told when it turns next.
     to_say: VecDeque<(usize, bool)>,
     waiting: Vec<(usize, oneshot::Receiver<DrainAnswer>)>,
+    report: Option<oneshot::Receiver<Report>>,
 }
 
 impl Asking {
@@ -103,5 +105,22 @@ impl Model {
         if let Some(key) = waiting.map(|(key, _)| *key) {
             self.fail(|| format!("client {client} does not say that key {key} is gone"));
         }
+    }
+}
+
+impl Asking {
+    /// Asks what the process knows, which it says when it turns next.
+    pub fn look(&mut self) {
+        let (answer, report) = oneshot::channel();
+        let sent = self
+            .asks
+            .as_ref()
+            .map(|asks| asks.try_send(Ask::Report(answer)));
+        self.report = matches!(sent, Some(Ok(()))).then_some(report);
+    }
+
+    /// What it said.
+    pub fn report(&mut self) -> Option<Report> {
+        self.report.take()?.try_recv().ok()
     }
 }

@@ -29,6 +29,7 @@ mod keys;
 mod link;
 /// What the loops log.
 mod log;
+mod looks;
 /// What everybody has to do with.
 mod model;
 /// Calls that are late, lost or refused.

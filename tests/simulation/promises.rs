@@ -25,6 +25,8 @@ const WITHDRAWN: Time = 10_000;
 const PASS_RETRY: Time = 31_000;
 /// From a change in etcd to the file.
 const IN_STEP: Time = 1_000;
+/// Until a process that is asked what it knows has said so.
+const LOOK: Time = 2;
 /// So long nothing happens any more.
 const QUIET: Time = 6_000;
 /// After its TTL a lease is given up, at the latest when a renewal and an attempt to connect have
@@ -64,6 +66,9 @@ async fn end(setting: &Setting, world: &mut World) -> Option<()> {
     if world.shared.borrow().etcd.history.revision != revision {
         world.fail(|| "the keys do not come to rest".to_owned());
     }
+    world.look();
+    pass(world, LOOK).await?;
+    world.check_reports();
     if setting.epilogue {
         for client in 0..setting.agents.len() {
             reload(client, world).await?;
@@ -399,7 +404,7 @@ impl World {
     }
 
     /// How a service stands once all has come to rest, if that is known.
-    fn standing(&self, client: usize, key: usize) -> Option<Standing> {
+    pub fn standing(&self, client: usize, key: usize) -> Option<Standing> {
         let wants = self.wants(client, key);
         let model = self.shared.borrow();
         let host = &model.hosts[client];
@@ -558,7 +563,7 @@ impl World {
 
 /// How a service of an agent stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub enum Standing {
     Registered,
     Down,
     Drained,
