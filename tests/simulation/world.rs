@@ -260,7 +260,12 @@ impl World {
         let now = model.now;
         let host = &mut model.hosts[client];
         host.signal(number);
-        if Signal::from_named_raw(number.into()) == Some(USER) && model.disk.child_runs {
+        // A child that is killed gets no other signal.
+        let is_killed = host.hurried.is_some();
+        if Signal::from_named_raw(number.into()) == Some(USER)
+            && model.disk.child_runs
+            && !is_killed
+        {
             model.disk.unpassed_since.get_or_insert(now);
         }
         let host = &mut model.hosts[client];
