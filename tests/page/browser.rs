@@ -7,6 +7,9 @@ use tempfile::TempDir;
 
 use crate::SOON;
 
+/// That are started until one has a port.
+const DRIVERS: u32 = 5;
+
 const ARGUMENTS: [&str; 9] = [
     "--headless",
     "--no-sandbox",
@@ -208,8 +211,16 @@ fn read_answer(stream: TcpStream) -> (String, String) {
     (head, String::from_utf8(body).unwrap())
 }
 
-/// On a port that it has chosen.
+/// On a port that it has chosen. It takes the same one of IPv4 and then of IPv6, where somebody may have it
+/// already: then it ends, and another is started.
 fn start_driver() -> (Child, u16) {
+    let mut started = (0..DRIVERS).map(|_| try_to_start_driver());
+    started
+        .find_map(|driver| driver)
+        .expect("a chromedriver that says its port")
+}
+
+fn try_to_start_driver() -> Option<(Child, u16)> {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")
         .stdout(Stdio::piped())
@@ -217,9 +228,12 @@ fn start_driver() -> (Child, u16) {
         .spawn()
         .expect("chromedriver, of the package chromium-driver: run `make test-page`");
     let output = BufReader::new(driver.stdout.take().unwrap());
-    let ports = output.lines().map_while(Result::ok).find_map(|line| {
+    let port = output.lines().map_while(Result::ok).find_map(|line| {
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
-    (driver, ports.expect("chromedriver says its port"))
+    if port.is_none() {
+        driver.wait().unwrap();
+    }
+    port.map(|port| (driver, port))
 }
