@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use register::cli::{ConfigArgs, EtcdArgs, Variables};
+use register::cli::{ConfigArgs, EtcdArgs, ObserveArgs, Variables};
 use register::config;
 use tempfile::NamedTempFile;
 
@@ -26,5 +26,12 @@ fuzz_target!(|text: &[u8]| {
         config: Some(FILE.path().display().to_string()),
     };
     let env = |name: &str| (name.len() == 1).then(|| "{host}".to_owned());
-    let _result = config::host(config, EtcdArgs::default(), Variables::default(), env);
+    let observe = ObserveArgs::default();
+    let _result = config::host(
+        config,
+        observe,
+        EtcdArgs::default(),
+        Variables::default(),
+        env,
+    );
 });
